@@ -1,0 +1,1 @@
+"""Declare sources, features and a model; get the governed Dagster asset graph."""

@@ -1,0 +1,51 @@
+"""The few places where text becomes SQL: quoted names, quoted literals, days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# DuckDB's name for each declared type.
+SQL_TYPES = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+}
+
+PARTITION = "partition"
+# The one partition of a table that is not partitioned.
+WHOLE = "all"
+
+
+def name(identifier: str) -> str:
+    """A quoted identifier.
+
+    >>> name('a"b')
+    '"a""b"'
+    """
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def names(identifiers: Iterable[str], *, of: str = "") -> str:
+    """Quoted identifiers, comma separated, optionally each ``of`` a relation.
+
+    >>> names(["a", "b"], of="t")
+    't."a", t."b"'
+    """
+    prefix = f"{of}." if of else ""
+    return ", ".join(prefix + name(identifier) for identifier in identifiers)
+
+
+def text(value: str) -> str:
+    """A quoted string literal.
+
+    >>> text("it's")
+    "'it''s'"
+    """
+    return "'" + value.replace("'", "''") + "'"
+
+
+def local_day(column: str, timezone: str) -> str:
+    """The local calendar day of a UTC instant, as ISO text: the key of its daily partition."""
+    return f"strftime({column} AT TIME ZONE {text(timezone)}, '%Y-%m-%d')"

@@ -1,0 +1,91 @@
+"""The manners every declaration shares: frozen, nothing unknown, errors that name the right word."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from mlops_assets.errors import nearest
+
+# Names become asset keys, SQL identifiers and folders, so they are kept to what all three accept.
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Owner = Annotated[str, StringConstraints(pattern=r"^(team:[A-Za-z0-9_-]+|[^@\s]+@[^@\s]+)$")]
+
+_DURATION = re.compile(r"^(\d+)\s*(s|m|h|d)$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: Any) -> Any:
+    """A whole number and a unit as a time span: ``90m``, ``2h``, ``7d``.
+
+    >>> parse_duration("90m")
+    datetime.timedelta(seconds=5400)
+    """
+    if not isinstance(value, str):
+        return value
+    found = _DURATION.match(value.strip())
+    if found is None:
+        raise ValueError(f"found {value!r}, expected a whole number and a unit: 30s, 90m, 2h or 7d")
+    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+
+
+def spell_duration(value: timedelta) -> str:
+    """The shortest declared spelling of a time span.
+
+    >>> spell_duration(timedelta(hours=48)), spell_duration(timedelta(seconds=90))
+    ('2d', '90s')
+    """
+    seconds = int(value.total_seconds())
+    unit = next(u for u in ("d", "h", "m", "s") if seconds % _SECONDS[u] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), PlainSerializer(spell_duration, return_type=str)
+]
+
+
+class Declaration(BaseModel):
+    """Something a team may choose: immutable, and strict about its own vocabulary."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_nearest_field(cls, data: Any) -> Any:
+        """Refuse unknown fields at their own place, saying which field was probably meant."""
+        if not isinstance(data, dict):
+            return data
+        for value in data.values():
+            if isinstance(value, str) and "{{" in value:
+                raise ValueError(
+                    f"found {value!r}: a declaration holds no environment; where things live is set in resources"
+                )
+        known = set(cls.model_fields)
+        unknown = [key for key in data if key not in known]
+        if unknown:
+            raise ValidationError.from_exception_data(
+                cls.__name__, [_unknown_field(key, data[key], known) for key in unknown]
+            )
+        return data
+
+
+def _unknown_field(key: Any, value: Any, known: set[str]) -> InitErrorDetails:
+    message = f"unknown field {str(key)!r}. {nearest(str(key), known)}".replace("{", "(")
+    return InitErrorDetails(
+        type=PydanticCustomError("unknown_field", message),  # type: ignore[arg-type]
+        loc=(str(key),),
+        input=value,
+    )

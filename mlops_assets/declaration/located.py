@@ -1,0 +1,102 @@
+"""YAML that remembers its lines, so that a refused declaration can say where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import ValidationError
+
+from mlops_assets.declaration.base import Declaration
+from mlops_assets.errors import DeclarationError
+
+Declared = TypeVar("Declared", bound=Declaration)
+
+# Declarations are small; a megabyte of YAML is a mistake or an attack.
+LARGEST_FILE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Document:
+    """One YAML document of a file: its value, and the node that knows the lines."""
+
+    path: Path
+    value: Any
+    node: yaml.Node
+
+    def line(self, field: Sequence[str | int]) -> int:
+        """The line (from 1) of the deepest part of ``field`` that the document has."""
+        return _line(self.node, list(field))
+
+    def parse(self, declared: type[Declared], value: Any, *, below: Sequence[str | int] = ()) -> Declared:
+        """``value`` as a declaration, or a DeclarationError with file, line and what was found."""
+        try:
+            return declared.model_validate(value)
+        except ValidationError as error:
+            raise DeclarationError(self.explain(error, below=below)) from error
+
+    def explain(self, error: ValidationError, *, below: Sequence[str | int] = ()) -> str:
+        """Every finding of a failed validation, a line each: file, line, field, what is wrong.
+
+        A finding about a whole is left out when one about its parts is there: it only echoes it.
+        """
+        found = error.errors()
+        inner = [one for one in found if not any(_is_below(other["loc"], one["loc"]) for other in found)]
+        return "\n".join(
+            self.finding([*below, *one["loc"]], _sentence(one["msg"], one["input"])) for one in inner
+        )
+
+    def finding(self, field: Sequence[str | int], message: str) -> str:
+        where = ".".join(str(part) for part in field)
+        return f"{self.path}:{self.line(field)}: {where + ': ' if where else ''}{message}"
+
+
+def read_documents(path: Path) -> Iterator[Document]:
+    """The YAML documents of a file, in order. Anchors and tags beyond plain YAML are refused."""
+    if path.stat().st_size > LARGEST_FILE:
+        raise DeclarationError(f"{path}: larger than {LARGEST_FILE:,} bytes, expected a small declaration")
+    text = path.read_text(encoding="utf-8")
+    try:
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        values = list(yaml.safe_load_all(text))
+    except yaml.YAMLError as error:
+        raise DeclarationError(f"{path}: not valid YAML: {error}") from error
+    for node, value in zip(nodes, values, strict=True):
+        if node is not None:
+            yield Document(path=path, value=value, node=node)
+
+
+def _is_below(field: tuple[int | str, ...], whole: tuple[int | str, ...]) -> bool:
+    return len(field) > len(whole) and field[: len(whole)] == whole
+
+
+def _line(node: yaml.Node, field: list[str | int]) -> int:
+    if field and isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(field[0]):
+                return _line(value, field[1:]) if len(field) > 1 and _is_inside(value) else _at(key)
+    if field and isinstance(node, yaml.SequenceNode):
+        index = field[0]
+        if isinstance(index, int) and index < len(node.value):
+            return _line(node.value[index], field[1:])
+    return _at(node)
+
+
+def _is_inside(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.MappingNode | yaml.SequenceNode)
+
+
+def _at(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1
+
+
+def _sentence(message: str, found: Any) -> str:
+    """Pydantic's sentence, with the offending value when the sentence does not carry it."""
+    message = message.removeprefix("Value error, ")
+    short = repr(found)
+    if "unknown field" in message or len(short) > 60 or short in message:
+        return message
+    return f"{message} (found {short})"

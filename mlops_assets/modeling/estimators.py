@@ -1,0 +1,104 @@
+"""From a declared estimator to a scikit-learn pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from mlops_assets.declaration.model import Estimator
+from mlops_assets.errors import DeclarationError, nearest
+
+# Histogram boosting bins into 255 values; rarer categories share a code of their own.
+MOST_CATEGORIES = 254
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The model's input columns in order, by how they are prepared."""
+
+    categories: tuple[str, ...]
+    numbers: tuple[str, ...]
+
+    @property
+    def columns(self) -> list[str]:
+        return [*self.categories, *self.numbers]
+
+    def without(self, dropped: Sequence[str]) -> Inputs:
+        return Inputs(
+            tuple(column for column in self.categories if column not in dropped),
+            tuple(column for column in self.numbers if column not in dropped),
+        )
+
+
+def build_pipeline(declared: Estimator, inputs: Inputs, *, seed: int) -> Pipeline:
+    """An unfitted pipeline: prepare the columns, then estimate. Raises DeclarationError.
+
+    The seed becomes ``random_state`` where the estimator has one. An estimator that treats
+    categories itself is told which columns they are.
+    """
+    estimator_class = _estimator_class(declared.path)
+    parameters = dict(declared.parameters)
+    known = estimator_class().get_params()
+    for parameter in parameters:
+        if parameter not in known:
+            raise DeclarationError(
+                f"{declared.path} has no parameter {parameter!r}. {nearest(parameter, known)}",
+                field=("estimator", "parameters", parameter),
+            )
+    if "random_state" in known:
+        parameters.setdefault("random_state", seed)
+    if "categorical_features" in known and declared.categories == "ordinal" and inputs.categories:
+        parameters.setdefault("categorical_features", list(range(len(inputs.categories))))
+    return Pipeline([("prepare", _prepare(declared, inputs)), ("estimate", estimator_class(**parameters))])
+
+
+def _estimator_class(path: str) -> Any:
+    module, _, attribute = path.rpartition(".")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise DeclarationError(
+            f"there is no estimator {path!r}; expected the import path of a scikit-learn classifier",
+            field=("estimator", "path"),
+        ) from error
+    if not isinstance(found, type) or not is_classifier(found()):
+        raise DeclarationError(
+            f"{path!r} is not a classifier, and labels here are binary", field=("estimator", "path")
+        )
+    return found
+
+
+def _prepare(declared: Estimator, inputs: Inputs) -> ColumnTransformer:
+    return ColumnTransformer(
+        [
+            ("categories", _categories(declared), list(inputs.categories)),
+            ("numbers", _numbers(declared), list(inputs.numbers)),
+        ],
+        verbose_feature_names_out=False,
+    )
+
+
+def _categories(declared: Estimator) -> Any:
+    if declared.categories == "one_hot":
+        return OneHotEncoder(handle_unknown="ignore", sparse_output=False, max_categories=MOST_CATEGORIES)
+    return OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan,
+        encoded_missing_value=np.nan,
+        max_categories=MOST_CATEGORIES,
+    )
+
+
+def _numbers(declared: Estimator) -> Any:
+    if declared.numbers == "standardized":
+        return make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
+    return "passthrough"

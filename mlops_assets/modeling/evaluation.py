@@ -1,0 +1,90 @@
+"""How good scores are, and how much better than other scores on the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics as sk
+
+from mlops_assets.modeling.training import Scores
+
+# Scores are kept this far from 0 and 1 so that one sure mistake has a finite log loss.
+SMALLEST_PROBABILITY = 1e-6
+CALIBRATION_BINS = 10
+
+
+def measure(labels: Scores, scores: Scores) -> dict[str, float]:
+    """Every declared metric that these rows allow.
+
+    roc_auc needs both classes. log_loss is in nats. calibration_error is the expected
+    calibration error over ten bins of equal counts. accuracy thresholds at one half.
+    """
+    if len(labels) == 0:
+        return {}
+    found = {
+        "log_loss": float(log_losses(labels, scores).mean()),
+        "brier": float(brier_losses(labels, scores).mean()),
+        "calibration_error": calibration_error(labels, scores),
+        "accuracy": float(((scores >= 0.5) == labels.astype(bool)).mean()),
+    }
+    if 0 < labels.sum() < len(labels):
+        found["roc_auc"] = float(sk.roc_auc_score(labels, scores))
+    return found
+
+
+def log_losses(labels: Scores, scores: Scores) -> Scores:
+    """Each row's negative log likelihood, in nats."""
+    sure = np.clip(scores, SMALLEST_PROBABILITY, 1 - SMALLEST_PROBABILITY)
+    losses: Scores = -np.where(labels > 0, np.log(sure), np.log1p(-sure))
+    return losses
+
+
+def brier_losses(labels: Scores, scores: Scores) -> Scores:
+    """Each row's squared error (Brier 1950)."""
+    losses: Scores = (scores - labels) ** 2
+    return losses
+
+
+LOSSES = {"log_loss": log_losses, "brier": brier_losses}
+
+
+def calibration_curve(labels: Scores, scores: Scores) -> pd.DataFrame:
+    """Mean score and observed share per bin of equal counts: columns predicted, observed, rows."""
+    order = np.argsort(scores, kind="stable")
+    bins = np.array_split(order, min(CALIBRATION_BINS, len(order)))
+    return pd.DataFrame(
+        {
+            "predicted": [float(scores[rows].mean()) for rows in bins],
+            "observed": [float(labels[rows].mean()) for rows in bins],
+            "rows": [len(rows) for rows in bins],
+        }
+    )
+
+
+def calibration_error(labels: Scores, scores: Scores) -> float:
+    """Mean distance of observed share and mean score over the bins, weighted by rows.
+
+    >>> calibration_error(np.array([0.0, 1.0]), np.array([0.0, 1.0]))
+    0.0
+    """
+    curve = calibration_curve(labels, scores)
+    gap = (curve["predicted"] - curve["observed"]).abs()
+    return float((gap * curve["rows"]).sum() / curve["rows"].sum())
+
+
+def daily_improvement(
+    labels: Scores, *, challenger: Scores, champion: Scores, days: pd.Series[str]
+) -> Mapping[str, list[float]]:
+    """For each loss, the champion's mean loss minus the challenger's, per day, oldest first."""
+    return {
+        metric: (
+            pd.Series(loss(labels, champion) - loss(labels, challenger))
+            .groupby(days.to_numpy())
+            .mean()
+            .sort_index()
+            .tolist()
+        )
+        for metric, loss in LOSSES.items()
+    }

@@ -1,0 +1,78 @@
+"""Fit the declared model and its baseline on the training rows of a training set."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from mlops_assets.data.training_set import LABEL, USE
+from mlops_assets.declaration.model import Model
+from mlops_assets.errors import TrainingRefused
+from mlops_assets.modeling.estimators import Inputs, build_pipeline
+
+Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A fitted model beside its fitted baseline.
+
+    digest: SHA-256 of the model's exact scores on its training rows: equal behaviour, equal
+        digest, whatever file it is stored in. dropped: inputs without a value in the window.
+    """
+
+    model: Pipeline
+    baseline: Pipeline
+    inputs: Inputs
+    dropped: tuple[str, ...]
+    rows: int
+    digest: str
+
+
+def split_inputs(types: Mapping[str, str]) -> Inputs:
+    """Input columns by preparation: strings are categories, all else numbers."""
+    return Inputs(
+        categories=tuple(name for name, kind in types.items() if kind == "string"),
+        numbers=tuple(name for name, kind in types.items() if kind != "string"),
+    )
+
+
+def train(model: Model, inputs: Inputs, rows: pd.DataFrame) -> Trained:
+    """Fit on the rows whose ``use`` is ``train``; deterministic for equal rows, code and seed.
+
+    Raises TrainingRefused when there are no rows or only one class.
+    """
+    training = rows[rows[USE] == "train"]
+    labels = training[LABEL].astype(bool)
+    if labels.nunique() < 2:
+        raise TrainingRefused(
+            f"{model.name}: the training window has {len(training)} labelled rows with "
+            f"{int(labels.sum())} positive ones; a classifier needs rows of both kinds. "
+            "Materialize the missing days, or widen window.train_days."
+        )
+    empty = tuple(column for column in inputs.columns if training[column].isna().all())
+    usable = inputs.without(empty)
+    fitted = build_pipeline(model.estimator, usable, seed=model.seed).fit(frame(training, usable), labels)
+    baseline = build_pipeline(model.baseline, usable, seed=model.seed).fit(frame(training, usable), labels)
+    digest = hashlib.sha256(score(fitted, usable, training).tobytes()).hexdigest()[:32]
+    return Trained(fitted, baseline, usable, empty, len(training), digest)
+
+
+def score(pipeline: Pipeline, inputs: Inputs, rows: pd.DataFrame) -> Scores:
+    """The probability of the positive class, shape (n,), in the order of ``rows``."""
+    if rows.empty:
+        return np.empty(0)
+    probabilities: Scores = pipeline.predict_proba(frame(rows, inputs))[:, 1]
+    return np.ascontiguousarray(probabilities, dtype=np.float64)
+
+
+def frame(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+    """The input columns as estimators take them: text as objects, the rest as floats, gaps as NaN."""
+    text = {column: rows[column].astype(object).where(rows[column].notna(), np.nan) for column in inputs.categories}
+    numbers = {column: rows[column].astype("float64") for column in inputs.numbers}
+    return pd.DataFrame({**text, **numbers}, index=rows.index)

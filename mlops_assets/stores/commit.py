@@ -1,0 +1,83 @@
+"""What a table commit says of itself: every partition's rows, fingerprint, readings and verdicts.
+
+It travels inside the Delta commit, so content and record become visible together or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.stores.pinned import Content
+
+# The key of a Delta commit's custom metadata that holds the record.
+COMMIT_KEY = "mlops_assets"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Who wrote: the code that made the rows, the Dagster run, and the moment (UTC, ISO 8601)."""
+
+    code_version: str
+    run_id: str
+    written_at: str
+
+
+@dataclass(frozen=True)
+class PartitionRecord:
+    """What is recorded of one written partition."""
+
+    rows: int
+    fingerprint: str
+    reads: tuple[Content, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One atomic write of one table."""
+
+    table: str
+    provenance: Provenance
+    partitions: Mapping[str, PartitionRecord] = field(default_factory=dict)
+
+    def to_metadata(self) -> dict[str, str]:
+        """As the custom metadata of a Delta commit."""
+        # A range reads the same contents for many partitions, so each is written once.
+        shared: dict[Content, int] = {}
+        partitions = {
+            key: {
+                "rows": record.rows,
+                "fingerprint": record.fingerprint,
+                "reads": [shared.setdefault(read, len(shared)) for read in record.reads],
+                "verdicts": [vars(verdict) for verdict in record.verdicts],
+            }
+            for key, record in self.partitions.items()
+        }
+        body = {
+            "provenance": vars(self.provenance),
+            "contents": [vars(content) for content in shared],
+            "partitions": partitions,
+        }
+        return {COMMIT_KEY: json.dumps(body, separators=(",", ":"))}
+
+    @classmethod
+    def from_metadata(cls, table: str, metadata: Mapping[str, Any]) -> Commit | None:
+        """The record in a Delta commit's metadata; None for a commit that is not ours."""
+        if COMMIT_KEY not in metadata:
+            return None
+        body = json.loads(metadata[COMMIT_KEY])
+        contents = [Content(**content) for content in body["contents"]]
+        partitions = {
+            key: PartitionRecord(
+                rows=record["rows"],
+                fingerprint=record["fingerprint"],
+                reads=tuple(contents[index] for index in record["reads"]),
+                verdicts=tuple(Verdict(**verdict) for verdict in record["verdicts"]),
+            )
+            for key, record in body["partitions"].items()
+        }
+        return cls(table=table, provenance=Provenance(**body["provenance"]), partitions=partitions)

@@ -1,0 +1,98 @@
+"""The platform's own tables: one SQL database, SQLite embedded or PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+SCHEMA = sa.MetaData()
+
+materialization = sa.Table(
+    "materialization",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("partition", sa.Text, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("code_version", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("written_at", sa.Text, nullable=False),
+    sa.UniqueConstraint("table_name", "partition", "version"),
+)
+
+# Which exact contents a materialization read: one row for each partition of each input.
+reading = sa.Table(
+    "reading",
+    SCHEMA,
+    sa.Column("materialization_id", sa.ForeignKey("materialization.id"), nullable=False, index=True),
+    sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("partition", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Index("reading_of", "table_name", "partition"),
+)
+
+verdict = sa.Table(
+    "verdict",
+    SCHEMA,
+    sa.Column("materialization_id", sa.ForeignKey("materialization.id"), nullable=False, index=True),
+    sa.Column("check_name", sa.Text, nullable=False),
+    sa.Column("passed", sa.Boolean, nullable=False),
+    sa.Column("blocking", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+decision = sa.Table(
+    "decision",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("as_of", sa.Text, nullable=False),
+    sa.Column("model_digest", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("champion_version", sa.Integer),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("reasons", sa.JSON, nullable=False),
+    sa.Column("version", sa.Integer),
+    sa.Column("decided_at", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.UniqueConstraint("model", "as_of", "model_digest", "evidence"),
+)
+
+release = sa.Table(
+    "release",
+    SCHEMA,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("as_of", sa.Text, nullable=False),
+    sa.Column("model_digest", sa.Text, nullable=False),
+    sa.Column("artifact_digest", sa.Text, nullable=False),
+    sa.Column("artifact_uri", sa.Text, nullable=False),
+    sa.Column("mlflow_run_id", sa.Text, nullable=False),
+    sa.Column("mlflow_version", sa.Text),
+    sa.Column("released_at", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.UniqueConstraint("model", "as_of", "model_digest"),
+)
+
+
+def open_database(url: str) -> sa.Engine:
+    """The database at ``url`` with every table in place. SQLite runs in WAL mode and waits for locks."""
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    with engine.begin() as connection:
+        # IF NOT EXISTS, since several processes may open a new database at once.
+        for table in SCHEMA.sorted_tables:
+            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
+            for index in table.indexes:
+                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+        connection.execute(f"PRAGMA {pragma}")

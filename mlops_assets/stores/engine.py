@@ -1,0 +1,79 @@
+"""DuckDB over pinned table versions: bounded memory, UTC, spills to disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from mlops_assets.data.sql import name, text
+from mlops_assets.stores.pinned import Pinned
+
+
+class Session:
+    """One DuckDB connection with its relations registered."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def rows(self, sql: str) -> pa.Table:
+        """The result of a query, as Arrow."""
+        return self._connection.sql(sql).to_arrow_table()
+
+    def keep(self, relation: str, sql: str) -> None:
+        """Compute a query once and give it a name for later queries of this session."""
+        self._connection.execute(f"CREATE TEMP TABLE {name(relation)} AS {sql}")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How queries run. memory_limit: DuckDB's own spelling; what exceeds it spills to ``spill``."""
+
+    spill: Path
+    memory_limit: str = "4GB"
+    threads: int = 2
+
+    @contextmanager
+    def session(self, relations: Mapping[str, Pinned | pa.Table]) -> Iterator[Session]:
+        """A connection in which every relation can be named; closed on exit."""
+        settings = {
+            "memory_limit": self.memory_limit,
+            "threads": self.threads,
+            "temp_directory": str(self.spill),
+            "preserve_insertion_order": True,
+        }
+        connection = duckdb.connect(config=settings)  # type: ignore[arg-type]
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            for relation, content in relations.items():
+                _register(connection, relation, content)
+            yield Session(connection)
+        finally:
+            connection.close()
+
+    def rows(self, sql: str, relations: Mapping[str, Pinned | pa.Table]) -> pa.Table:
+        """The result of one query over ``relations``."""
+        with self.session(relations) as session:
+            return session.rows(sql)
+
+
+def _register(connection: duckdb.DuckDBPyConnection, relation: str, content: Pinned | pa.Table) -> None:
+    if isinstance(content, pa.Table):
+        connection.register(relation, content)
+    elif not content.files:
+        connection.register(relation, content.schema.empty_table())
+    else:
+        files = ", ".join(text(file) for file in content.files)
+        connection.execute(
+            f"CREATE TEMP VIEW {name(relation)} AS SELECT {_columns(content)} "
+            f"FROM read_parquet([{files}], hive_partitioning = true, union_by_name = true, "
+            f"hive_types = {{partition: VARCHAR}})"
+        )
+
+
+def _columns(content: Pinned) -> str:
+    return ", ".join(name(column) for column in content.schema.names)

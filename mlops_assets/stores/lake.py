@@ -1,0 +1,224 @@
+"""Delta tables under one root: a write is one atomic commit, a read is pinned to one version."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from mlops_assets.data.fingerprint import fingerprint, type_name
+from mlops_assets.data.sql import PARTITION
+from mlops_assets.errors import GateRefusal, NotMaterialized, SchemaChanged
+from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.stores.commit import Commit, PartitionRecord, Provenance
+from mlops_assets.stores.pinned import Content, Pinned
+from mlops_assets.stores.records import Records
+
+# Writers to other partitions of the same table do not conflict in meaning, only in the log.
+COMMIT_ATTEMPTS = 20
+
+
+@dataclass(frozen=True)
+class Produced:
+    """What an asset made: the whole of some partitions of its table.
+
+    rows: with a ``partition`` column; a partition in ``partitions`` without rows becomes empty.
+    reads: for each partition, the exact contents it was made from.
+    verdicts: for each partition, what its checks said.
+    volatile: columns that name places or moments and so are left out of the fingerprint.
+    """
+
+    rows: pa.Table
+    partitions: Sequence[str]
+    reads: Mapping[str, tuple[Content, ...]] = field(default_factory=dict)
+    verdicts: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
+    volatile: tuple[str, ...] = ()
+
+
+class Lake:
+    """Every table of the platform, by name (``validated/flights``), under one root folder."""
+
+    def __init__(self, root: Path, records: Records) -> None:
+        self._root = root
+        self._records = records
+
+    def write(self, table: str, produced: Produced, provenance: Provenance) -> dict[str, Content]:
+        """Replace the produced partitions in one commit; the content of each, by partition.
+
+        Either every partition becomes visible, with its record, or none does. Raises when
+        another type than the stored one is written to a column.
+        """
+        rows = _with_partitions_together(produced.rows)
+        parts = dict(_by_partition(rows, produced.partitions))
+        commit = Commit(
+            table, provenance, {key: _record(part, key, produced) for key, part in parts.items()}
+        )
+        version = self._commit(table, rows, list(parts), commit)
+        self._records.adopt(version, commit)
+        return {
+            key: Content(table, key, version, record.rows, record.fingerprint)
+            for key, record in commit.partitions.items()
+        }
+
+    def pin(
+        self, table: str, partitions: Sequence[str] | None = None, *, version: int | None = None
+    ) -> Pinned:
+        """The table at ``version`` (default: the newest), restricted to ``partitions``.
+
+        Raises NotMaterialized when the table does not exist, GateRefusal when a blocking check
+        failed for exactly what would be read. Partitions never written are listed, not raised.
+        """
+        opened = self._open(table, version)
+        self._catch_up(table, opened)
+        contents = self._records.contents(table, up_to=opened.version(), partitions=partitions)
+        self._refuse_failed(contents)
+        found = tuple(content.partition for content in contents)
+        return Pinned(
+            table=table,
+            version=opened.version(),
+            schema=_arrow_schema(opened),
+            files=_files(opened, contents),
+            contents=tuple(contents),
+            absent=tuple(key for key in partitions or () if key not in set(found)),
+        )
+
+    def _commit(self, table: str, rows: pa.Table, partitions: list[str], commit: Commit) -> int:
+        """Write and return the table version of the commit."""
+        uri = self._uri(table)
+        self._refuse_retyped(table, rows.schema)
+        quoted = ", ".join(f"'{partition}'" for partition in partitions)
+        for attempt in range(COMMIT_ATTEMPTS):
+            try:
+                write_deltalake(
+                    uri,
+                    rows,
+                    partition_by=[PARTITION],
+                    mode="overwrite",
+                    predicate=f"{PARTITION} IN ({quoted})" if self._exists(table) else None,
+                    schema_mode="merge",
+                    commit_properties=CommitProperties(custom_metadata=commit.to_metadata()),
+                )
+            except CommitFailedError:
+                if attempt == COMMIT_ATTEMPTS - 1:
+                    raise
+                time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311 (jitter)
+            else:
+                return self._version_of(table, commit)
+        raise AssertionError("the loop returns or raises")
+
+    def _refuse_retyped(self, table: str, written: pa.Schema) -> None:
+        """Raise when a column has another type than in the stored table, before anything is written.
+
+        Delta would cast silently where it can, and old and new partitions would mean different things.
+        """
+        if not self._exists(table):
+            return
+        stored = _arrow_schema(self._open(table))
+        retyped = [
+            f"{field.name}: stored as {stored.field(field.name).type}, written as {field.type}"
+            for field in written
+            if field.name in stored.names and type_name(stored.field(field.name).type) != type_name(field.type)
+        ]
+        if retyped:
+            raise SchemaChanged(
+                f"{table} has columns of another type ({'; '.join(retyped)}). Give the changed column a "
+                f"new name, or move the folder {self._uri(table)} away and materialize the table again."
+            )
+
+    def _version_of(self, table: str, commit: Commit) -> int:
+        """The version our commit got; another writer may have committed after it."""
+        for version, found in self._commits(table, self._open(table)):
+            if found.provenance == commit.provenance and found.partitions.keys() == commit.partitions.keys():
+                return version
+        raise AssertionError(f"the commit just made to {table} is not in its log")
+
+    def _catch_up(self, table: str, opened: DeltaTable) -> None:
+        """Adopt commits whose writer died between the commit and the record of it."""
+        known = self._records.newest_version(table)
+        if opened.version() > known:
+            for version, commit in self._commits(table, opened, after=known):
+                self._records.adopt(version, commit)
+
+    def _commits(
+        self, table: str, opened: DeltaTable, *, after: int | None = None
+    ) -> Iterator[tuple[int, Commit]]:
+        """Our commits, newest first, down to but without version ``after``."""
+        limit = None if after is None else max(opened.version() - after, 0)
+        for entry in opened.history(limit):
+            commit = Commit.from_metadata(table, entry)
+            if commit is not None:
+                yield int(entry["version"]), commit
+
+    def _refuse_failed(self, contents: Sequence[Content]) -> None:
+        refused = self._records.refused(contents)
+        if refused:
+            lines = [
+                f"  {content.table}, partition {content.partition}: {verdict.check}: {verdict.reason}"
+                for content, verdict in refused[:10]
+            ]
+            more = [f"  … and {len(refused) - 10} more"] if len(refused) > 10 else []
+            raise GateRefusal(
+                "blocking checks failed for the inputs; mend the data and materialize them again:\n"
+                + "\n".join(lines + more)
+            )
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable:
+        try:
+            return DeltaTable(self._uri(table), version=version)
+        except TableNotFoundError as error:
+            raise NotMaterialized(f"nothing has been written to {table} yet; materialize it first") from error
+
+    def _exists(self, table: str) -> bool:
+        return bool(DeltaTable.is_deltatable(self._uri(table)))
+
+    def _uri(self, table: str) -> str:
+        return str(self._root / table)
+
+
+def _record(part: pa.Table, partition: str, produced: Produced) -> PartitionRecord:
+    stable = part.drop_columns([PARTITION, *produced.volatile])
+    return PartitionRecord(
+        rows=part.num_rows,
+        fingerprint=fingerprint(stable),
+        reads=produced.reads.get(partition, ()),
+        verdicts=produced.verdicts.get(partition, ()),
+    )
+
+
+def _with_partitions_together(rows: pa.Table) -> pa.Table:
+    """The same rows with each partition's rows adjacent, otherwise in their order."""
+    keys = rows.column(PARTITION).to_numpy()
+    order = np.argsort(keys, kind="stable")
+    return rows if np.array_equal(order, np.arange(len(order))) else rows.take(pa.array(order))
+
+
+def _by_partition(rows: pa.Table, partitions: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
+    """Each partition's rows; ``rows`` are sorted by partition, and hold no other partitions."""
+    keys = rows.column(PARTITION).to_numpy()
+    strangers = set(np.unique(keys)) - set(partitions) if len(keys) else set()
+    if strangers:
+        raise ValueError(f"rows for {sorted(strangers)[:3]}, expected only {list(partitions)[:3]} …")
+    for partition in partitions:
+        first, last = np.searchsorted(keys, [partition], "left"), np.searchsorted(keys, [partition], "right")
+        yield partition, rows.slice(int(first[0]), int(last[0] - first[0]))
+
+
+def _arrow_schema(opened: DeltaTable) -> pa.Schema:
+    return pa.schema(opened.schema().to_arrow())
+
+
+def _files(opened: DeltaTable, contents: Sequence[Content]) -> tuple[str, ...]:
+    written = [content.partition for content in contents if content.rows]
+    if not written:
+        return ()
+    return tuple(sorted(opened.file_uris([(PARTITION, "in", written)])))
+
+

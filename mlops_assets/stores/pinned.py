@@ -1,0 +1,43 @@
+"""A table at one version: which partitions, which files, and exactly what they held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a partition held when it was last written. version: of the table, at that write."""
+
+    table: str
+    partition: str
+    version: int
+    rows: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """Partitions of a table as of one table version; reading it later reads the same.
+
+    contents: one per partition that exists, ordered by partition. absent: asked for, never written.
+    """
+
+    table: str
+    version: int
+    schema: pa.Schema
+    files: tuple[str, ...]
+    contents: tuple[Content, ...]
+    absent: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        return sum(content.rows for content in self.contents)
+
+    def among(self, partitions: Iterable[str]) -> tuple[Content, ...]:
+        """The contents of these partitions, those that exist."""
+        wanted = frozenset(partitions)
+        return tuple(content for content in self.contents if content.partition in wanted)

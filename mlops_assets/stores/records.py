@@ -1,0 +1,175 @@
+"""The index of what was written: which content each partition has, what it read, what was said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.stores.commit import Commit, PartitionRecord
+from mlops_assets.stores.database import materialization, reading, verdict
+from mlops_assets.stores.pinned import Content
+
+
+class Records:
+    """Answers questions about past writes. The commits in the tables are the truth; this follows them."""
+
+    def __init__(self, database: sa.Engine) -> None:
+        self._database = database
+
+    def newest_version(self, table: str) -> int:
+        """The newest table version that has been adopted; -1 for none."""
+        query = sa.select(sa.func.max(materialization.c.version)).where(materialization.c.table_name == table)
+        with self._database.connect() as connection:
+            found = connection.execute(query).scalar()
+        return -1 if found is None else int(found)
+
+    def adopt(self, version: int, commit: Commit) -> None:
+        """Take over what a commit says. Adopting a commit twice changes nothing."""
+        with self._database.begin() as connection:
+            for partition, record in commit.partitions.items():
+                key = {"table_name": commit.table, "partition": partition, "version": version}
+                if not _exists(connection, key):
+                    _insert(connection, key, commit, record)
+
+    def contents(self, table: str, *, up_to: int, partitions: Sequence[str] | None = None) -> list[Content]:
+        """The newest content of each partition written by table version ``up_to``, by partition."""
+        m = materialization
+        newest = (
+            sa.select(m.c.partition, sa.func.max(m.c.version).label("version"))
+            .where(m.c.table_name == table, m.c.version <= up_to)
+            .group_by(m.c.partition)
+            .subquery()
+        )
+        query = (
+            sa.select(m.c.partition, m.c.version, m.c.rows, m.c.fingerprint)
+            .join(newest, sa.and_(m.c.partition == newest.c.partition, m.c.version == newest.c.version))
+            .where(m.c.table_name == table)
+            .order_by(m.c.partition)
+        )
+        wanted = None if partitions is None else frozenset(partitions)
+        with self._database.connect() as connection:
+            return [
+                Content(table=table, **row._mapping)
+                for row in connection.execute(query)
+                if wanted is None or row.partition in wanted
+            ]
+
+    def code_versions(self, table: str) -> dict[str, str]:
+        """The code version that wrote the newest content of each partition."""
+        m = materialization
+        query = (
+            sa.select(m.c.partition, m.c.code_version).where(m.c.table_name == table).order_by(m.c.version)
+        )
+        with self._database.connect() as connection:
+            return {row.partition: row.code_version for row in connection.execute(query)}
+
+    def reads(self, content: Content) -> list[Content]:
+        """The exact contents a materialization read, in the order they were recorded."""
+        query = (
+            sa.select(
+                reading.c.table_name.label("table"),
+                reading.c.partition,
+                reading.c.version,
+                materialization.c.rows,
+                reading.c.fingerprint,
+            )
+            .join_from(
+                reading,
+                materialization,
+                sa.and_(
+                    materialization.c.table_name == reading.c.table_name,
+                    materialization.c.partition == reading.c.partition,
+                    materialization.c.version == reading.c.version,
+                ),
+            )
+            .where(reading.c.materialization_id == _id_of(content))
+        )
+        with self._database.connect() as connection:
+            return [Content(**row._mapping) for row in connection.execute(query)]
+
+    def verdicts(self, content: Content) -> list[Verdict]:
+        """What the checks said of exactly this content."""
+        query = sa.select(
+            verdict.c.check_name.label("check"), verdict.c.passed, verdict.c.reason, verdict.c.blocking
+        ).where(verdict.c.materialization_id == _id_of(content))
+        with self._database.connect() as connection:
+            return [Verdict(**row._mapping) for row in connection.execute(query)]
+
+    def refused(self, contents: Sequence[Content]) -> list[tuple[Content, Verdict]]:
+        """The blocking verdicts that failed for exactly these contents."""
+        if not contents:
+            return []
+        m = materialization
+        wanted = {(c.table, c.partition, c.version): c for c in contents}
+        query = (
+            sa.select(m.c.table_name, m.c.partition, m.c.version, verdict.c.check_name, verdict.c.reason)
+            .join_from(verdict, m)
+            .where(
+                sa.not_(verdict.c.passed),
+                verdict.c.blocking,
+                m.c.table_name.in_({c.table for c in contents}),
+            )
+        )
+        with self._database.connect() as connection:
+            failed = connection.execute(query).all()
+        return [
+            (wanted[row[:3]], Verdict(row.check_name, False, row.reason, blocking=True))
+            for row in failed
+            if tuple(row[:3]) in wanted
+        ]
+
+
+def _id_of(content: Content) -> sa.ScalarSelect[Any]:
+    return (
+        sa.select(materialization.c.id)
+        .where(
+            materialization.c.table_name == content.table,
+            materialization.c.partition == content.partition,
+            materialization.c.version == content.version,
+        )
+        .scalar_subquery()
+    )
+
+
+def _exists(connection: sa.Connection, key: dict[str, Any]) -> bool:
+    query = sa.select(materialization.c.id).filter_by(**key)
+    return connection.execute(query).first() is not None
+
+
+def _insert(
+    connection: sa.Connection, key: dict[str, Any], commit: Commit, record: PartitionRecord
+) -> None:
+    row = {
+        **key,
+        **vars(commit.provenance),
+        "rows": record.rows,
+        "fingerprint": record.fingerprint,
+    }
+    inserted = connection.execute(sa.insert(materialization).values(row))
+    assert inserted.inserted_primary_key is not None
+    owner = {"materialization_id": inserted.inserted_primary_key[0]}
+    if record.reads:
+        connection.execute(sa.insert(reading), [{**owner, **_reading(read)} for read in record.reads])
+    if record.verdicts:
+        connection.execute(sa.insert(verdict), [{**owner, **_verdict(one)} for one in record.verdicts])
+
+
+def _reading(read: Content) -> dict[str, Any]:
+    return {
+        "table_name": read.table,
+        "partition": read.partition,
+        "version": read.version,
+        "fingerprint": read.fingerprint,
+    }
+
+
+def _verdict(one: Verdict) -> dict[str, Any]:
+    return {
+        "check_name": one.check,
+        "passed": one.passed,
+        "blocking": one.blocking,
+        "reason": one.reason,
+    }
