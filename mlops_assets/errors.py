@@ -8,6 +8,7 @@ MlopsError
 ├── SchemaChanged         a table would hold a column in two types
 ├── GateRefusal           the inputs exist and must not be used
 ├── TrainingRefused       the training window cannot teach a model
+├── ReleaseConflict       the champion changed while its successor was judged
 └── ArtifactMismatch      stored bytes are not the bytes that were recorded
 
 An error says who, what was found, what was expected and what to do. A failed
@@ -73,6 +74,10 @@ class GateRefusal(MlopsError):
 
 class TrainingRefused(MlopsError):
     """The window holds nothing a model can learn from: no rows, or one class only."""
+
+
+class ReleaseConflict(MlopsError):
+    """Another version was released since this one was judged."""
 
 
 class ArtifactMismatch(MlopsError):

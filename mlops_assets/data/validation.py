@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from mlops_assets.data.ingestion import EVENT_DAY
 from mlops_assets.data.sql import PARTITION, SQL_TYPES, name, names, text
-from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Column, LandedFile, Table, table_columns
+from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Column, Table, table_columns
 from mlops_assets.governance.verdicts import Verdict
 
 Group = Literal["types", "completeness", "uniqueness", "validity"]
@@ -15,14 +16,13 @@ GROUPS: tuple[Group, ...] = ("types", "completeness", "uniqueness", "validity")
 REASONS = "reasons"
 
 CHECKS: dict[str, str] = {
-    "schema": "Every declared column is there.",
     "types": "Every value is of its declared type.",
     "completeness": "No required value is missing.",
     "uniqueness": "The key names one row.",
     "validity": "Values lie in their ranges, lists and patterns.",
     "quarantined_share": "Few enough rows were set aside for the rest to be representative.",
 }
-BLOCKING = ("schema", "quarantined_share")
+BLOCKING = ("quarantined_share",)
 
 
 @dataclass(frozen=True)
@@ -112,16 +112,9 @@ def verdicts(table: Table, counts: PartitionCounts, present: Sequence[str]) -> t
         group: {r: n for r, n in counts.by_reason.items() if group_of[r] == group} for group in GROUPS
     }
     return (
-        _schema_verdict(table, present),
         *(Verdict(group, not found, _tell(found)) for group, found in by_group.items()),
         _share_verdict(table, counts),
     )
-
-
-def _schema_verdict(table: Table, present: Sequence[str]) -> Verdict:
-    absent = [column for column in table_columns(table) if column not in present]
-    reason = f"missing columns: {', '.join(absent)}" if absent else "all declared columns are there"
-    return Verdict("schema", not absent, reason, blocking=True)
 
 
 def _share_verdict(table: Table, counts: PartitionCounts) -> Verdict:
@@ -151,12 +144,9 @@ def _rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
             yield _missing(column, declared.type, have)
         yield from _value_rules(column, declared, have)
     yield from _key_rules(table, have)
-    if isinstance(table.reads, LandedFile) and table.reads.is_daily:
-        yield Rule(
-            "validity",
-            f"{EVENT_TIME}: outside the day of its file",
-            f"coalesce(event_day <> {PARTITION}, false)",
-        )
+    if table.is_daily:
+        outside = f"coalesce({EVENT_DAY} <> {PARTITION}, false)"
+        yield Rule("validity", f"{EVENT_TIME}: not of its partition's day", outside)
 
 
 def _type_rules(column: str, kind: str) -> Iterator[Rule]:

@@ -35,10 +35,19 @@ class Decision:
         return objections or [reason.sentence for reason in self.reasons]
 
 
-def decide(evidence: Evidence, gates: Gates, *, reigning: str | None = None) -> Decision:
+@dataclass(frozen=True)
+class Reign:
+    """The version that is champion now, and the as-of date it was trained for."""
+
+    version: int
+    as_of: str
+
+
+def decide(evidence: Evidence, gates: Gates, *, reigning: Reign | None = None) -> Decision:
     """Promote when no gate objects; else hold, or say that the data cannot tell.
 
-    reigning: the as-of date of a champion newer than this model; such a model never takes over.
+    reigning: the champion of this moment. A model never takes over from one that is newer, nor
+    on an evaluation that compared it with another.
     """
     reasons = tuple(_reasons(evidence, gates, reigning))
     answers = {reason.answer for reason in reasons}
@@ -48,7 +57,7 @@ def decide(evidence: Evidence, gates: Gates, *, reigning: str | None = None) -> 
     return Decision(verdict, reasons)
 
 
-def _reasons(evidence: Evidence, gates: Gates, reigning: str | None) -> Iterator[Reason]:
+def _reasons(evidence: Evidence, gates: Gates, reigning: Reign | None) -> Iterator[Reason]:
     yield _enough_rows(evidence, gates)
     for metric, floor in gates.floors.items():
         yield _limit(evidence, metric, floor, "floor")
@@ -56,8 +65,17 @@ def _reasons(evidence: Evidence, gates: Gates, reigning: str | None) -> Iterator
         yield _limit(evidence, metric, ceiling, "ceiling")
     yield _baseline(evidence, gates)
     yield _champion(evidence.champion, gates.champion)
-    if reigning is not None and reigning > evidence.as_of:
-        yield Reason("succession", "hold", f"a newer champion, as of {reigning}, reigns")
+    if reigning is not None:
+        yield from _succession(evidence, reigning)
+
+
+def _succession(evidence: Evidence, reigning: Reign) -> Iterator[Reason]:
+    if reigning.as_of > evidence.as_of:
+        sentence = f"a newer champion reigns: version {reigning.version}, as of {reigning.as_of}"
+        yield Reason("succession", "hold", sentence)
+    elif evidence.champion is None or evidence.champion.champion_version != reigning.version:
+        sentence = f"it was not compared with version {reigning.version}, which reigns; evaluate it again"
+        yield Reason("succession", "hold", sentence)
 
 
 def _enough_rows(evidence: Evidence, gates: Gates) -> Reason:

@@ -70,12 +70,20 @@ release = sa.Table(
     sa.Column("as_of", sa.Text, nullable=False),
     sa.Column("model_digest", sa.Text, nullable=False),
     sa.Column("artifact_digest", sa.Text, nullable=False),
-    sa.Column("artifact_uri", sa.Text, nullable=False),
     sa.Column("mlflow_run_id", sa.Text, nullable=False),
     sa.Column("mlflow_version", sa.Text),
     sa.Column("released_at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.UniqueConstraint("model", "as_of", "model_digest"),
+)
+
+# MLflow runs, each closed when the Dagster run that opened it has ended.
+tracked_run = sa.Table(
+    "tracked_run",
+    SCHEMA,
+    sa.Column("mlflow_run_id", sa.Text, primary_key=True),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("closed", sa.Boolean, nullable=False, index=True),
 )
 
 

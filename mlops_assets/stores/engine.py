@@ -11,7 +11,11 @@ import duckdb
 import pyarrow as pa
 
 from mlops_assets.data.sql import name, text
+from mlops_assets.stores.files import SourceFile
 from mlops_assets.stores.pinned import Pinned
+
+# What a query may name as a relation.
+Relation = Pinned | pa.Table | SourceFile
 
 
 class Session:
@@ -38,7 +42,7 @@ class Engine:
     threads: int = 2
 
     @contextmanager
-    def session(self, relations: Mapping[str, Pinned | pa.Table]) -> Iterator[Session]:
+    def session(self, relations: Mapping[str, Relation]) -> Iterator[Session]:
         """A connection in which every relation can be named; closed on exit."""
         settings = {
             "memory_limit": self.memory_limit,
@@ -55,15 +59,17 @@ class Engine:
         finally:
             connection.close()
 
-    def rows(self, sql: str, relations: Mapping[str, Pinned | pa.Table]) -> pa.Table:
+    def rows(self, sql: str, relations: Mapping[str, Relation]) -> pa.Table:
         """The result of one query over ``relations``."""
         with self.session(relations) as session:
             return session.rows(sql)
 
 
-def _register(connection: duckdb.DuckDBPyConnection, relation: str, content: Pinned | pa.Table) -> None:
+def _register(connection: duckdb.DuckDBPyConnection, relation: str, content: Relation) -> None:
     if isinstance(content, pa.Table):
         connection.register(relation, content)
+    elif isinstance(content, SourceFile):
+        connection.execute(f"CREATE TEMP VIEW {name(relation)} AS {content.relation()}")
     elif not content.files:
         connection.register(relation, content.schema.empty_table())
     else:

@@ -58,9 +58,7 @@ class Lake:
         """
         rows = _with_partitions_together(produced.rows)
         parts = dict(_by_partition(rows, produced.partitions))
-        commit = Commit(
-            table, provenance, {key: _record(part, key, produced) for key, part in parts.items()}
-        )
+        commit = Commit(table, provenance, {key: _record(part, key, produced) for key, part in parts.items()})
         version = self._commit(table, rows, list(parts), commit)
         self._records.adopt(version, commit)
         return {
@@ -125,7 +123,8 @@ class Lake:
         retyped = [
             f"{field.name}: stored as {stored.field(field.name).type}, written as {field.type}"
             for field in written
-            if field.name in stored.names and type_name(stored.field(field.name).type) != type_name(field.type)
+            if field.name in stored.names
+            and type_name(stored.field(field.name).type) != type_name(field.type)
         ]
         if retyped:
             raise SchemaChanged(
@@ -220,5 +219,3 @@ def _files(opened: DeltaTable, contents: Sequence[Content]) -> tuple[str, ...]:
     if not written:
         return ()
     return tuple(sorted(opened.file_uris([(PARTITION, "in", written)])))
-
-

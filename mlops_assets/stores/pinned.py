@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from mlops_assets.errors import NotMaterialized
+
 
 @dataclass(frozen=True)
 class Content:
@@ -41,3 +43,11 @@ class Pinned:
         """The contents of these partitions, those that exist."""
         wanted = frozenset(partitions)
         return tuple(content for content in self.contents if content.partition in wanted)
+
+    def require(self, partitions: Iterable[str]) -> None:
+        """Raise NotMaterialized, naming the partitions, unless all of these were written."""
+        have = {content.partition for content in self.contents}
+        missing = sorted(set(partitions) - have)
+        if missing:
+            shown = ", ".join(missing[:5]) + (f", … ({len(missing)} in all)" if len(missing) > 5 else "")
+            raise NotMaterialized(f"{self.table} has no partition {shown}; materialize it first")

@@ -139,9 +139,7 @@ def _exists(connection: sa.Connection, key: dict[str, Any]) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _insert(
-    connection: sa.Connection, key: dict[str, Any], commit: Commit, record: PartitionRecord
-) -> None:
+def _insert(connection: sa.Connection, key: dict[str, Any], commit: Commit, record: PartitionRecord) -> None:
     row = {
         **key,
         **vars(commit.provenance),

@@ -1,0 +1,53 @@
+"""The door for features: a whole feature repository."""
+
+from typing import Self
+
+import dagster as dg
+from pydantic import BaseModel
+
+from mlops_assets.components.door import at_its_line, declared, only
+from mlops_assets.components.source import GovernedSource
+from mlops_assets.declaration.base import Declaration
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.repository import read_feature_repository
+from mlops_assets.graph.assemble import feature_definitions
+
+
+class RepositoryFolder(Declaration):
+    """Where the feature repository is, from the root of the project."""
+
+    folder: str = "feature_repo"
+
+
+class GovernedFeatures(dg.Component):
+    """Every feature view of a feature repository, as assets that all models share."""
+
+    def __init__(self, folder: RepositoryFolder) -> None:
+        self.folder = folder
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """What ``attributes`` may say."""
+        return RepositoryFolder
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
+        """From YAML."""
+        return cls(declared(RepositoryFolder, attributes))
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """An asset per view."""
+        return feature_definitions(self.catalog(context))
+
+    def catalog(self, context: dg.ComponentLoadContext) -> Catalog:
+        """All sources and features of the project, every name resolved."""
+        sources = [door.source for door in context.component_tree.get_all_components(GovernedSource)]
+        features = read_feature_repository(context.project_root / self.folder.folder)
+        with at_its_line(context):
+            return Catalog.of(sources, features)
+
+
+def project_catalog(context: dg.ComponentLoadContext) -> Catalog:
+    """The catalog of the project's only feature repository."""
+    doors = context.component_tree.get_all_components(GovernedFeatures)
+    return only(doors, "GovernedFeatures", context).catalog(context)

@@ -1,0 +1,32 @@
+"""The door for sources."""
+
+from typing import Self
+
+import dagster as dg
+from pydantic import BaseModel
+
+from mlops_assets.components.door import at_its_line, declared
+from mlops_assets.declaration.source import Source
+from mlops_assets.graph.assemble import source_definitions
+
+
+class GovernedSource(dg.Component):
+    """A source: tables that come in raw and leave validated, or quarantined."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        """What ``attributes`` may say."""
+        return Source
+
+    @classmethod
+    def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
+        """From YAML; SQL files stand beside it."""
+        with at_its_line(context):
+            return cls(declared(Source, attributes).with_sql_from(context.path))
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        """The source's assets."""
+        return source_definitions(self.source)

@@ -1,0 +1,195 @@
+"""All declarations of one deployment together: every name they use of each other, resolved."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from mlops_assets.declaration.features import FeatureRepository, FeatureView
+from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.source import Source, Table
+from mlops_assets.errors import DeclarationError, UnknownName
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The days a daily table or view has. end: the last day, None when it goes on."""
+
+    timezone: str
+    start: date
+    end: date | None
+
+
+@dataclass(frozen=True)
+class DeclaredTable:
+    """A table and the source that declares it."""
+
+    source: Source
+    table: Table
+
+    @property
+    def calendar(self) -> Calendar | None:
+        """The table's days; None when it is not partitioned."""
+        if not self.table.is_daily:
+            return None
+        return Calendar(self.source.timezone, self.source.start, self.source.end)
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """The sources and features that models may use."""
+
+    tables: dict[str, DeclaredTable]
+    features: FeatureRepository
+
+    @classmethod
+    def of(cls, sources: Sequence[Source], features: FeatureRepository) -> Catalog:
+        """Every name of the feature repository resolved. Raises DeclarationError."""
+        catalog = cls(_tables(sources), features)
+        for view in features.views.values():
+            catalog.view_calendar(view)
+        return catalog
+
+    def table(self, name: str, *, asked_by: str, field: Sequence[str | int] = ()) -> DeclaredTable:
+        if name not in self.tables:
+            raise UnknownName.among(name, self.tables, what="table", asked_by=asked_by, field=field)
+        return self.tables[name]
+
+    def view_calendar(self, view: FeatureView) -> Calendar | None:
+        """The days of a view: those of the daily tables it reads; None when it reads none."""
+        found: list[Calendar] = []
+        for name in view.reads:
+            asked_by, field = f"feature view {view.name!r}", ("views", view.name, "reads", name)
+            calendar = self.table(name, asked_by=asked_by, field=field).calendar
+            if calendar is not None:
+                found.append(calendar)
+        if not found:
+            return None
+        zones = sorted({calendar.timezone for calendar in found})
+        if len(zones) > 1:
+            raise DeclarationError(
+                f"feature view {view.name!r} reads tables whose days begin at different midnights "
+                f"({', '.join(zones)}); expected one time zone",
+                field=("views", view.name, "reads"),
+            )
+        ends = [calendar.end for calendar in found]
+        end = None if None in ends else max(end for end in ends if end is not None)
+        return Calendar(zones[0], min(calendar.start for calendar in found), end)
+
+    def key_types(self, view: str) -> dict[str, str]:
+        """The join keys of a view, each with its type."""
+        entities = (self.features.entities[name] for name in self.features.views[view].entities)
+        return {entity.key: entity.type for entity in entities}
+
+    def model_tables(self, model: Model) -> tuple[DeclaredTable, dict[str, FeatureView]]:
+        """The table a model's events come from and the views it uses, all checked to fit.
+
+        Raises DeclarationError for an unknown name, a column that is not known ahead of the
+        event, a key that the events do not carry, or a window that no as-of date can fill.
+        """
+        asked_by = f"model {model.name!r}"
+        events = self.table(model.label.table, asked_by=asked_by, field=("label", "table"))
+        service = self.features.service(model.features, asked_by=asked_by)
+        views = {name: self.features.views[name] for name in self.features.views_of(service.name)}
+        for index, column in enumerate(model.request):
+            _known_ahead(events.table, column, asked_by=asked_by, field=("request", index))
+        for view in views:
+            self._keys_fit(view, events.table, asked_by)
+        self._days_fit(model, events, views)
+        return events, views
+
+    def input_types(self, model: Model) -> dict[str, str]:
+        """Every input column of a model in order, each with its type: the request's, then the views'."""
+        events, _ = self.model_tables(model)
+        request = {column: events.table.columns[column].type for column in model.request}
+        served = {one.column: one.type for one in self.features.served(model.features)}
+        return {**request, **served}
+
+    def first_as_of(self, model: Model) -> date:
+        """The earliest as-of date whose whole window has days."""
+        events, _ = self.model_tables(model)
+        return events.source.start + timedelta(days=model.window.days)
+
+    def last_as_of(self, model: Model) -> date | None:
+        """The day after the events' last day; None when they go on."""
+        events, _ = self.model_tables(model)
+        end = events.source.end
+        return None if end is None else end + timedelta(days=1)
+
+    def _keys_fit(self, view: str, events: Table, asked_by: str) -> None:
+        for key, kind in self.key_types(view).items():
+            who = f"{asked_by}, by feature view {view!r},"
+            _known_ahead(events, key, asked_by=who, field=("features",))
+            found = events.columns[key].type
+            if found != kind:
+                raise DeclarationError(
+                    f"{asked_by}: {key!r} is {found} in {events.name!r} and {kind} in feature view {view!r}",
+                    field=("features",),
+                )
+
+    def _days_fit(self, model: Model, events: DeclaredTable, views: dict[str, FeatureView]) -> None:
+        source = events.source
+        if not events.table.is_daily:
+            raise DeclarationError(
+                f"model {model.name!r} labels rows of {events.table.name!r}, which is not daily; "
+                "expected a table with 'partitions: daily'",
+                field=("label", "table"),
+            )
+        last = source.end and source.end + timedelta(days=1)
+        if last is not None and source.start + timedelta(days=model.window.days) > last:
+            days = (last - source.start).days
+            raise DeclarationError(
+                f"model {model.name!r} needs a window of {model.window.days} days (train_days + "
+                f"evaluate_days), and {source.name!r} has {days}, {source.start} to {source.end}",
+                field=("window",),
+            )
+        for name, view in views.items():
+            calendar = self.view_calendar(view)
+            if calendar is not None and calendar.timezone != source.timezone:
+                raise DeclarationError(
+                    f"model {model.name!r}: the days of feature view {name!r} begin at midnight in "
+                    f"{calendar.timezone}, those of {events.table.name!r} in {source.timezone}",
+                    field=("features",),
+                )
+
+
+def lookback_days(span: timedelta) -> int:
+    """Whole days that cover a time span.
+
+    >>> lookback_days(timedelta(hours=25)), lookback_days(timedelta(0))
+    (2, 0)
+    """
+    return math.ceil(span / timedelta(days=1))
+
+
+def _tables(sources: Sequence[Source]) -> dict[str, DeclaredTable]:
+    found: dict[str, DeclaredTable] = {}
+    for source, table in _each_table(sources):
+        if table.name in found:
+            other = found[table.name].source.name
+            raise DeclarationError(
+                f"table {table.name!r} is declared by source {other!r} and by source {source.name!r}",
+                field=("sources", source.name),
+            )
+        found[table.name] = DeclaredTable(source, table)
+    return found
+
+
+def _each_table(sources: Sequence[Source]) -> Iterator[tuple[Source, Table]]:
+    for source in sources:
+        for table in source.tables:
+            yield source, table
+
+
+def _known_ahead(table: Table, column: str, *, asked_by: str, field: Sequence[str | int]) -> None:
+    if column not in table.columns:
+        what = f"column of {table.name}"
+        raise UnknownName.among(column, table.columns, what=what, asked_by=asked_by, field=field)
+    if table.columns[column].known != "ahead":
+        ahead = ", ".join(table.known_ahead()) or "none"
+        raise DeclarationError(
+            f"{asked_by} asks with {column!r}, which is known only afterwards; known ahead in {table.name!r}: {ahead}",
+            field=field,
+        )

@@ -1,0 +1,57 @@
+"""What a declaration means, as a hash: equal in every process, blind to words that only people read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mlops_assets.declaration.base import Declaration
+from mlops_assets.declaration.catalog import Catalog
+
+# Changing these changes nothing that is computed.
+FOR_PEOPLE = frozenset({"description", "owner", "licence", "tags"})
+
+
+def meaning(*parts: Any) -> str:
+    """A hash (16 hex digits) of declarations and plain values, without what is only for people.
+
+    >>> meaning({"a": 1, "description": "x"}) == meaning({"description": "y", "a": 1})
+    True
+    """
+    body = json.dumps([_plain(part) for part in parts], sort_keys=True, default=str)
+    return hashlib.sha256(body.encode()).hexdigest()[:16]
+
+
+def source_code(*modules: str) -> str:
+    """A hash of the text of modules, read without importing them."""
+    digest = hashlib.sha256()
+    for module in modules:
+        found = find_spec(module)
+        if found is None or found.origin is None:
+            raise ModuleNotFoundError(f"there is no module {module}")
+        digest.update(Path(found.origin).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def feature_hash(catalog: Catalog, service: str) -> str:
+    """What a feature service delivers: its views' SQL, sources, types, keys and lifetimes."""
+    views = catalog.features.views_of(service)
+    return meaning(
+        [one.column for one in catalog.features.served(service)],
+        {name: catalog.features.views[name] for name in sorted(views)},
+        {name: catalog.key_types(name) for name in sorted(views)},
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Declaration):
+        return _plain(value.model_dump(mode="json"))
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items() if key not in FOR_PEOPLE}
+    if isinstance(value, Collection) and not isinstance(value, str):
+        return [_plain(one) for one in value]
+    return value

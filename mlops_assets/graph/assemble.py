@@ -1,0 +1,38 @@
+"""From declarations to Dagster definitions: one function per kind of declaration."""
+
+import dagster as dg
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.source import Source
+from mlops_assets.graph.evaluation import evaluation_asset
+from mlops_assets.graph.features import view_asset
+from mlops_assets.graph.model import model_asset
+from mlops_assets.graph.raw import raw_asset
+from mlops_assets.graph.release import release_asset
+from mlops_assets.graph.training_set import training_set_asset
+from mlops_assets.graph.validated import validated_assets
+
+
+def source_definitions(source: Source) -> dg.Definitions:
+    """raw, validated and quarantine for every table of a source."""
+    raw = [raw_asset(source, table) for table in source.tables]
+    checked = [validated_assets(source, table) for table in source.tables]
+    return dg.Definitions(assets=[*raw, *checked])
+
+
+def feature_definitions(catalog: Catalog) -> dg.Definitions:
+    """One asset per feature view; shared by every model that uses it."""
+    return dg.Definitions(assets=[view_asset(catalog, view) for view in catalog.features.views.values()])
+
+
+def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
+    """The story of one model: training set, model, evaluation, release."""
+    return dg.Definitions(
+        assets=[
+            training_set_asset(catalog, model),
+            model_asset(catalog, model),
+            evaluation_asset(catalog, model),
+            release_asset(catalog, model),
+        ]
+    )

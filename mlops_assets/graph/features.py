@@ -1,0 +1,64 @@
+"""features/<view>: the rows of a feature view, day by day."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.declaration.catalog import Catalog, lookback_days
+from mlops_assets.declaration.features import FeatureView
+from mlops_assets.declaration.identity import meaning, source_code
+from mlops_assets.graph import keys, partitions
+from mlops_assets.graph.checks import write_and_tell
+from mlops_assets.steps.features import compute_view
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.stores import Stores
+
+
+def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
+    """The asset that computes a view from the validated tables it reads."""
+    key = keys.features(view.name)
+    days = partitions.days_of(catalog.view_calendar(view))
+
+    @dg.asset(
+        key=key,
+        ins={table: _input(catalog, view, table, days) for table in view.reads},
+        partitions_def=days,
+        code_version=meaning(view, catalog.key_types(view.name), source_code("mlops_assets.data.features")),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        group_name="features",
+        owners=[view.owner],
+        tags=view.tags,
+        kinds={"duckdb", "deltalake"},
+        description=view.description,
+        metadata={"sql": dg.MetadataValue.md(f"```sql\n{view.sql}\n```")},
+    )
+    def rows(
+        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], **tables: Pinned
+    ) -> Iterator[Any]:
+        computed = compute_view(stores.engine, catalog, view, tables, partitions.produced(context, days))
+        yield from write_and_tell(context, {key: computed})
+
+    return rows
+
+
+def _input(
+    catalog: Catalog, view: FeatureView, table: str, days: dg.PartitionsDefinition | None
+) -> dg.AssetIn:
+    is_daily = days is not None and catalog.tables[table].table.is_daily
+    mapping = partitions.looking_back(view.history_days(table)) if is_daily else None
+    return dg.AssetIn(keys.validated(table), partition_mapping=mapping)
+
+
+def view_input(catalog: Catalog, view: FeatureView, *, first: int, before: timedelta) -> dg.AssetIn:
+    """A view as an as-of date reads it: the days of the window, and those whose values still live then.
+
+    first: how many days before the as-of date the window begins. before: how long before an
+    event its features are taken.
+    """
+    calendar = catalog.view_calendar(view)
+    mapping = None
+    if calendar is not None:
+        mapping = partitions.looking_back(first + lookback_days(view.ttl + before), 1)
+    return dg.AssetIn(keys.features(view.name), partition_mapping=mapping)

@@ -1,0 +1,22 @@
+"""What an asset says of its partitions beyond what every write says."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.data.sql import WHOLE
+
+
+def say_of_partitions(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Metadata for each partition's own materialization."""
+    for partition, metadata in told.items():
+        context.add_asset_metadata(metadata, key, None if partition == WHOLE else partition)
+
+
+def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """A picture that the Dagster UI shows without asking any server for it."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,85 @@
+"""<model>/model: the declared estimator, fitted and kept, with its run in MLflow."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import feature_hash, meaning, source_code
+from mlops_assets.declaration.model import Model
+from mlops_assets.graph import keys
+from mlops_assets.graph.checks import write_and_tell
+from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.graph.stage import ModelStage
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.tracking import Tracking
+
+CODE = ("mlops_assets.modeling.training", "mlops_assets.modeling.estimators")
+
+
+def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
+    """The asset that trains."""
+    stage = ModelStage.of(catalog, model, "model")
+    features = feature_hash(catalog, model.features)
+    identity = meaning(model.estimator, model.baseline, model.seed, source_code(*CODE))
+
+    @dg.asset(
+        **stage.settings,
+        ins={"training_set": dg.AssetIn(keys.of_model(model.name, "training_set"))},
+        code_version=identity,
+        kinds={"scikitlearn", "mlflow"},
+        description=f"{model.description} Trained with {model.estimator.path}.",
+    )
+    def trained_model(
+        context: dg.AssetExecutionContext,
+        stores: dg.ResourceParam[Stores],
+        tracking: dg.ResourceParam[Tracking],
+        training_set: Pinned,
+    ) -> Iterator[Any]:
+        from mlops_assets.modeling.serialization import needed_types, to_files
+        from mlops_assets.modeling.training import frame
+        from mlops_assets.steps.training import fit, keep, produced
+
+        as_of = context.partition_key
+        tags = {
+            "dagster/run_id": context.run_id,
+            "dagster/asset": stage.key.to_user_string(),
+            "dagster/partition": as_of,
+            "mlops/table_versions": _table_versions(stores, training_set),
+            "mlops/feature_hash": features,
+            "mlops/code_version": identity,
+        }
+        with tracking.run(context, experiment=model.name, name=f"{model.name} as of {as_of}", tags=tags) as run:
+            trained, rows = fit(stores, catalog, model, training_set)
+            record = keep(stores, catalog, model, trained, as_of=as_of, mlflow_run_id=run.run_id)
+            run.log_params(_parameters(model))
+            run.log_metrics({"training_rows": trained.rows})
+            example = frame(rows.head(5), trained.inputs)
+            run.log_model(trained.model, example, trusted_types=needed_types(to_files(trained)["model.skops"]))
+        say_of_partitions(context, stage.key, {as_of: vars(record)})
+        yield from write_and_tell(context, {stage.key: produced(record, training_set)})
+
+    return trained_model
+
+
+def _parameters(model: Model) -> Mapping[str, Any]:
+    return {
+        "estimator": model.estimator.path,
+        **model.estimator.parameters,
+        "seed": model.seed,
+        "features": model.features,
+        "train_days": model.window.train_days,
+        "evaluate_days": model.window.evaluate_days,
+    }
+
+
+def _table_versions(stores: Stores, training_set: Pinned) -> str:
+    """Every table below the training set at the version it was read, and the training set itself."""
+    read = [content for made in training_set.contents for content in stores.records.reads(made)]
+    newest: dict[str, int] = {training_set.table: training_set.version}
+    for content in read:
+        newest[content.table] = max(content.version, newest.get(content.table, -1))
+    return json.dumps(newest, sort_keys=True)

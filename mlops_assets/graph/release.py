@@ -1,0 +1,78 @@
+"""<model>/release: the gate's verdict, and the version it makes."""
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import meaning, source_code
+from mlops_assets.declaration.model import Model
+from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.graph import keys
+from mlops_assets.graph.checks import check_specs, write_and_tell
+from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.graph.stage import ModelStage
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.releases import Judged
+from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.tracking import Tracking
+
+GATE = "gate"
+
+
+def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
+    """The asset that asks the gate, and releases only if it says so."""
+    stage = ModelStage.of(catalog, declared, "release")
+
+    @dg.asset(
+        **stage.settings,
+        ins={
+            "model": dg.AssetIn(keys.of_model(declared.name, "model")),
+            "evaluation_report": dg.AssetIn(keys.of_model(declared.name, "evaluation_report")),
+        },
+        check_specs=check_specs(
+            stage.key, {GATE: "The evidence allows a release."}, partitions=stage.as_of_dates
+        ),
+        code_version=meaning(declared.gates, source_code("mlops_assets.governance.gates")),
+        kinds={"mlflow"},
+        description="Whether this model may replace the champion, why, and the version that came of it.",
+    )
+    def release(
+        context: dg.AssetExecutionContext,
+        stores: dg.ResourceParam[Stores],
+        tracking: dg.ResourceParam[Tracking],
+        model: Pinned,
+        evaluation_report: Pinned,
+    ) -> Iterator[Any]:
+        from mlops_assets.steps.release import produced, release_if_allowed
+
+        judged = release_if_allowed(
+            stores,
+            tracking,
+            declared,
+            model,
+            evaluation_report,
+            at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            run_id=context.run_id,
+        )
+        as_of = context.partition_key
+        say_of_partitions(context, stage.key, {as_of: _told(judged)})
+        made = produced(judged, as_of, (_verdict(judged),), model, evaluation_report)
+        yield from write_and_tell(context, {stage.key: made})
+
+    return release
+
+
+def _verdict(judged: Judged) -> Verdict:
+    return Verdict(GATE, judged.decision.verdict == "promote", "; ".join(judged.decision.told()))
+
+
+def _told(judged: Judged) -> dict[str, Any]:
+    reasons = "\n".join(f"| {r.gate} | {r.answer} | {r.sentence} |" for r in judged.decision.reasons)
+    return {
+        "verdict": judged.decision.verdict,
+        "version": judged.release.version if judged.release else "none",
+        "reasons": dg.MetadataValue.md(f"| gate | answer | reason |\n|---|---|---|\n{reasons}"),
+    }

@@ -1,0 +1,37 @@
+"""What all stages of a model share: its as-of dates, its owner, its group."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+import dagster as dg
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.model import Model
+from mlops_assets.graph import keys, partitions
+
+
+@dataclass(frozen=True)
+class ModelStage:
+    """One asset in the story of a model. settings: the arguments of ``@dg.asset`` that all stages share."""
+
+    key: dg.AssetKey
+    as_of_dates: dg.DailyPartitionsDefinition
+    settings: dict[str, Any]
+
+    @classmethod
+    def of(cls, catalog: Catalog, model: Model, stage: str) -> Self:
+        """The stage of that name. A run makes one as-of date, so that each is judged by what was before."""
+        events, _ = catalog.model_tables(model)
+        dates = partitions.as_of_dates(
+            catalog.first_as_of(model), catalog.last_as_of(model), events.source.timezone
+        )
+        key = keys.of_model(model.name, stage)
+        settings = {
+            "key": key,
+            "partitions_def": dates,
+            "backfill_policy": dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
+            "group_name": model.name,
+            "owners": [model.owner],
+            "tags": model.tags,
+        }
+        return cls(key, dates, settings)

@@ -1,0 +1,61 @@
+"""<model>/training_set: labelled events known by the as-of date, with features as known when asked."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import feature_hash, meaning, source_code
+from mlops_assets.declaration.model import Model
+from mlops_assets.graph import keys, partitions
+from mlops_assets.graph.checks import write_and_tell
+from mlops_assets.graph.features import view_input
+from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.graph.stage import ModelStage
+from mlops_assets.steps.training_set import assemble_training_set
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.stores import Stores
+
+CODE = ("mlops_assets.data.training_set", "mlops_assets.data.point_in_time")
+
+
+def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
+    """The asset that joins labels and features of the window before the as-of date."""
+    stage = ModelStage.of(catalog, model, "training_set")
+    _, views = catalog.model_tables(model)
+    window = model.window.days
+    features = {
+        view.name: view_input(catalog, view, first=window, before=model.predict_before)
+        for view in views.values()
+    }
+    events = dg.AssetIn(
+        keys.validated(model.label.table), partition_mapping=partitions.looking_back(window, 1)
+    )
+    identity = meaning(
+        model.label, model.request, model.window, str(model.predict_before),
+        feature_hash(catalog, model.features), source_code(*CODE),
+    )
+
+    @dg.asset(
+        **stage.settings,
+        ins={"labelled_events": events, **features},
+        code_version=identity,
+        kinds={"duckdb", "deltalake"},
+        description=(
+            f"The {model.window.train_days} days to train on and the {model.window.evaluate_days} to evaluate on, "
+            f"with labels known by the as-of date and the features of {model.features!r} as known at each moment."
+        ),
+    )
+    def training_set(
+        context: dg.AssetExecutionContext,
+        stores: dg.ResourceParam[Stores],
+        labelled_events: Pinned,
+        **views: Pinned,
+    ) -> Iterator[Any]:
+        as_of = context.partition_key
+        found = assemble_training_set(stores.engine, catalog, model, labelled_events, views, as_of)
+        say_of_partitions(context, stage.key, {as_of: {"events_by_use": dict(found.uses)}})
+        yield from write_and_tell(context, {stage.key: found.produced})
+
+    return training_set

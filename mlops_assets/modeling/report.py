@@ -1,0 +1,39 @@
+"""One picture of an evaluation: are the probabilities true, and do they tell the classes apart?"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from sklearn import metrics as sk
+
+from mlops_assets.modeling.evaluation import calibration_curve
+from mlops_assets.modeling.training import Scores
+
+
+def evaluation_plot(labels: Scores, scores: Scores, *, title: str) -> bytes:
+    """A PNG (below 60 KB): calibration in ten bins, ROC, and the scores of each class."""
+    # Here and without pyplot: no window system, no state between calls.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.5, 3.4), layout="constrained")
+    calibration, roc, spread = figure.subplots(1, 3)
+    curve = calibration_curve(labels, scores)
+    calibration.plot([0, 1], [0, 1], color="0.7", linestyle="--")
+    calibration.plot(curve["predicted"], curve["observed"], marker="o", color="C0")
+    calibration.set(xlabel="predicted probability", ylabel="observed share", title="Calibration")
+    if 0 < labels.sum() < len(labels):
+        false_positive, true_positive, _ = sk.roc_curve(labels, scores)
+        roc.plot(false_positive, true_positive, color="C0")
+    roc.plot([0, 1], [0, 1], color="0.7", linestyle="--")
+    roc.set(xlabel="false positive rate", ylabel="true positive rate", title="ROC")
+    bins = np.linspace(0, 1, 31)
+    spread.hist(scores[labels < 0.5], bins, alpha=0.6, density=True, label="negative", color="C7")
+    spread.hist(scores[labels > 0.5], bins, alpha=0.6, density=True, label="positive", color="C3")
+    spread.set(xlabel="predicted probability", title="Scores by class")
+    spread.legend()
+    figure.suptitle(title)
+    target = io.BytesIO()
+    FigureCanvasAgg(figure).print_figure(target, format="png", dpi=80)
+    return target.getvalue()

@@ -1,0 +1,71 @@
+"""A trained model as files, and back: skops, never pickle, and only scikit-learn's own types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import skops.io
+from sklearn.pipeline import Pipeline
+
+from mlops_assets.declaration.model import ESTIMATOR_PREFIXES
+from mlops_assets.errors import ArtifactMismatch
+from mlops_assets.modeling.estimators import Inputs
+from mlops_assets.modeling.training import Trained
+
+# Scikit-learn binds its own functions with partial; what is bound is audited on its own.
+HARMLESS = ("functools.partial",)
+
+MODEL, BASELINE, ABOUT = "model.skops", "baseline.skops", "about.json"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that can score again. about: what was said of it when it was trained."""
+
+    model: Pipeline
+    baseline: Pipeline
+    inputs: Inputs
+    digest: str
+
+
+def to_files(trained: Trained) -> dict[str, bytes]:
+    """The files of a trained model, by name."""
+    about = {
+        "categories": trained.inputs.categories,
+        "numbers": trained.inputs.numbers,
+        "dropped": trained.dropped,
+        "rows": trained.rows,
+        "digest": trained.digest,
+    }
+    return {
+        MODEL: skops.io.dumps(trained.model),
+        BASELINE: skops.io.dumps(trained.baseline),
+        ABOUT: json.dumps(about, indent=2).encode(),
+    }
+
+
+def from_files(files: Mapping[str, bytes]) -> Loaded:
+    """The model in ``files``. Raises ArtifactMismatch when it holds types that may run code."""
+    about = json.loads(files[ABOUT])
+    return Loaded(
+        model=_loaded(files[MODEL]),
+        baseline=_loaded(files[BASELINE]),
+        inputs=Inputs(tuple(about["categories"]), tuple(about["numbers"])),
+        digest=about["digest"],
+    )
+
+
+def needed_types(data: bytes) -> list[str]:
+    """The types beyond skops' own list that loading needs; all of them scikit-learn's."""
+    found: list[str] = skops.io.get_untrusted_types(data=data)
+    strangers = [n for n in found if not n.startswith(ESTIMATOR_PREFIXES) and n not in HARMLESS]
+    if strangers:
+        raise ArtifactMismatch(f"a model file holds types that are not scikit-learn's: {', '.join(strangers)}")
+    return found
+
+
+def _loaded(data: bytes) -> Any:
+    return skops.io.loads(data, trusted=needed_types(data))

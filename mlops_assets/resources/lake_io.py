@@ -1,0 +1,86 @@
+"""The IO manager: outputs become Delta commits, inputs become pinned table versions."""
+
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+
+from mlops_assets.data.sql import PARTITION, WHOLE
+from mlops_assets.graph.keys import table_name
+from mlops_assets.graph.materializations import materializations
+from mlops_assets.stores.lake import Produced
+from mlops_assets.stores.commit import Provenance
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.stores import Stores
+
+
+class LakeIOManager(dg.IOManager):
+    """Reads and writes the lake.
+
+    An asset may return a ``Produced``, or an Arrow table or pandas frame that is the whole of the
+    partitions it was asked for (with a ``partition`` column where there are several). An input
+    annotated ``pa.Table`` or ``pd.DataFrame`` is read; any other is the ``Pinned`` table.
+    """
+
+    def __init__(self, stores: Stores) -> None:
+        self._stores = stores
+
+    def handle_output(self, context: dg.OutputContext, obj: Any) -> Iterator[dg.AssetMaterialization]:
+        """Write all partitions in one commit and tell what was written."""
+        partitions = list(context.asset_partition_keys) if context.has_asset_partitions else [WHOLE]
+        made = obj if isinstance(obj, Produced) else _whole(obj, partitions)
+        contents = self._stores.lake.write(table_name(context.asset_key), made, _provenance(context))
+        schema = {"dagster/column_schema": _columns(made.rows)}
+        yield from materializations(context, contents, schema)
+
+    def load_input(self, context: dg.InputContext) -> Pinned | pa.Table | pd.DataFrame:
+        """The upstream partitions this run reads, pinned; refused when a blocking check failed for them."""
+        partitions = list(context.asset_partition_keys) if context.has_asset_partitions else None
+        pinned = self._stores.lake.pin(table_name(context.asset_key), partitions)
+        wanted = context.dagster_type.typing_type
+        if wanted is pa.Table:
+            return self._read(pinned)
+        if wanted is pd.DataFrame:
+            return self._read(pinned).to_pandas()
+        return pinned
+
+    def _read(self, pinned: Pinned) -> pa.Table:
+        return self._stores.engine.rows("SELECT * FROM pinned", {"pinned": pinned})
+
+
+@dg.io_manager(required_resource_keys={"stores"})
+def lake_io_manager(context: dg.InitResourceContext) -> LakeIOManager:
+    """The lake of the deployment's stores."""
+    return LakeIOManager(context.resources.stores)
+
+
+def _provenance(context: dg.OutputContext) -> Provenance:
+    assets = context.step_context.job_def.asset_layer
+    return Provenance(
+        code_version=assets.get(context.asset_key).code_version or "unversioned",
+        run_id=context.run_id,
+        written_at=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+    )
+
+
+def _whole(rows: pa.Table | pd.DataFrame, partitions: list[str]) -> Produced:
+    if isinstance(rows, pd.DataFrame):
+        rows = pa.Table.from_pandas(rows, preserve_index=False)
+    if not isinstance(rows, pa.Table):
+        raise TypeError(f"found a {type(rows).__name__}, expected an Arrow table or a pandas frame of rows")
+    if PARTITION not in rows.column_names:
+        if len(partitions) > 1:
+            raise ValueError(
+                f"rows for {len(partitions)} partitions need a {PARTITION!r} column that says which is whose"
+            )
+        rows = rows.add_column(0, PARTITION, pa.array([partitions[0]] * rows.num_rows, pa.string()))
+    return Produced(rows, partitions)
+
+
+def _columns(rows: pa.Table) -> dg.TableSchema:
+    return dg.TableSchema(
+        [dg.TableColumn(field.name, str(field.type)) for field in rows.schema if field.name != PARTITION]
+    )

@@ -1,0 +1,40 @@
+"""Feature rows from validated tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+
+from mlops_assets.data.features import view_rows
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.features import FeatureView
+from mlops_assets.stores.engine import Engine
+from mlops_assets.stores.lake import Produced
+from mlops_assets.stores.pinned import Content, Pinned
+
+
+def compute_view(
+    engine: Engine, catalog: Catalog, view: FeatureView, tables: Mapping[str, Pinned], partitions: Sequence[str]
+) -> Produced:
+    """The view's rows of these days. Raises NotMaterialized when a day of the history they need is missing."""
+    calendar = catalog.view_calendar(view)
+    zone = calendar.timezone if calendar else None
+    reads = {day: tuple(_read_for_day(catalog, view, tables, day)) for day in partitions}
+    sql = view_rows(view, catalog.key_types(view.name), days=partitions, timezone=zone)
+    return Produced(engine.rows(sql, tables), partitions, reads)
+
+
+def _read_for_day(
+    catalog: Catalog, view: FeatureView, tables: Mapping[str, Pinned], day: str
+) -> Iterator[Content]:
+    for name, pinned in tables.items():
+        calendar = catalog.tables[name].calendar
+        if calendar is None:
+            yield from pinned.contents
+            continue
+        # Days before the table's first one, or after its last, do not exist; all others must be there.
+        first = max(date.fromisoformat(day) - timedelta(days=view.history_days(name)), calendar.start)
+        last = date.fromisoformat(day) if calendar.end is None else min(date.fromisoformat(day), calendar.end)
+        wanted = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+        pinned.require(wanted)
+        yield from pinned.among(wanted)

@@ -1,0 +1,90 @@
+"""From source files to raw partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import duckdb
+import pyarrow as pa
+
+from mlops_assets.data.ingestion import SOURCE_RELATION, expected_columns, landed_rows, raw_rows, verdicts
+from mlops_assets.data.sql import WHOLE
+from mlops_assets.declaration.source import LandedFile, PackageFile, Source, Table
+from mlops_assets.errors import SourceUnreadable
+from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.stores.files import SourceFile
+from mlops_assets.stores.lake import Produced
+from mlops_assets.stores.pinned import Content
+from mlops_assets.stores.stores import Stores
+
+V = TypeVar("V")
+
+
+def ingest(stores: Stores, source: Source, table: Table, partitions: Sequence[str]) -> Produced:
+    """The raw rows of these partitions, and from which file they came.
+
+    A file that has not landed makes an empty partition whose ``arrival`` check says so.
+    Raises SourceUnreadable when a file cannot be read, or the declared SQL does not fit it.
+    """
+    if isinstance(table.reads, LandedFile) and table.reads.is_daily:
+        return _together([_landed_day(stores, source, table, table.reads, day) for day in partitions])
+    file = _only_file(stores, table)
+    if file is None:
+        return _together([_nothing(table, day, table.reads.named) for day in partitions])
+    rows = _select(stores, table, file, raw_rows(table, source, days=partitions))
+    return _produced(rows, partitions, verdicts(table, rows.column_names), file)
+
+
+def _only_file(stores: Stores, table: Table) -> SourceFile | None:
+    if isinstance(table.reads, PackageFile):
+        return stores.files.package_file(table.reads)
+    return stores.files.landed_file(table.reads)
+
+
+def _landed_day(stores: Stores, source: Source, table: Table, reads: LandedFile, day: str) -> Produced:
+    file = stores.files.landed_file(reads, day)
+    if file is None:
+        return _nothing(table, day, f"landing:{reads.landing.replace('{day}', day)}")
+    rows = _select(stores, table, file, landed_rows(table, source, day=day))
+    return _produced(rows, [day], verdicts(table, rows.column_names), file)
+
+
+def _nothing(table: Table, partition: str, missing_file: str) -> Produced:
+    columns = expected_columns(table)
+    rows = pa.table({column: pa.array([], pa.string()) for column in columns})
+    said = verdicts(table, columns, missing_file=missing_file)
+    return Produced(rows, [partition], verdicts={partition: said})
+
+
+def _select(stores: Stores, table: Table, file: SourceFile, sql: str) -> pa.Table:
+    try:
+        return stores.engine.rows(sql, {SOURCE_RELATION: file})
+    except duckdb.Error as error:
+        raise SourceUnreadable(f"{file.named}, read for table {table.name!r}: {error}") from error
+
+
+def _produced(
+    rows: pa.Table, partitions: Sequence[str], said: tuple[Verdict, ...], file: SourceFile
+) -> Produced:
+    read = (Content(file.named, WHOLE, version=0, rows=0, fingerprint=file.sha256[:32]),)
+    return Produced(
+        rows,
+        partitions,
+        reads={partition: read for partition in partitions},
+        verdicts={partition: said for partition in partitions},
+    )
+
+
+def _together(parts: Sequence[Produced]) -> Produced:
+    rows = pa.concat_tables([part.rows for part in parts], promote_options="default")
+    return Produced(
+        rows,
+        [partition for part in parts for partition in part.partitions],
+        reads=_merged([part.reads for part in parts]),
+        verdicts=_merged([part.verdicts for part in parts]),
+    )
+
+
+def _merged(mappings: Sequence[Mapping[str, V]]) -> dict[str, V]:
+    return {key: value for mapping in mappings for key, value in mapping.items()}

@@ -1,0 +1,100 @@
+"""From a training set to a trained model in the artifact store."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from mlops_assets.data.sql import PARTITION
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import feature_hash
+from mlops_assets.declaration.model import Model
+from mlops_assets.modeling.serialization import to_files
+from mlops_assets.modeling.training import Trained, split_inputs, train
+from mlops_assets.stores.lake import Produced
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.stores import Stores
+
+# Where the bytes are and who tracked the run differ between equal trainings.
+VOLATILE = ("artifact_digest", "mlflow_run_id")
+
+
+@dataclass(frozen=True)
+class TrainedRecord:
+    """What is recorded of a trained model; the row of the table ``<model>/model``."""
+
+    as_of: str
+    model_digest: str
+    artifact_digest: str
+    mlflow_run_id: str
+    rows: int
+    inputs: list[str]
+    dropped: list[str]
+    feature_hash: str
+    estimator: str
+    parameters: str
+    seed: int
+
+
+def fit(stores: Stores, catalog: Catalog, model: Model, training_set: Pinned) -> tuple[Trained, pd.DataFrame]:
+    """Fit on one pinned training set; the rows are returned too, as examples of what the model takes."""
+    rows = stores.engine.rows("SELECT * FROM training_set", {"training_set": training_set}).to_pandas()
+    return train(model, split_inputs(catalog.input_types(model)), rows), rows
+
+
+def keep(
+    stores: Stores, catalog: Catalog, model: Model, trained: Trained, *, as_of: str, mlflow_run_id: str
+) -> TrainedRecord:
+    """Store the model's files and say what is recorded of it."""
+    return TrainedRecord(
+        as_of=as_of,
+        model_digest=trained.digest,
+        artifact_digest=stores.artifacts.save(to_files(trained)),
+        mlflow_run_id=mlflow_run_id,
+        rows=trained.rows,
+        inputs=trained.inputs.columns,
+        dropped=list(trained.dropped),
+        feature_hash=feature_hash(catalog, model.features),
+        estimator=model.estimator.path,
+        parameters=json.dumps(model.estimator.parameters, sort_keys=True),
+        seed=model.seed,
+    )
+
+
+def produced(record: TrainedRecord, training_set: Pinned) -> Produced:
+    """The record as the one row of its partition."""
+    return one_row(vars(record), record.as_of, training_set, volatile=VOLATILE)
+
+
+def trained_record(stores: Stores, model: Pinned) -> TrainedRecord:
+    """The record of a pinned model. Raises NotMaterialized when there is none."""
+    return TrainedRecord(**only_row(stores, model))
+
+
+def one_row(values: dict[str, Any], as_of: str, *inputs: Pinned, volatile: tuple[str, ...] = ()) -> Produced:
+    """A partition of one row, made from the given inputs."""
+    read = tuple(content for pinned in inputs for content in pinned.contents)
+    rows = pa.Table.from_pylist([{PARTITION: as_of, **values}])
+    return Produced(_without_null_types(rows), [as_of], reads={as_of: read}, volatile=volatile)
+
+
+def only_row(stores: Stores, pinned: Pinned) -> dict[str, Any]:
+    """The row of a partition that has one."""
+    pinned.require(pinned.absent)
+    rows: list[dict[str, Any]] = stores.engine.rows("SELECT * FROM pinned", {"pinned": pinned}).to_pylist()
+    (row,) = rows
+    del row[PARTITION]
+    return row
+
+
+def _without_null_types(rows: pa.Table) -> pa.Table:
+    """Lists without elements have elements of type null, which no table can store; here they are of text."""
+    fields = [
+        pa.field(field.name, pa.list_(pa.string())) if field.type == pa.list_(pa.null()) else field
+        for field in rows.schema
+    ]
+    return rows.cast(pa.schema(fields))

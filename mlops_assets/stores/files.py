@@ -1,0 +1,110 @@
+"""The files that sources read: inside installed distributions, or landed below a root folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import zipfile
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path, PurePosixPath
+from tempfile import mkdtemp
+
+from mlops_assets.data.sql import text
+from mlops_assets.declaration.source import LandedFile, PackageFile
+from mlops_assets.errors import SourceUnreadable
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that is there. named: where it was declared to be, without any path of this machine."""
+
+    path: Path
+    named: str
+    missing: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def relation(self) -> str:
+        """SQL that yields its rows, every value as text; ``missing`` spellings are null."""
+        path = text(str(self.path))
+        if self.path.suffix == ".parquet":
+            return f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM read_parquet({path})"
+        spellings = ", ".join(text(spelling) for spelling in self.missing)
+        return f"SELECT * FROM read_csv({path}, header = true, all_varchar = true, nullstr = [{spellings}])"
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where source files are found. landing: the root of landed files. cache: unpacked archives."""
+
+    landing: Path
+    cache: Path
+
+    def package_file(self, declared: PackageFile) -> SourceFile:
+        """The declared file, found without importing its package; an archive's member is unpacked.
+
+        Raises SourceUnreadable when the distribution or the file is missing.
+        """
+        path = self._installed(declared)
+        return SourceFile(_unpacked(path, self.cache), declared.named, declared.missing)
+
+    def landed_file(self, declared: LandedFile, day: str | None = None) -> SourceFile | None:
+        """The landed file (of ``day``, where it is daily); None when nothing has landed there."""
+        relative = declared.landing.replace("{day}", day) if day else declared.landing
+        path = self.landing / relative
+        if not path.is_file():
+            return None
+        if not path.resolve().is_relative_to(self.landing.resolve()):
+            raise SourceUnreadable(f"{relative} leads out of the landing root; expected a file below it")
+        return SourceFile(path, f"landing:{relative}", declared.missing)
+
+    def _installed(self, declared: PackageFile) -> Path:
+        try:
+            installed = distribution(declared.package).files or []
+        except PackageNotFoundError as error:
+            raise SourceUnreadable(
+                f"the distribution {declared.package!r} is not installed; install it, or correct 'reads.package'"
+            ) from error
+        wanted = PurePosixPath(declared.file)
+        found = [file for file in installed if PurePosixPath(*file.parts[1:]) == wanted]
+        if not found:
+            have = sorted(
+                str(PurePosixPath(*file.parts[1:])) for file in installed if file.suffix == wanted.suffix
+            )
+            raise SourceUnreadable(f"{declared.named} does not exist; files of that kind: {', '.join(have)}")
+        return Path(str(found[0].locate()))
+
+
+def _unpacked(path: Path, cache: Path) -> Path:
+    """The file itself, or the only member of a zip archive, unpacked once per content."""
+    if path.suffix != ".zip":
+        return path
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    target = cache / digest[:32] / path.with_suffix("").name
+    if not target.is_file():
+        _unpack(path, target)
+    return target
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(mkdtemp(dir=target.parent)) / target.name
+    try:
+        with zipfile.ZipFile(archive) as opened, partial.open("wb") as stream:
+            names = [name for name in opened.namelist() if name.endswith(target.name)]
+            if len(names) != 1:
+                raise SourceUnreadable(
+                    f"{archive.name} holds {opened.namelist()}, expected one {target.name}"
+                )
+            with opened.open(names[0]) as member:
+                shutil.copyfileobj(member, stream)
+        # Renaming last: a reader sees the whole file or none, whatever kills this process.
+        os.replace(partial, target)
+    finally:
+        shutil.rmtree(partial.parent, ignore_errors=True)

@@ -1,0 +1,97 @@
+"""MLflow: where runs and released versions are shown. The release record is the truth, this mirrors it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from mlops_assets.stores.releases import Release
+from mlops_assets.stores.tracking import EndedAs
+
+CHAMPION = "champion"
+# The tag by which a release is found again in MLflow, so that mirroring twice changes nothing.
+VERSION_TAG = "mlops/version"
+# The name under which a run holds its model.
+MODEL = "model"
+
+
+class MlflowStore:
+    """One MLflow tracking store and registry. uri: SQLite or PostgreSQL, or a server; never files."""
+
+    def __init__(self, uri: str, artifacts: Path) -> None:
+        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        self._artifacts = artifacts
+
+    def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
+        """A new run in state RUNNING; its id."""
+        run = self._client.create_run(self._experiment(experiment), run_name=name, tags=dict(tags))
+        return str(run.info.run_id)
+
+    def add_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Add metrics to a run, in whatever state it is."""
+        for name, value in metrics.items():
+            self._client.log_metric(run_id, name, value)
+
+    def close(self, run_id: str, status: EndedAs) -> None:
+        """Give a run its final status."""
+        self._client.set_terminated(run_id, status)
+
+    def mirror(self, release: Release, *, champion: bool, description: str) -> str:
+        """The MLflow version that shows a release, made if it is missing."""
+        self._ensure_registered(release.model, description)
+        version = self._mirrored(release) or self._create(release)
+        if champion:
+            self._client.set_registered_model_alias(release.model, CHAMPION, version)
+        return version
+
+    def champion(self, model: str) -> str | None:
+        """The version that carries the champion alias, or None."""
+        try:
+            return str(self._client.get_model_version_by_alias(model, CHAMPION).version)
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
+    def _experiment(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is not None:
+            return str(found.experiment_id)
+        try:
+            return str(self._client.create_experiment(name, (self._artifacts / name).as_uri()))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+            return str(self._client.get_experiment_by_name(name).experiment_id)
+
+    def _ensure_registered(self, model: str, description: str) -> None:
+        try:
+            self._client.create_registered_model(model, description=description)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _mirrored(self, release: Release) -> str | None:
+        found: list[ModelVersion] = self._client.search_model_versions(f"name = '{release.model}'")
+        for version in found:
+            if version.tags.get(VERSION_TAG) == str(release.version):
+                return str(version.version)
+        return None
+
+    def _create(self, release: Release) -> str:
+        tags = {
+            VERSION_TAG: str(release.version),
+            "mlops/as_of": release.as_of,
+            "mlops/model_digest": release.model_digest,
+            "mlops/artifact_digest": release.artifact_digest,
+            "dagster/run_id": release.run_id,
+        }
+        source = f"runs:/{release.mlflow_run_id}/{MODEL}"
+        made = self._client.create_model_version(
+            release.model, source, run_id=release.mlflow_run_id, tags=tags
+        )
+        return str(made.version)

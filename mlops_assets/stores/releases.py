@@ -1,0 +1,232 @@
+"""The release record: every verdict and every version, in one transaction each. What reigns is read from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlops_assets.errors import ReleaseConflict
+from mlops_assets.governance.gates import Decision, Reason
+from mlops_assets.stores.database import decision as decisions
+from mlops_assets.stores.database import release as releases
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained and evaluated model that asks to be released.
+
+    model_digest: its behaviour. artifact_digest: its files. evidence: fingerprint of its evaluation.
+    """
+
+    model: str
+    as_of: str
+    model_digest: str
+    artifact_digest: str
+    evidence: str
+    mlflow_run_id: str
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version of a model. mlflow_version: its number in MLflow, None until it is mirrored there."""
+
+    model: str
+    version: int
+    as_of: str
+    model_digest: str
+    artifact_digest: str
+    mlflow_run_id: str
+    mlflow_version: str | None
+    released_at: str
+    run_id: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A recorded verdict. release: the version it made, None when nothing was released."""
+
+    decision: Decision
+    release: Release | None
+
+
+class Releases:
+    """What was decided about each candidate, and which versions came of it."""
+
+    def __init__(self, database: sa.Engine) -> None:
+        self._database = database
+
+    def champion(self, model: str) -> Release | None:
+        """The version that reigns: the newest."""
+        return self._newest(_select().where(releases.c.model == model))
+
+    def predecessor(self, model: str, *, as_of: str, model_digest: str) -> Release | None:
+        """The version a model must beat: the newest that was there for its as-of date, itself excepted."""
+        earlier = releases.c.as_of < as_of
+        rival = sa.and_(releases.c.as_of == as_of, releases.c.model_digest != model_digest)
+        return self._newest(_select().where(releases.c.model == model, sa.or_(earlier, rival)))
+
+    def versions(self, model: str) -> list[Release]:
+        """Every version, oldest first."""
+        query = _select().where(releases.c.model == model).order_by(releases.c.version)
+        with self._database.connect() as connection:
+            return [_release(row) for row in connection.execute(query)]
+
+    def judged(self, candidate: Candidate) -> Judged | None:
+        """What was decided about exactly this candidate on exactly this evidence, if anything was."""
+        with self._database.connect() as connection:
+            return _judged(connection, candidate)
+
+    def _newest(self, query: sa.Select[Any]) -> Release | None:
+        with self._database.connect() as connection:
+            row = connection.execute(query.order_by(releases.c.version.desc()).limit(1)).first()
+        return _release(row) if row else None
+
+    def record(
+        self, candidate: Candidate, decision: Decision, *, champion: int | None, at: str, run_id: str
+    ) -> Judged:
+        """Write down a verdict, and the version it makes when it promotes.
+
+        champion: the version the decision was taken against; when another one reigns by now,
+        ReleaseConflict is raised and nothing is written. A candidate is judged once: a verdict
+        that is there already is returned as it is. A model that is a version already keeps it.
+        """
+        try:
+            with self._database.begin() as connection:
+                known = _judged(connection, candidate)
+                if known is not None:
+                    return known
+                version = None
+                if decision.verdict == "promote":
+                    version = _version_of(connection, candidate)
+                    if version is None:
+                        version = _insert_release(connection, candidate, champion, at, run_id)
+                _insert_decision(connection, candidate, decision, champion, version, at, run_id)
+        except sa.exc.IntegrityError as error:
+            raise _conflict(candidate) from error
+        judged = self.judged(candidate)
+        assert judged is not None
+        return judged
+
+    def set_mirrored(self, release: Release, mlflow_version: str) -> None:
+        """Note under which number MLflow holds a version."""
+        update = (
+            sa.update(releases)
+            .where(releases.c.model == release.model, releases.c.version == release.version)
+            .values(mlflow_version=mlflow_version)
+        )
+        with self._database.begin() as connection:
+            connection.execute(update)
+
+    def history(self, model: str) -> list[Mapping[str, Any]]:
+        """Every verdict in the order it was reached: as_of, verdict, version, reasons, decided_at, run_id."""
+        query = (
+            sa.select(
+                decisions.c.as_of,
+                decisions.c.verdict,
+                decisions.c.version,
+                decisions.c.reasons,
+                decisions.c.decided_at,
+                decisions.c.run_id,
+            )
+            .where(decisions.c.model == model)
+            .order_by(decisions.c.id)
+        )
+        with self._database.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def _select() -> sa.Select[Any]:
+    return sa.select(*(releases.c[field] for field in Release.__dataclass_fields__))
+
+
+def _release(row: sa.Row[Any]) -> Release:
+    return Release(**row._mapping)
+
+
+def _judged(connection: sa.Connection, candidate: Candidate) -> Judged | None:
+    query = sa.select(decisions).where(
+        decisions.c.model == candidate.model,
+        decisions.c.as_of == candidate.as_of,
+        decisions.c.model_digest == candidate.model_digest,
+        decisions.c.evidence == candidate.evidence,
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    decision = Decision(row.verdict, tuple(Reason(**reason) for reason in row.reasons))
+    if row.version is None:
+        return Judged(decision, None)
+    made = connection.execute(
+        _select().where(releases.c.model == candidate.model, releases.c.version == row.version)
+    ).one()
+    return Judged(decision, _release(made))
+
+
+def _version_of(connection: sa.Connection, candidate: Candidate) -> int | None:
+    query = sa.select(releases.c.version).where(
+        releases.c.model == candidate.model,
+        releases.c.as_of == candidate.as_of,
+        releases.c.model_digest == candidate.model_digest,
+    )
+    found = connection.execute(query).scalar()
+    return None if found is None else int(found)
+
+
+def _insert_release(
+    connection: sa.Connection, candidate: Candidate, champion: int | None, at: str, run_id: str
+) -> int:
+    newest = connection.execute(
+        sa.select(sa.func.max(releases.c.version)).where(releases.c.model == candidate.model)
+    ).scalar()
+    if newest != champion:
+        raise _conflict(candidate)
+    # The primary key settles a race: of two that add the same number, one is refused.
+    version = (champion or 0) + 1
+    connection.execute(
+        sa.insert(releases).values(
+            model=candidate.model,
+            version=version,
+            as_of=candidate.as_of,
+            model_digest=candidate.model_digest,
+            artifact_digest=candidate.artifact_digest,
+            mlflow_run_id=candidate.mlflow_run_id,
+            released_at=at,
+            run_id=run_id,
+        )
+    )
+    return version
+
+
+def _insert_decision(
+    connection: sa.Connection,
+    candidate: Candidate,
+    decision: Decision,
+    champion: int | None,
+    version: int | None,
+    at: str,
+    run_id: str,
+) -> None:
+    connection.execute(
+        sa.insert(decisions).values(
+            model=candidate.model,
+            as_of=candidate.as_of,
+            model_digest=candidate.model_digest,
+            evidence=candidate.evidence,
+            champion_version=champion,
+            verdict=decision.verdict,
+            reasons=[vars(reason) for reason in decision.reasons],
+            version=version,
+            decided_at=at,
+            run_id=run_id,
+        )
+    )
+
+
+def _conflict(candidate: Candidate) -> ReleaseConflict:
+    return ReleaseConflict(
+        f"{candidate.model} as of {candidate.as_of}: another release was made while this one was judged. "
+        "Nothing was released; materialize evaluation_report and release again to be judged against it."
+    )

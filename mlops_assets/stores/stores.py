@@ -1,0 +1,62 @@
+"""Everything that outlives the process, opened from one home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from mlops_assets.stores.artifacts import Artifacts
+from mlops_assets.stores.database import open_database
+from mlops_assets.stores.engine import Engine
+from mlops_assets.stores.files import Files
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.records import Records
+from mlops_assets.stores.releases import Releases
+from mlops_assets.stores.tracked import TrackedRuns
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where things live. database: an SQLAlchemy URL. landing: the root of landed files."""
+
+    home: Path
+    database: str
+    landing: Path
+    memory_limit: str = "4GB"
+    threads: int = 2
+
+    @classmethod
+    def below(cls, home: Path) -> Places:
+        """Everything embedded below one folder."""
+        return cls(home, f"sqlite:///{home / 'platform.db'}", home / "landing")
+
+
+@dataclass(frozen=True)
+class Stores:
+    """The platform's memory: tables, records, artifacts and releases."""
+
+    lake: Lake
+    engine: Engine
+    files: Files
+    records: Records
+    artifacts: Artifacts
+    releases: Releases
+    tracked_runs: TrackedRuns
+
+    @classmethod
+    def open(cls, places: Places) -> Stores:
+        """Open, and create what is missing."""
+        places.home.mkdir(parents=True, exist_ok=True)
+        database: sa.Engine = open_database(places.database)
+        records = Records(database)
+        return cls(
+            lake=Lake(places.home / "lake", records),
+            engine=Engine(places.home / "spill", places.memory_limit, places.threads),
+            files=Files(places.landing, places.home / "cache"),
+            records=records,
+            artifacts=Artifacts(places.home / "artifacts"),
+            releases=Releases(database),
+            tracked_runs=TrackedRuns(database),
+        )
