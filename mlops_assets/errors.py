@@ -8,6 +8,8 @@ MlopsError
 ├── SchemaChanged         a table would hold a column in two types
 ├── GateRefusal           the inputs exist and must not be used
 ├── TrainingRefused       the training window cannot teach a model
+├── ImpossibleDate        no window of events ends at that as-of date
+├── RunFailed             a Dagster run that a command started did not succeed
 ├── ReleaseConflict       the champion changed while its successor was judged
 └── ArtifactMismatch      stored bytes are not the bytes that were recorded
 
@@ -74,6 +76,14 @@ class GateRefusal(MlopsError):
 
 class TrainingRefused(MlopsError):
     """The window holds nothing a model can learn from: no rows, or one class only."""
+
+
+class ImpossibleDate(MlopsError):
+    """A model is asked for as of a date that its events cannot fill."""
+
+
+class RunFailed(MlopsError):
+    """A run that was started for somebody ended without success."""
 
 
 class ReleaseConflict(MlopsError):

@@ -1,7 +1,7 @@
 """The only door to MLflow's runs: dagster-mlflow inside, one MLflow run per asset and partition.
 
 An MLflow run opened here stays RUNNING when its step succeeds, because the Dagster run may still
-fail. It gets its final status from :func:`mlops_assets.resources.settling.settle`, when the
+fail. It gets its final status from :func:`mlops_assets.graph.settling.settle`, when the
 Dagster run has ended; so no failed or killed Dagster run leaves a FINISHED one.
 """
 
@@ -57,9 +57,9 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Add metrics to a run."""
         self._store.add_metrics(run_id, metrics)
 
-    def mirror(self, release: Release, *, champion: bool, description: str) -> str:
+    def mirror(self, release: Release, *, champion: bool) -> str:
         """Show a release in MLflow's registry."""
-        return self._store.mirror(release, champion=champion, description=description)
+        return self._store.mirror(release, champion=champion)
 
     def close(self, run_id: str, status: EndedAs) -> None:
         """Give a run its final status."""

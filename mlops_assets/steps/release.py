@@ -9,6 +9,7 @@ from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Reign, decide
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
+from mlops_assets.steps.mirror import show
 from mlops_assets.steps.training import one_row, trained_record
 from mlops_assets.errors import GateRefusal
 from mlops_assets.stores.lake import Produced
@@ -49,7 +50,7 @@ def release_if_allowed(
     )
     judged = judge(stores.releases, model, candidate, evidence, at=at, run_id=run_id)
     if judged.release is not None:
-        show(stores.releases, tracking, model, judged.release)
+        show(stores.releases, tracking, judged.release)
     return judged
 
 
@@ -66,15 +67,6 @@ def judge(
     decision = decide(evidence, model.gates, reigning=reigning)
     version = champion.version if champion else None
     return releases.record(candidate, decision, champion=version, at=at, run_id=run_id)
-
-
-def show(releases: Releases, tracking: Tracking, model: Model, release: Release) -> Release:
-    """Mirror a release to the registry; safe to repeat after a crash between the record and the mirror."""
-    champion = releases.champion(model.name)
-    reigns = champion is not None and champion.version == release.version
-    number = tracking.mirror(release, champion=reigns, description=model.description)
-    releases.set_mirrored(release, number)
-    return replace(release, mlflow_version=number)
 
 
 def produced(judged: Judged, as_of: str, verdicts: tuple[Verdict, ...], *inputs: Pinned) -> Produced:

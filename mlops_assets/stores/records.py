@@ -34,12 +34,14 @@ class Records:
                 if not _exists(connection, key):
                     _insert(connection, key, commit, record)
 
-    def contents(self, table: str, *, up_to: int, partitions: Sequence[str] | None = None) -> list[Content]:
-        """The newest content of each partition written by table version ``up_to``, by partition."""
+    def contents(
+        self, table: str, *, up_to: int | None = None, partitions: Sequence[str] | None = None
+    ) -> list[Content]:
+        """The newest content of each partition written (by table version ``up_to``), by partition."""
         m = materialization
         newest = (
             sa.select(m.c.partition, sa.func.max(m.c.version).label("version"))
-            .where(m.c.table_name == table, m.c.version <= up_to)
+            .where(m.c.table_name == table, sa.true() if up_to is None else m.c.version <= up_to)
             .group_by(m.c.partition)
             .subquery()
         )

@@ -40,9 +40,9 @@ class MlflowStore:
         """Give a run its final status."""
         self._client.set_terminated(run_id, status)
 
-    def mirror(self, release: Release, *, champion: bool, description: str) -> str:
+    def mirror(self, release: Release, *, champion: bool) -> str:
         """The MLflow version that shows a release, made if it is missing."""
-        self._ensure_registered(release.model, description)
+        self._ensure_registered(release.model)
         version = self._mirrored(release) or self._create(release)
         if champion:
             self._client.set_registered_model_alias(release.model, CHAMPION, version)
@@ -68,9 +68,9 @@ class MlflowStore:
                 raise
             return str(self._client.get_experiment_by_name(name).experiment_id)
 
-    def _ensure_registered(self, model: str, description: str) -> None:
+    def _ensure_registered(self, model: str) -> None:
         try:
-            self._client.create_registered_model(model, description=description)
+            self._client.create_registered_model(model)
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise

@@ -110,6 +110,12 @@ class Releases:
         assert judged is not None
         return judged
 
+    def not_mirrored(self) -> list[Release]:
+        """Versions that MLflow does not show yet, oldest first."""
+        query = _select().where(releases.c.mlflow_version.is_(None)).order_by(releases.c.model, releases.c.version)
+        with self._database.connect() as connection:
+            return [_release(row) for row in connection.execute(query)]
+
     def set_mirrored(self, release: Release, mlflow_version: str) -> None:
         """Note under which number MLflow holds a version."""
         update = (

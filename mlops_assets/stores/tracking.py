@@ -39,7 +39,7 @@ class Tracking(Protocol):
     def add_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Add to a run that may have ended."""
 
-    def mirror(self, release: Release, *, champion: bool, description: str) -> str:
+    def mirror(self, release: Release, *, champion: bool) -> str:
         """Show a release as a model version, with the champion alias if it reigns; its number there."""
 
     def close(self, run_id: str, status: EndedAs) -> None:

@@ -1,0 +1,59 @@
+# Two commands do all the set-up: `make demo` and `make test`. `make help` lists the rest.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+export MLOPS_HOME ?= $(CURDIR)/.mlops
+export DAGSTER_HOME ?= $(MLOPS_HOME)/dagster
+export MLFLOW_DISABLE_TELEMETRY := true
+export OMP_NUM_THREADS ?= 2
+# Some shells forbid bytecode; without it every process compiles thousands of modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check format lock bench clean
+
+help: ## list the commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY) ## create the environment from the lock
+
+$(READY): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is needed: found no '$(PYTHON)'. Set PYTHON=… to its path." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $(READY)
+
+demo: $(READY) ## real flight data to a released model, and a challenger judged
+	$(BIN)/mlops demo
+
+dev: $(READY) ## Dagster's UI with history that stays, on http://127.0.0.1:3000
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/
+	$(BIN)/dagster dev --host 127.0.0.1 --port $(or $(PORT),3000)
+
+test: $(READY) ## every test; says what was left out
+	$(BIN)/python -m pytest
+
+check: $(READY) ## what CI checks besides the tests: format, lint, types, definitions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/
+	$(BIN)/dagster definitions validate
+
+format: $(READY) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY) ## pin anew what pyproject.toml allows
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --no-header \
+	    --no-emit-index-url pyproject.toml --output-file requirements.lock
+
+bench: $(READY) ## ratios side by side with peers, each in one run
+	$(BIN)/python -m bench
+
+clean: ## remove the environment and everything the demo made
+	rm -rf $(VENV) .mlops .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,80 @@
+"""What the commands do, on an opened deployment."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from rich.console import Console
+
+from mlops_assets.cli.deployment import Deployment
+from mlops_assets.cli.execution import bury_dead_runs, execute
+from mlops_assets.cli.tables import print_champion, print_data, print_history
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.features import tables_read
+from mlops_assets.declaration.model import Model
+from mlops_assets.errors import ImpossibleDate
+from mlops_assets.governance.evidence import Evidence
+from mlops_assets.graph import keys
+from mlops_assets.graph.plan import Written, data_runs, model_run
+from mlops_assets.graph.settling import settle
+
+UI = "http://127.0.0.1:3000"
+
+
+def bring_up_to(
+    opened: Deployment, name: str, dates: Sequence[date], *, again: bool, console: Console
+) -> None:
+    """Make what is missing below a model, then train, evaluate and judge it as of each date in turn."""
+    model = opened.project.model(name)
+    _require_possible(opened.project.catalog, model, dates)
+    for run_id in bury_dead_runs(opened.instance):
+        console.print(f"[yellow]Run {run_id} was killed; it is marked as failed and made again where needed.[/]")
+    settle(opened.instance, opened.stores, opened.tracking)
+    written = Written(opened.stores.records.code_versions, opened.project.code_version)
+    planned = data_runs(
+        opened.project.catalog, model, written, first_as_of=dates[0], last_as_of=dates[-1], again=again
+    )
+    if not planned:
+        console.print("The data is up to date.")
+    for run in [*planned, *(model_run(model, as_of.isoformat()) for as_of in dates)]:
+        execute(opened, run, console)
+    show_status(opened, name, console=console)
+
+
+def show_status(opened: Deployment, name: str, *, console: Console) -> None:
+    """The data, the verdicts and the champion of a model, and where to look at them."""
+    model = opened.project.model(name)
+    tables = dict.fromkeys([model.label.table, *tables_read(opened.project.catalog.features, model.features)])
+    data = [row for table in tables if (row := _data_row(opened, table))]
+    if data:
+        print_data(console, data)
+    history = opened.stores.releases.history(name)
+    if history:
+        print_history(console, name, history, _evidence(opened, name))
+    print_champion(console, name, opened.stores.releases.champion(name))
+    console.print(f"\nTo look at all of it: [bold]make dev[/], then {UI}/assets/{name}/release", highlight=False)
+
+
+def _require_possible(catalog: Catalog, model: Model, dates: Sequence[date]) -> None:
+    first, last = catalog.first_as_of(model), catalog.last_as_of(model) or date.today()
+    for as_of in dates:
+        if not first <= as_of <= last:
+            raise ImpossibleDate(
+                f"{model.name} cannot be trained as of {as_of}: its window of {model.window.days} days ends the day "
+                f"before, and its events give as-of dates from {first} to {last}"
+            )
+
+
+def _data_row(opened: Deployment, table: str) -> tuple[str, int, str, str, int, int] | None:
+    good = opened.stores.records.contents(keys.table_name(keys.validated(table)))
+    bad = opened.stores.records.contents(keys.table_name(keys.quarantine(table)))
+    if not good:
+        return None
+    rows, aside = sum(c.rows for c in good), sum(c.rows for c in bad)
+    return table, len(good), good[0].partition, good[-1].partition, rows, aside
+
+
+def _evidence(opened: Deployment, name: str) -> dict[str, Evidence]:
+    from mlops_assets.steps.evaluation import all_evidence
+
+    report = opened.stores.lake.pin(keys.table_name(keys.of_model(name, "evaluation_report")))
+    return all_evidence(opened.stores, report)

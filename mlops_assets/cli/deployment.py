@@ -1,0 +1,60 @@
+"""What a command works on: the project, its stores, and the Dagster instance that remembers its runs."""
+
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from mlops_assets.components.project import Project
+from mlops_assets.resources.environment import home, stores_from_environment, tracking_from_environment
+from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.tracking import Tracking
+
+DAGSTER_HOME = "DAGSTER_HOME"
+PACKAGE = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """An opened deployment."""
+
+    project: Project
+    instance: dg.DagsterInstance
+    stores: Stores
+    tracking: Tracking
+
+
+@contextmanager
+def deployment() -> Iterator[Deployment]:
+    """Open what the environment describes; Dagster's memory is kept below the home unless DAGSTER_HOME is set."""
+    _be_quiet()
+    os.environ.setdefault(DAGSTER_HOME, str(dagster_home()))
+    project = Project.load(PACKAGE)
+    stores = stores_from_environment()
+    with dg.DagsterInstance.get() as instance, dg.build_resources(
+        {"stores": stores, "tracking": tracking_from_environment()}
+    ) as opened:
+        yield Deployment(project, instance, opened.stores, opened.tracking)
+
+
+def dagster_home() -> Path:
+    """The folder of Dagster's memory below the home, made with the project's ``dagster.yaml``."""
+    folder = home() / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = PACKAGE.parent / "dagster.yaml"
+    if settings.is_file():
+        shutil.copyfile(settings, folder / settings.name)
+    return folder
+
+
+def _be_quiet() -> None:
+    """Progress is shown, so library chatter is not."""
+    warnings.simplefilter("ignore")
+    for noisy in ("mlflow", "alembic", "dagster"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

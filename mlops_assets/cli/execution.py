@@ -1,0 +1,112 @@
+"""Runs Dagster runs in this process, and shows how far they are."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+import psutil
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from mlops_assets.cli.deployment import Deployment
+from mlops_assets.errors import RunFailed
+from mlops_assets.graph.plan import PlannedRun
+from mlops_assets.graph.settling import settle
+
+# Says which process a run lives in, so that the runs of a killed one are not taken for alive.
+PROCESS_TAG = "mlops/process"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+def execute(deployment: Deployment, planned: PlannedRun, console: Console) -> str:
+    """Run to the end and return the run's id. Raises RunFailed with the reason of the step that failed."""
+    job = deployment.project.definitions.resolve_implicit_global_asset_job_def()
+    run_id = str(uuid4())
+    with _shown(deployment, run_id, planned, console):
+        result = job.execute_in_process(
+            instance=deployment.instance,
+            asset_selection=list(planned.assets),
+            run_id=run_id,
+            run_config=QUIET,
+            raise_on_error=False,
+            **_partitions(planned),
+        )
+    settle(deployment.instance, deployment.stores, deployment.tracking)
+    if not result.success:
+        raise RunFailed(f"{planned.title}: {_reason(result)}\nThe run is {run_id}; `make dev` shows all of it.")
+    return run_id
+
+
+def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Mark as failed the runs whose process was killed; their ids."""
+    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
+    dead = [run for run in started if PROCESS_TAG in run.tags and not _alive(run.tags[PROCESS_TAG])]
+    for run in dead:
+        instance.report_run_failed(run, "The process of this run was killed.")
+    return [run.run_id for run in dead]
+
+
+def _partitions(planned: PlannedRun) -> dict[str, Any]:
+    tags = {PROCESS_TAG: _this_process()}
+    if planned.first is None:
+        return {"tags": tags}
+    if planned.first == planned.last:
+        return {"tags": tags, "partition_key": planned.first}
+    return {"tags": {**tags, RANGE_START: planned.first, RANGE_END: planned.last or planned.first}}
+
+
+@contextmanager
+def _shown(deployment: Deployment, run_id: str, planned: PlannedRun, console: Console) -> Iterator[None]:
+    days = "" if planned.first in (None, planned.last) else f", {planned.first} to {planned.last}"
+    title = f"{planned.title}{days}"
+    columns = (
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TextColumn("[dim]{task.fields[now]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(title, total=len(_steps(deployment, planned)), now="")
+
+        def follow(event: dg.EventLogEntry) -> None:
+            if event.step_key and event.dagster_event is not None:
+                if event.dagster_event.is_step_start:
+                    progress.update(task, now=event.step_key.replace("__", "/"))
+                elif event.dagster_event.is_step_success:
+                    progress.advance(task)
+
+        deployment.instance.add_event_listener(run_id, follow)
+        yield
+        progress.update(task, now="")
+
+
+def _steps(deployment: Deployment, planned: PlannedRun) -> set[str]:
+    """One step may make several assets."""
+    return {deployment.project.definitions.resolve_assets_def(key).node_def.name for key in planned.assets}
+
+
+def _reason(result: dg.ExecuteInProcessResult) -> str:
+    failures = [event for event in result.all_events if event.is_step_failure]
+    errors = [failure.step_failure_data.error for failure in failures if failure.step_failure_data.error]
+    messages = [_innermost(error).message.strip() for error in errors]
+    return "\n".join(messages) or "it did not succeed"
+
+
+def _innermost(error: Any) -> Any:
+    return _innermost(error.cause) if error.cause else error
+
+
+def _this_process() -> str:
+    return f"{os.getpid()}@{int(psutil.Process().create_time())}"
+
+
+def _alive(process: str) -> bool:
+    pid, _, born = process.partition("@")
+    try:
+        return int(psutil.Process(int(pid)).create_time()) == int(born)
+    except psutil.NoSuchProcess:
+        return False
+
+

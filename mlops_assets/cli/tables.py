@@ -1,0 +1,78 @@
+"""What commands print: one table per question."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from mlops_assets.governance.evidence import Evidence
+from mlops_assets.stores.releases import Release
+
+VERDICT_STYLE = {"promote": "bold green", "hold": "bold yellow", "not enough data": "bold magenta"}
+METRICS = {"roc_auc": "ROC AUC", "log_loss": "log loss", "brier": "Brier", "calibration_error": "calibr."}
+
+
+def print_history(
+    console: Console, model: str, history: Sequence[Mapping[str, Any]], evidence: Mapping[str, Evidence]
+) -> None:
+    """Every verdict on a model, the newest last, then why. evidence: by as-of date, the report of now."""
+    table = Table(title=f"{model}: verdicts", title_justify="left", box=SIMPLE_HEAD)
+    for column in ("as of", "", *METRICS.values(), "verdict"):
+        table.add_column(column, no_wrap=True)
+    for decided in history:
+        made = f" → version {decided['version']}" if decided["version"] else ""
+        table.add_section()
+        first, *others = _measured(evidence.get(decided["as_of"]))
+        table.add_row(decided["as_of"], *first, _styled(decided["verdict"]) + made)
+        for other in others:
+            table.add_row("", *other, "", style="dim")
+    console.print(table)
+    for decided in history:
+        console.print(f"{decided['as_of']}: {_styled(decided['verdict'])}, because", highlight=False)
+        for sentence in _why(decided):
+            console.print(f"  • {sentence}", highlight=False)
+
+
+def print_champion(console: Console, model: str, champion: Release | None) -> None:
+    """Who reigns."""
+    if champion is None:
+        console.print(f"{model} has no released version yet.")
+        return
+    console.print(
+        f"Champion: [bold]{model} version {champion.version}[/], as of {champion.as_of}, released {champion.released_at} "
+        f"(MLflow version {champion.mlflow_version or 'not shown yet'}, artifact {champion.artifact_digest[:12]})"
+    )
+
+
+def print_data(console: Console, rows: Sequence[tuple[str, int, str, str, int, int]]) -> None:
+    """Tables with their partitions: name, how many, first, last, rows, quarantined rows."""
+    table = Table(title="data", title_justify="left", box=SIMPLE_HEAD)
+    for column, justify in (
+        ("table", "left"), ("partitions", "right"), ("first", "left"), ("last", "left"), ("rows", "right"),
+        ("set aside", "right"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]
+    for name, partitions, first, last, count, aside in rows:
+        table.add_row(name, str(partitions), first, last, f"{count:,}", f"{aside:,}")
+    console.print(table)
+
+
+def _styled(verdict: str) -> str:
+    return f"[{VERDICT_STYLE[verdict]}]{verdict}[/]"
+
+
+def _measured(evidence: Evidence | None) -> list[list[str]]:
+    """The model's metrics, then those of what it is compared with."""
+    if evidence is None:
+        return [["model", *("–" for _ in METRICS)]]
+    rows = [("model", evidence.metrics), ("baseline", evidence.baseline)]
+    if evidence.champion is not None:
+        rows.append((f"version {evidence.champion.champion_version}", evidence.champion.metrics))
+    return [[who, *(f"{m[name]:.4f}" if name in m else "–" for name in METRICS)] for who, m in rows]
+
+
+def _why(decided: Mapping[str, Any]) -> list[str]:
+    objections = [r["sentence"] for r in decided["reasons"] if r["answer"] != "promote"]
+    return objections or [r["sentence"] for r in decided["reasons"]]

@@ -1,0 +1,132 @@
+"""Which runs bring a model up to an as-of date: what is missing or was made by other code, and nothing else."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import dagster as dg
+
+from mlops_assets.data.sql import WHOLE
+from mlops_assets.declaration.catalog import Calendar, Catalog, lookback_days
+from mlops_assets.declaration.features import tables_read
+from mlops_assets.declaration.model import Model
+from mlops_assets.graph import keys
+
+STAGES = ("training_set", "model", "evaluation_report", "release")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One Dagster run. first, last: the range of partitions; both None for assets without any."""
+
+    title: str
+    assets: tuple[dg.AssetKey, ...]
+    first: str | None = None
+    last: str | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What is known of past writes. code: table -> partition -> code version that wrote it."""
+
+    code: Callable[[str], dict[str, str]]
+    current: Callable[[dg.AssetKey], str | None]
+
+    def lacks(self, key: dg.AssetKey, partitions: Iterable[str]) -> list[str]:
+        """The partitions that were never written, or were by another version of the code."""
+        have = self.code(keys.table_name(key))
+        return [partition for partition in partitions if have.get(partition) != self.current(key)]
+
+
+def model_run(model: Model, as_of: str) -> PlannedRun:
+    """Train, evaluate and release as of a date."""
+    assets = tuple(keys.of_model(model.name, stage) for stage in STAGES)
+    return PlannedRun(f"{model.name} as of {as_of}", assets, as_of, as_of)
+
+
+def data_runs(
+    catalog: Catalog, model: Model, written: Written, *, first_as_of: date, last_as_of: date, again: bool = False
+) -> list[PlannedRun]:
+    """What must be read, validated and computed before ``model`` can be trained as of these dates, in order.
+
+    again: all of it, also what is there already.
+    """
+    needed = _Needed(catalog, model, first_as_of, last_as_of, again)
+    tables = [key for name in needed.tables for key in _of_table(name)]
+    views = [keys.features(name) for name in needed.views]
+    snapshots = [key for key in (*tables, *views) if needed.days(key) is None and needed.lacking(key, written)]
+    runs = [PlannedRun("snapshots", tuple(snapshots))] if snapshots else []
+    for title, group in (("data", tables), ("features", views)):
+        runs.extend(_daily_runs(title, group, needed, written))
+    return _merged(runs)
+
+
+class _Needed:
+    """The tables and views below a model, and the days each must have."""
+
+    def __init__(self, catalog: Catalog, model: Model, first: date, last: date, again: bool) -> None:
+        self.again = again
+        self.views = list(catalog.features.views_of(model.features))
+        self.tables = list(dict.fromkeys([model.label.table, *tables_read(catalog.features, model.features)]))
+        views = [catalog.features.views[name] for name in self.views]
+        alive = max((lookback_days(v.ttl + model.predict_before) for v in views if catalog.view_calendar(v)), default=0)
+        history = max((v.history_days(t) for v in views for t in v.reads), default=0)
+        begin = first - timedelta(days=model.window.days + alive)
+        end = last - timedelta(days=1)
+        self._days: dict[dg.AssetKey, list[str] | None] = {}
+        for view in views:
+            self._days[keys.features(view.name)] = _days(catalog.view_calendar(view), begin, end)
+        for table in self.tables:
+            days = _days(catalog.tables[table].calendar, begin - timedelta(days=history), end)
+            self._days.update(dict.fromkeys(_of_table(table), days))
+
+    def days(self, key: dg.AssetKey) -> list[str] | None:
+        """The days an asset must have; None when it has no days."""
+        return self._days[key]
+
+    def lacking(self, key: dg.AssetKey, written: Written) -> list[str]:
+        """The partitions of an asset that must be made."""
+        days = self._days[key]
+        partitions = [WHOLE] if days is None else days
+        return partitions if self.again else written.lacks(key, partitions)
+
+
+def _of_table(name: str) -> tuple[dg.AssetKey, ...]:
+    return keys.raw(name), keys.validated(name), keys.quarantine(name)
+
+
+def _days(calendar: Calendar | None, begin: date, end: date) -> list[str] | None:
+    if calendar is None:
+        return None
+    first = max(begin, calendar.start)
+    last = end if calendar.end is None else min(end, calendar.end)
+    return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+
+
+def _daily_runs(
+    title: str, group: Sequence[dg.AssetKey], needed: _Needed, written: Written
+) -> list[PlannedRun]:
+    """One run per set of assets that must have the same days, over the days that any of them lacks."""
+    by_days: dict[tuple[str, ...], list[dg.AssetKey]] = {}
+    for key in group:
+        days = needed.days(key)
+        if days:
+            by_days.setdefault(tuple(days), []).append(key)
+    runs = []
+    for assets in by_days.values():
+        lacking = sorted({day for key in assets for day in needed.lacking(key, written)})
+        if lacking:
+            runs.append(PlannedRun(title, tuple(assets), lacking[0], lacking[-1]))
+    return runs
+
+
+def _merged(runs: list[PlannedRun]) -> list[PlannedRun]:
+    """Neighbours over the same days as one run: Dagster orders the assets inside."""
+    merged: list[PlannedRun] = []
+    for run in runs:
+        last = merged[-1] if merged else None
+        if last is not None and run.first is not None and (last.first, last.last) == (run.first, run.last):
+            merged[-1] = PlannedRun(f"{last.title} and {run.title}", last.assets + run.assets, run.first, run.last)
+        else:
+            merged.append(run)
+    return merged

@@ -1,0 +1,53 @@
+"""What outlives a run is brought to its end: MLflow runs closed, releases shown, whatever killed the run."""
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+from mlops_assets.steps.mirror import show
+from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.tracking import EndedAs, Tracking
+
+ENDED: Mapping[dg.DagsterRunStatus, EndedAs] = {
+    dg.DagsterRunStatus.SUCCESS: "FINISHED",
+    dg.DagsterRunStatus.FAILURE: "FAILED",
+    dg.DagsterRunStatus.CANCELED: "KILLED",
+}
+
+
+def settle(instance: dg.DagsterInstance, stores: Stores, tracking: Tracking) -> list[str]:
+    """Close the MLflow runs whose Dagster run has ended, and mirror releases that were not yet; what was done.
+
+    A Dagster run that is gone counts as killed.
+    """
+    done = []
+    for mlflow_run_id, run_id in stores.tracked_runs.open_runs():
+        run = instance.get_run_by_id(run_id)
+        status: EndedAs | None = ENDED.get(run.status) if run else "KILLED"
+        if status is not None:
+            tracking.close(mlflow_run_id, status)
+            done.append(f"MLflow run {mlflow_run_id} is {status}")
+    for release in stores.releases.not_mirrored():
+        show(stores.releases, tracking, release)
+        done.append(f"{release.model} version {release.version} is shown in MLflow")
+    return done
+
+
+def settling_sensor() -> dg.SensorDefinition:
+    """Settles every half minute; MLflow is only loaded when there is something to do."""
+
+    @dg.sensor(
+        name="settle_tracking",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Closes MLflow runs when their Dagster run has ended, and shows every release in MLflow.",
+    )
+    def settle_tracking(
+        context: dg.SensorEvaluationContext,
+        stores: dg.ResourceParam[Stores],
+        tracking: dg.ResourceParam[Tracking],
+    ) -> dg.SkipReason:
+        done = settle(context.instance, stores, tracking)
+        return dg.SkipReason("; ".join(done) or "every tracked run is closed and every release is shown")
+
+    return settle_tracking
