@@ -3,6 +3,7 @@
 MlopsError
 ├── DeclarationError      what a team wrote cannot mean anything
 │   └── UnknownName       it names something that does not exist
+├── BadEnvironment        an environment variable says something that cannot be meant
 ├── SourceUnreadable      the rows of a source cannot be had
 ├── NotMaterialized       a table or partition was asked for before it exists
 ├── SchemaChanged         a table would hold a column in two types
@@ -56,6 +57,10 @@ class UnknownName(DeclarationError):
             f"{asked_by} asks for the {what} {name!r}, which does not exist. {nearest(name, known)}",
             field=field,
         )
+
+
+class BadEnvironment(MlopsError):
+    """An environment variable of the platform has a value it cannot have."""
 
 
 class SourceUnreadable(MlopsError):

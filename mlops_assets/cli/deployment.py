@@ -12,7 +12,9 @@ from pathlib import Path
 import dagster as dg
 
 from mlops_assets.components.project import Project
-from mlops_assets.resources.environment import home, stores_from_environment, tracking_from_environment
+from mlops_assets.resources.environment import home
+from mlops_assets.resources.stores import StoresResource
+from mlops_assets.resources.tracking import TrackingResource
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
@@ -36,9 +38,9 @@ def deployment() -> Iterator[Deployment]:
     _be_quiet()
     os.environ.setdefault(DAGSTER_HOME, str(dagster_home()))
     project = Project.load(PACKAGE)
-    stores = stores_from_environment()
+    stores = StoresResource()
     with dg.DagsterInstance.get() as instance, dg.build_resources(
-        {"stores": stores, "tracking": tracking_from_environment()}
+        {"stores": stores, "tracking": TrackingResource(stores=stores)}
     ) as opened:
         yield Deployment(project, instance, opened.stores, opened.tracking)
 

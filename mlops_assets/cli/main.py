@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,11 +26,11 @@ AsOf = Annotated[
 
 @app.command()
 def demo(again: Again = False) -> None:
-    """Bring flight data from January to March 2013 to a released model, then judge a challenger."""
-    from mlops_assets.cli.commands import bring_up_to
+    """Show the declared demonstration: raw data to a released model, and a challenger judged."""
+    from mlops_assets.cli.commands import show_demo
 
     with _opened() as opened:
-        bring_up_to(opened, "flight_delay", [date(2013, 3, 1), date(2013, 4, 1)], again=again, console=console)
+        show_demo(opened, again=again, console=console)
 
 
 @app.command()

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-from dagster.components.core.component_tree import ComponentTree
+from dagster.components.core.component_tree import ComponentTree, ComponentTreeException
 
 from mlops_assets.components.feature_repository import project_catalog
 from mlops_assets.components.model import GovernedModel
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
-from mlops_assets.errors import UnknownName
+from mlops_assets.errors import DeclarationError, UnknownName
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,18 @@ class Project:
     def load(cls, path_within_project: Path) -> "Project":
         """Load the project that a path belongs to. Raises DeclarationError with file and line."""
         tree = ComponentTree.for_project(path_within_project)
-        models = [door.model for door in tree.get_all_components(GovernedModel)]
-        return cls(
-            definitions=tree.build_defs(),
-            catalog=project_catalog(tree.load_context),
-            models={model.name: model for model in models},
-        )
+        try:
+            models = [door.model for door in tree.get_all_components(GovernedModel)]
+            return cls(
+                definitions=tree.build_defs(),
+                catalog=project_catalog(tree.load_context),
+                models={model.name: model for model in models},
+            )
+        except ComponentTreeException as error:
+            mistake = _declaration_error(error)
+            if mistake is None:
+                raise
+            raise DeclarationError(str(mistake)) from error
 
     def model(self, name: str) -> Model:
         """The model of that name, or an error that says which there are."""
@@ -41,3 +47,11 @@ class Project:
     def code_version(self, key: dg.AssetKey) -> str | None:
         """The version of the code that makes an asset now."""
         return self.definitions.resolve_asset_graph().get(key).code_version
+
+
+def _declaration_error(error: BaseException) -> DeclarationError | None:
+    """The team's own mistake that Dagster's error was raised from, if there is one."""
+    cause = error.__cause__
+    if cause is None or isinstance(cause, DeclarationError):
+        return cause
+    return _declaration_error(cause)

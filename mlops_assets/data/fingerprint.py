@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 def fingerprint(rows: pa.Table) -> str:
     """SHA-256 (first 32 hex digits) of names, types, values and order of ``rows``.
 
-    Chunking, spare buffer bytes and the values under nulls do not count. NaN and null differ.
+    Chunking, spare buffer bytes and the values under nulls do not count. NaN and null differ,
+    and so do 0.0 and -0.0. Raises TypeError for types a table of ours does not hold.
 
     >>> one = pa.table({"a": [1, None]})
     >>> fingerprint(one) == fingerprint(pa.concat_tables([one.slice(0, 1), one.slice(1, 1)]))
@@ -57,7 +58,7 @@ def _add(digest: hashlib._Hash, values: pa.Array) -> None:
         digest.update(_bytes(pc.list_value_length(values), pa.int64()))
         _add(digest, values.flatten())
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        text = values.fill_null("").cast(pa.large_string())
+        text = values.cast(pa.large_string()).fill_null("")
         digest.update(_bytes(pc.binary_length(text), pa.int64()))
         digest.update(_text_bytes(text))
     elif pa.types.is_null(kind):
@@ -65,9 +66,13 @@ def _add(digest: hashlib._Hash, values: pa.Array) -> None:
     elif pa.types.is_boolean(kind):
         digest.update(_bytes(values, pa.uint8()))
     elif pa.types.is_temporal(kind):
-        digest.update(_bytes(values.cast(pa.int64()), pa.int64()))
-    else:
+        width = pa.int32() if kind.bit_width == 32 else pa.int64()
+        digest.update(_bytes(values.cast(width), pa.int64()))
+    elif pa.types.is_integer(kind) or pa.types.is_floating(kind):
         digest.update(_bytes(values, kind))
+    else:
+        # As objects they would be hashed by their addresses, which differ from process to process.
+        raise TypeError(f"a column of type {kind} has no fingerprint; cast it in the SQL that makes it")
 
 
 def _bytes(values: pa.Array, kind: pa.DataType) -> bytes:

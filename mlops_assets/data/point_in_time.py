@@ -56,6 +56,7 @@ def _reigning_rows(view: JoinedView) -> str:
             SELECT {keys}, {features}, event_time, available_at,
                    greatest(event_time, available_at) AS known_at
             FROM {name(view.relation)}
+            WHERE event_time IS NOT NULL AND available_at IS NOT NULL
             QUALIFY row_number() OVER (
                 PARTITION BY {keys}, greatest(event_time, available_at)
                 ORDER BY event_time DESC, available_at DESC) = 1)

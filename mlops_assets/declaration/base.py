@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, LiteralString
 
 from pydantic import (
     BaseModel,
@@ -33,12 +34,16 @@ def parse_duration(value: Any) -> Any:
     >>> parse_duration("90m")
     datetime.timedelta(seconds=5400)
     """
-    if not isinstance(value, str):
+    if isinstance(value, timedelta):
         return value
-    found = _DURATION.match(value.strip())
+    # A bare number is refused too: it does not say its unit, and YAML reads 1:30 as the number 90.
+    found = _DURATION.match(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise ValueError(f"found {value!r}, expected a whole number and a unit: 30s, 90m, 2h or 7d")
-    return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    try:
+        return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
+    except OverflowError as error:
+        raise ValueError(f"found {value!r}, expected a time span that a calendar can hold") from error
 
 
 def spell_duration(value: timedelta) -> str:
@@ -68,24 +73,37 @@ class Declaration(BaseModel):
         """Refuse unknown fields at their own place, saying which field was probably meant."""
         if not isinstance(data, dict):
             return data
-        for value in data.values():
-            if isinstance(value, str) and "{{" in value:
-                raise ValueError(
-                    f"found {value!r}: a declaration holds no environment; where things live is set in resources"
-                )
         known = set(cls.model_fields)
-        unknown = [key for key in data if key not in known]
-        if unknown:
-            raise ValidationError.from_exception_data(
-                cls.__name__, [_unknown_field(key, data[key], known) for key in unknown]
-            )
+        findings = [_unknown_field(key, data[key], known) for key in data if key not in known]
+        findings += [_template(place, text) for place, text in _templates(data, ())]
+        if findings:
+            raise ValidationError.from_exception_data(cls.__name__, findings)
         return data
 
 
 def _unknown_field(key: Any, value: Any, known: set[str]) -> InitErrorDetails:
-    message = f"unknown field {str(key)!r}. {nearest(str(key), known)}".replace("{", "(")
-    return InitErrorDetails(
-        type=PydanticCustomError("unknown_field", message),  # type: ignore[arg-type]
-        loc=(str(key),),
-        input=value,
+    return _finding(
+        "unknown_field", f"unknown field {str(key)!r}. {nearest(str(key), known)}", (str(key),), value
     )
+
+
+def _template(place: tuple[str | int, ...], text: str) -> InitErrorDetails:
+    message = f"found {text!r}: a declaration holds no environment; where things live is set in resources"
+    return _finding("environment", message, place, text)
+
+
+def _templates(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Every text in ``value`` that a template engine would fill in, and where it stands."""
+    if isinstance(value, str) and "{{" in value:
+        yield place, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _templates(inner, (*place, str(key)))
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            yield from _templates(inner, (*place, index))
+
+
+def _finding(kind: LiteralString, message: str, place: tuple[str | int, ...], value: Any) -> InitErrorDetails:
+    # Without a context pydantic takes the message as it is, braces included.
+    return InitErrorDetails(type=PydanticCustomError(kind, message), loc=place, input=value)

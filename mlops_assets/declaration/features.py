@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -62,7 +63,7 @@ class FeatureView(Declaration):
 
     def history_days(self, table: str) -> int:
         """Whole days before a partition's own day that ``table`` must be read for."""
-        return -(-int(self.reads[table].total_seconds()) // 86400)
+        return math.ceil(self.reads[table] / timedelta(days=1))
 
 
 class FeatureService(Declaration):
@@ -119,9 +120,9 @@ class FeatureRepository(Declaration):
         cls, entities: list[Entity], views: list[FeatureView], services: list[FeatureService]
     ) -> FeatureRepository:
         return cls(
-            entities=_by_name("entity", entities),
-            views=_by_name("feature view", views),
-            services=_by_name("feature service", services),
+            entities=_by_name("entity", "entities", entities),
+            views=_by_name("feature view", "views", views),
+            services=_by_name("feature service", "services", services),
         )
 
     def keys(self, view: str) -> tuple[str, ...]:
@@ -137,10 +138,17 @@ class FeatureRepository(Declaration):
 
     def served(self, service: str) -> tuple[ServedFeature, ...]:
         """The columns a service delivers, in the order it lists them."""
-        found: list[ServedFeature] = []
+        found: dict[str, ServedFeature] = {}
         for index, reference in enumerate(self.services[service].features):
-            found.extend(self._resolve(reference, field=("services", service, "features", index)))
-        return tuple(found)
+            field = ("services", service, "features", index)
+            for served in self._resolve(reference, field=field):
+                if served.column in found:
+                    raise DeclarationError(
+                        f"feature service {service!r} delivers {served.column!r} twice; list it once",
+                        field=field,
+                    )
+                found[served.column] = served
+        return tuple(found.values())
 
     def views_of(self, service: str) -> dict[str, tuple[ServedFeature, ...]]:
         """What a service takes from each view, views in order of first mention."""
@@ -166,11 +174,11 @@ class FeatureRepository(Declaration):
         return [ServedFeature(view=view_name, feature=n, type=view.features[n].type) for n in names]
 
 
-def _by_name(what: str, declared: list[Named]) -> dict[str, Named]:
+def _by_name(what: str, kind: str, declared: list[Named]) -> dict[str, Named]:
     named: dict[str, Named] = {}
     for one in declared:
         if one.name in named:
-            raise DeclarationError(f"{what} {one.name!r} is declared twice")
+            raise DeclarationError(f"{what} {one.name!r} is declared twice", field=(kind, one.name, "name"))
         named[one.name] = one
     return named
 

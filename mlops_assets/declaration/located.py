@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
+from yaml.composer import ComposerError
 
 from mlops_assets.declaration.base import Declaration
 from mlops_assets.errors import DeclarationError
@@ -17,6 +18,25 @@ Declared = TypeVar("Declared", bound=Declaration)
 
 # Declarations are small; a megabyte of YAML is a mistake or an attack.
 LARGEST_FILE = 1_000_000
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without anchors, and without the silent loss of all but the last of equal keys."""
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "anchor", None) is not None:
+            raise ComposerError(None, None, "anchors and aliases are not allowed", event.start_mark)
+        return super().compose_node(parent, index)
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise ComposerError(None, None, f"{key.value!r} is given twice", key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
+        return node
 
 
 @dataclass(frozen=True)
@@ -55,15 +75,24 @@ class Document:
 
 
 def read_documents(path: Path) -> Iterator[Document]:
-    """The YAML documents of a file, in order. Anchors and tags beyond plain YAML are refused."""
+    """The YAML documents of a file, in order.
+
+    Anchors, tags beyond plain YAML and a key given twice are refused.
+    """
     if path.stat().st_size > LARGEST_FILE:
         raise DeclarationError(f"{path}: larger than {LARGEST_FILE:,} bytes, expected a small declaration")
-    text = path.read_text(encoding="utf-8")
     try:
-        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-        values = list(yaml.safe_load_all(text))
-    except yaml.YAMLError as error:
+        text = path.read_text(encoding="utf-8")
+        nodes = list(yaml.compose_all(text, Loader=_PlainLoader))
+        values = list(yaml.load_all(text, Loader=_PlainLoader))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise DeclarationError(f"{path}:{line}: not valid YAML: {error.problem}") from error
+    # ValueError: bytes that are not UTF-8, or a date such as 2013-02-30.
+    except (yaml.YAMLError, ValueError) as error:
         raise DeclarationError(f"{path}: not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise DeclarationError(f"{path}: nested too deeply, expected a small declaration") from error
     for node, value in zip(nodes, values, strict=True):
         if node is not None:
             yield Document(path=path, value=value, node=node)

@@ -39,7 +39,9 @@ def read_feature_repository(folder: Path) -> FeatureRepository:
     entities = list(_read_list(folder / "entities.yaml", Entity))
     services = list(_read_list(folder / "services.yaml", FeatureService))
     views = [found for path in sorted((folder / "views").glob("*.yaml")) for found in _read_views(path)]
-    places = {("services", s.name): place for s, place in services}
+    # Of two declarations with one name the later is the one to point at.
+    places = {("entities", e.name): place for e, place in entities}
+    places |= {("services", s.name): place for s, place in services}
     places |= {("views", v.name): place for v, place in views}
     try:
         return FeatureRepository.of([e for e, _ in entities], [v for v, _ in views], [s for s, _ in services])

@@ -86,7 +86,8 @@ class Column(Declaration):
             raise ValueError(f"'one_of' and 'matches' need a string column, found {self.type}")
         if self.between is not None and None not in self.between:
             low, high = self.between
-            assert low is not None and high is not None
+            assert low is not None
+            assert high is not None
             if low > high:
                 raise ValueError(f"'between' is empty: {low:g} is above {high:g}")
         return self

@@ -1,5 +1,9 @@
 """From declarations to Dagster definitions: one function per kind of declaration."""
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
@@ -16,23 +20,35 @@ from mlops_assets.graph.validated import validated_assets
 
 def source_definitions(source: Source) -> dg.Definitions:
     """raw, validated and quarantine for every table of a source."""
-    raw = [raw_asset(source, table) for table in source.tables]
-    checked = [validated_assets(source, table) for table in source.tables]
+    with _beta_is_meant():
+        raw = [raw_asset(source, table) for table in source.tables]
+        checked = [validated_assets(source, table) for table in source.tables]
     return dg.Definitions(assets=[*raw, *checked])
 
 
 def feature_definitions(catalog: Catalog) -> dg.Definitions:
     """One asset per feature view; shared by every model that uses it."""
-    return dg.Definitions(assets=[view_asset(catalog, view) for view in catalog.features.views.values()])
+    with _beta_is_meant():
+        views = [view_asset(catalog, view) for view in catalog.features.views.values()]
+    return dg.Definitions(assets=views)
 
 
 def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
     """The story of one model: training set, model, evaluation, release."""
-    return dg.Definitions(
-        assets=[
+    with _beta_is_meant():
+        stages = [
             training_set_asset(catalog, model),
             model_asset(catalog, model),
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
         ]
-    )
+    return dg.Definitions(assets=stages)
+
+
+@contextmanager
+def _beta_is_meant() -> Iterator[None]:
+    """Dagster calls partitioned checks a preview and range backfills beta; both are pinned, and tested here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        yield

@@ -1,6 +1,5 @@
 """Verdicts as Dagster asset checks: one evaluation per check and partition, in a range run too."""
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,18 +18,16 @@ def check_specs(
     partitions: dg.PartitionsDefinition | None,
 ) -> list[dg.AssetCheckSpec]:
     """One check per name, described; partitioned like its asset."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", dg.PreviewWarning)  # 'partitions_def' of a check
-        return [
-            dg.AssetCheckSpec(
-                name,
-                asset=key,
-                description=description,
-                blocking=name in blocking,
-                partitions_def=partitions,
-            )
-            for name, description in descriptions.items()
-        ]
+    return [
+        dg.AssetCheckSpec(
+            name,
+            asset=key,
+            description=description,
+            blocking=name in blocking,
+            partitions_def=partitions,
+        )
+        for name, description in descriptions.items()
+    ]
 
 
 def write_and_tell(

@@ -45,7 +45,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
 
         as_of = context.partition_key
         tags = {
-            "dagster/run_id": context.run_id,
+            "dagster/run_id": context.run.run_id,
             "dagster/asset": stage.key.to_user_string(),
             "dagster/partition": as_of,
             "mlops/table_versions": _table_versions(stores, training_set),

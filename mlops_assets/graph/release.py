@@ -55,7 +55,7 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
             model,
             evaluation_report,
             at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            run_id=context.run_id,
+            run_id=context.run.run_id,
         )
         as_of = context.partition_key
         say_of_partitions(context, stage.key, {as_of: _told(judged)})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from inspect import signature
 from typing import Any
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import BaseEstimator, is_classifier
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -58,7 +59,14 @@ def build_pipeline(declared: Estimator, inputs: Inputs, *, seed: int) -> Pipelin
         parameters.setdefault("random_state", seed)
     if "categorical_features" in known and declared.categories == "ordinal" and inputs.categories:
         parameters.setdefault("categorical_features", list(range(len(inputs.categories))))
-    return Pipeline([("prepare", _prepare(declared, inputs)), ("estimate", estimator_class(**parameters))])
+    estimator = estimator_class(**parameters)
+    if not hasattr(estimator, "predict_proba"):
+        raise DeclarationError(
+            f"{declared.path} gives no probabilities with these parameters; "
+            "expected a classifier with predict_proba",
+            field=("estimator", "path"),
+        )
+    return Pipeline([("prepare", _prepare(declared, inputs)), ("estimate", estimator)])
 
 
 def _estimator_class(path: str) -> Any:
@@ -70,11 +78,20 @@ def _estimator_class(path: str) -> Any:
             f"there is no estimator {path!r}; expected the import path of a scikit-learn classifier",
             field=("estimator", "path"),
         ) from error
-    if not isinstance(found, type) or not is_classifier(found()):
+    if not _is_plain_classifier(found):
         raise DeclarationError(
-            f"{path!r} is not a classifier, and labels here are binary", field=("estimator", "path")
+            f"{path!r} is not a classifier that can be made from parameters alone; "
+            "expected one, since labels here are binary",
+            field=("estimator", "path"),
         )
     return found
+
+
+def _is_plain_classifier(found: Any) -> bool:
+    if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
+        return False
+    required = (p for p in signature(found).parameters.values() if p.default is p.empty)
+    return not any(required) and is_classifier(found())
 
 
 def _prepare(declared: Estimator, inputs: Inputs) -> ColumnTransformer:

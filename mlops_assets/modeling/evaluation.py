@@ -51,15 +51,16 @@ LOSSES = {"log_loss": log_losses, "brier": brier_losses}
 
 
 def calibration_curve(labels: Scores, scores: Scores) -> pd.DataFrame:
-    """Mean score and observed share per bin of equal counts: columns predicted, observed, rows."""
-    order = np.argsort(scores, kind="stable")
-    bins = np.array_split(order, min(CALIBRATION_BINS, len(order)))
-    return pd.DataFrame(
-        {
-            "predicted": [float(scores[rows].mean()) for rows in bins],
-            "observed": [float(labels[rows].mean()) for rows in bins],
-            "rows": [len(rows) for rows in bins],
-        }
+    """Mean score and observed share per bin of equal counts: columns predicted, observed, rows.
+
+    Equal scores share a bin, so the order of the rows does not count; then there are fewer bins.
+    """
+    rank = np.searchsorted(np.sort(scores), scores, side="left")
+    rows = pd.DataFrame(
+        {"predicted": scores, "observed": labels, "bin": rank * CALIBRATION_BINS // len(scores)}
+    )
+    return rows.groupby("bin").agg(
+        predicted=("predicted", "mean"), observed=("observed", "mean"), rows=("observed", "size")
     )
 
 

@@ -63,7 +63,9 @@ def needed_types(data: bytes) -> list[str]:
     found: list[str] = skops.io.get_untrusted_types(data=data)
     strangers = [n for n in found if not n.startswith(ESTIMATOR_PREFIXES) and n not in HARMLESS]
     if strangers:
-        raise ArtifactMismatch(f"a model file holds types that are not scikit-learn's: {', '.join(strangers)}")
+        raise ArtifactMismatch(
+            f"a model file holds types that are not scikit-learn's: {', '.join(strangers)}"
+        )
     return found
 
 

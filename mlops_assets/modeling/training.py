@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ def split_inputs(types: Mapping[str, str]) -> Inputs:
 def train(model: Model, inputs: Inputs, rows: pd.DataFrame) -> Trained:
     """Fit on the rows whose ``use`` is ``train``; deterministic for equal rows, code and seed.
 
-    Raises TrainingRefused when there are no rows or only one class.
+    Raises TrainingRefused when there are no rows, only one class, or no input that has a value.
     """
     training = rows[rows[USE] == "train"]
     labels = training[LABEL].astype(bool)
@@ -57,6 +58,11 @@ def train(model: Model, inputs: Inputs, rows: pd.DataFrame) -> Trained:
         )
     empty = tuple(column for column in inputs.columns if training[column].isna().all())
     usable = inputs.without(empty)
+    if not usable.columns:
+        raise TrainingRefused(
+            f"{model.name}: none of {', '.join(inputs.columns) or 'its inputs'} has a value in the training "
+            "window; materialize the features for its days."
+        )
     fitted = build_pipeline(model.estimator, usable, seed=model.seed).fit(frame(training, usable), labels)
     baseline = build_pipeline(model.baseline, usable, seed=model.seed).fit(frame(training, usable), labels)
     digest = hashlib.sha256(score(fitted, usable, training).tobytes()).hexdigest()[:32]
@@ -72,7 +78,19 @@ def score(pipeline: Pipeline, inputs: Inputs, rows: pd.DataFrame) -> Scores:
 
 
 def frame(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
-    """The input columns as estimators take them: text as objects, the rest as floats, gaps as NaN."""
-    text = {column: rows[column].astype(object).where(rows[column].notna(), np.nan) for column in inputs.categories}
-    numbers = {column: rows[column].astype("float64") for column in inputs.numbers}
+    """The input columns as estimators take them: text as objects, the rest as floats, gaps as NaN.
+
+    A moment becomes the seconds since 1970.
+    """
+    text = {
+        column: rows[column].astype(object).where(rows[column].notna(), np.nan)
+        for column in inputs.categories
+    }
+    numbers = {column: _as_numbers(rows[column]) for column in inputs.numbers}
     return pd.DataFrame({**text, **numbers}, index=rows.index)
+
+
+def _as_numbers(values: pd.Series[Any]) -> pd.Series[float]:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return (values - pd.Timestamp(0, tz=values.dt.tz)) / pd.Timedelta(seconds=1)
+    return values.astype("float64")

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from mlops_assets.resources.stores import StoresResource
-from mlops_assets.resources.tracking import TrackingResource
+from mlops_assets.errors import BadEnvironment
+from mlops_assets.stores.stores import Places
 
 # The one folder for all that is embedded.
 HOME = "MLOPS_HOME"
@@ -22,17 +22,28 @@ def home() -> Path:
     return Path(os.environ.get(HOME) or DEFAULT_HOME).expanduser().resolve()
 
 
-def stores_from_environment() -> StoresResource:
-    """The stores that the environment describes."""
-    return StoresResource(
-        home=str(home()),
-        database=os.environ.get(DATABASE, ""),
-        landing=os.environ.get(LANDING, ""),
-        memory_limit=os.environ.get(MEMORY_LIMIT, "4GB"),
-        threads=int(os.environ.get(THREADS, "2")),
+def places() -> Places:
+    """Where the environment says that things live."""
+    embedded = Places.below(home())
+    landing = os.environ.get(LANDING)
+    return Places(
+        home=embedded.home,
+        database=os.environ.get(DATABASE) or embedded.database,
+        landing=Path(landing).expanduser().resolve() if landing else embedded.landing,
+        memory_limit=os.environ.get(MEMORY_LIMIT) or embedded.memory_limit,
+        threads=_count(THREADS) or embedded.threads,
     )
 
 
-def tracking_from_environment() -> TrackingResource:
-    """MLflow as the environment describes it."""
-    return TrackingResource(home=str(home()), uri=os.environ.get(MLFLOW, ""), stores=stores_from_environment())
+def mlflow_uri() -> str:
+    """The MLflow server or database; SQLite in the home unless ``MLFLOW_TRACKING_URI`` is set."""
+    return os.environ.get(MLFLOW) or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def _count(variable: str) -> int | None:
+    said = os.environ.get(variable)
+    if not said:
+        return None
+    if not said.isdigit() or int(said) == 0:
+        raise BadEnvironment(f"{variable} is {said!r}, expected a whole number above zero")
+    return int(said)

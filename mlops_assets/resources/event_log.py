@@ -1,6 +1,6 @@
 """Dagster's event log for one machine: one SQLite file, one transaction for each event.
 
-Dagster's own SQLite logs make an engine and a connection for every statement and commit up to five times
+Dagster's own SQLite logs make an engine and a connection for every statement and commit up to three times
 for each event, 10-20 ms in all, which a range run over ninety days pays two thousand times. This one keeps
 Dagster's schema and queries, so only how they reach the file is said here. In ``dagster.yaml``::
 
@@ -37,7 +37,7 @@ EventHandler = Callable[[EventLogEntry, str], Any]
 
 
 class EmbeddedEventLog(ConsolidatedSqliteEventLogStorage):
-    """The events of all runs in ``<base_dir>/event_log.db``, written by several processes at once.
+    """The events of all runs in ``<base_dir>/events.db``, written by several processes at once.
 
     An event and its index rows (asset, tags, check execution) are there together or not at all. Writers take
     turns, so ids appear in their order and are never used twice: an id is a cursor over every run.
@@ -103,7 +103,7 @@ class EmbeddedEventLog(ConsolidatedSqliteEventLogStorage):
 
     def get_db_path(self) -> str:
         """Where the file is; absolute, since a process may change its directory between two connections."""
-        return os.path.join(os.path.abspath(self._base_dir), "event_log.db")
+        return os.path.join(os.path.abspath(self._base_dir), "events.db")
 
     def run_connection(self, run_id: str | None) -> AbstractContextManager[sa.Connection]:
         """All runs share the file."""

@@ -1,44 +1,46 @@
-"""Where things live: from the environment to opened stores."""
+"""Where things live: from configuration and environment to opened stores."""
 
+from functools import lru_cache
 from pathlib import Path
 
 import dagster as dg
 from dagster._config.pythonic_config import ConfigurableResourceFactory
-from pydantic import PrivateAttr
 
+from mlops_assets.resources import environment
 from mlops_assets.stores.stores import Places, Stores
 
 
 class StoresResource(ConfigurableResourceFactory[Stores]):
-    """The platform's stores.
+    """The platform's stores. What is left empty is taken from the environment when a run starts.
 
     home: one folder for everything that is embedded. database: SQLAlchemy URL of the platform's own
-    tables (``postgresql+psycopg2://…``); empty for SQLite in the home. landing: the root below
-    which files land; empty for ``landing`` in the home. memory_limit: of each query; beyond it
-    queries spill to the home.
+    tables (``postgresql+psycopg2://…``). landing: the root below which files land. memory_limit: of
+    each query; beyond it queries spill to the home. threads: of each query.
     """
 
-    home: str
+    home: str = ""
     database: str = ""
     landing: str = ""
-    memory_limit: str = "4GB"
-    threads: int = 2
-
-    _opened: Stores | None = PrivateAttr(default=None)
+    memory_limit: str = ""
+    threads: int = 0
 
     def create_resource(self, context: dg.InitResourceContext) -> Stores:
-        """Opened once per process and configuration."""
-        if self._opened is None:
-            self._opened = Stores.open(self.places())
-        return self._opened
+        """Opened once per process for each set of places."""
+        return _opened(self.places())
 
     def places(self) -> Places:
-        """The configured places, with what is left empty below the home."""
-        embedded = Places.below(Path(self.home).expanduser().resolve())
+        """The configured places; then the environment's; then below the home."""
+        said = environment.places()
+        embedded = Places.below(Path(self.home).expanduser().resolve()) if self.home else said
         return Places(
             home=embedded.home,
             database=self.database or embedded.database,
             landing=Path(self.landing).expanduser().resolve() if self.landing else embedded.landing,
-            memory_limit=self.memory_limit,
-            threads=self.threads,
+            memory_limit=self.memory_limit or said.memory_limit,
+            threads=self.threads or said.threads,
         )
+
+
+@lru_cache(maxsize=8)
+def _opened(places: Places) -> Stores:
+    return Stores.open(places)

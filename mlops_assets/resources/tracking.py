@@ -11,12 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets.resources.environment import mlflow_uri
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracked import TrackedRuns
@@ -30,9 +30,8 @@ REQUIREMENTS = ("scikit-learn", "skops", "pandas", "numpy")
 
 
 class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """MLflow. uri: of the tracking store and registry; empty for SQLite in the home."""
+    """MLflow. uri: of the tracking store and registry; empty for what the environment says."""
 
-    home: str
     uri: str = ""
     stores: dg.ResourceDependency[Stores]
 
@@ -42,7 +41,7 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     ) -> Iterator[TrackedRun]:
         """An MLflow run of its own, active inside the block."""
         run_id = self._store.start(experiment, name, tags)
-        self._tracked.opened(run_id, context.run_id)
+        self._tracked.opened(run_id, context.run.run_id)
         door = _dagster_mlflow(context, experiment, run_id, self._uri)
         try:
             yield _Run(run_id, door)
@@ -72,14 +71,14 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def _uri(self) -> str:
-        return self.uri or f"sqlite:///{Path(self.home) / 'mlflow.db'}"
+        return self.uri or mlflow_uri()
 
     @cached_property
     def _store(self) -> "MlflowStore":
         # Imported here: mlflow takes seconds, and the code location must load without it.
         from mlops_assets.stores.registry import MlflowStore
 
-        return MlflowStore(self._uri, Path(self.home) / "mlflow")
+        return MlflowStore(self._uri, self.stores.places.home / "mlflow")
 
 
 class _Run:
@@ -120,6 +119,6 @@ def _dagster_mlflow(context: Any, experiment: str, run_id: str, uri: str) -> Any
         config = {"experiment_name": experiment, "mlflow_tracking_uri": uri, "mlflow_run_id": run_id}
         return MlFlow(
             SimpleNamespace(
-                log=context.log, dagster_run=context.run, run_id=context.run_id, resource_config=config
+                log=context.log, dagster_run=context.run, run_id=context.run.run_id, resource_config=config
             )
         )

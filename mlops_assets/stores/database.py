@@ -27,6 +27,7 @@ materialization = sa.Table(
 reading = sa.Table(
     "reading",
     SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("materialization_id", sa.ForeignKey("materialization.id"), nullable=False, index=True),
     sa.Column("table_name", sa.Text, nullable=False),
     sa.Column("partition", sa.Text, nullable=False),
@@ -38,6 +39,7 @@ reading = sa.Table(
 verdict = sa.Table(
     "verdict",
     SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("materialization_id", sa.ForeignKey("materialization.id"), nullable=False, index=True),
     sa.Column("check_name", sa.Text, nullable=False),
     sa.Column("passed", sa.Boolean, nullable=False),
@@ -87,13 +89,19 @@ tracked_run = sa.Table(
 )
 
 
+_SCHEMA_LOCK = 0x6D6C6F7073
+
+
 def open_database(url: str) -> sa.Engine:
     """The database at ``url`` with every table in place. SQLite runs in WAL mode and waits for locks."""
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     with engine.begin() as connection:
-        # IF NOT EXISTS, since several processes may open a new database at once.
+        # Several processes may open a new database at once, and in PostgreSQL two that run
+        # CREATE TABLE IF NOT EXISTS together can still collide in the catalogue.
+        if engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
         for table in SCHEMA.sorted_tables:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
             for index in table.indexes:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +17,7 @@ from mlops_assets.stores.files import SourceFile
 from mlops_assets.stores.pinned import Pinned
 
 # What a query may name as a relation.
-Relation = Pinned | pa.Table | SourceFile
+Relation: TypeAlias = Pinned | pa.Table | SourceFile
 
 
 class Session:
@@ -73,13 +75,20 @@ def _register(connection: duckdb.DuckDBPyConnection, relation: str, content: Rel
     elif not content.files:
         connection.register(relation, content.schema.empty_table())
     else:
-        files = ", ".join(text(file) for file in content.files)
-        connection.execute(
-            f"CREATE TEMP VIEW {name(relation)} AS SELECT {_columns(content)} "
-            f"FROM read_parquet([{files}], hive_partitioning = true, union_by_name = true, "
+        files = ", ".join(text(glob.escape(file)) for file in content.files)
+        scan = (
+            f"read_parquet([{files}], hive_partitioning = true, union_by_name = true, "
             f"hive_types = {{partition: VARCHAR}})"
         )
+        columns = _columns(connection, content, scan)
+        connection.execute(f"CREATE TEMP VIEW {name(relation)} AS SELECT {columns} FROM {scan}")
 
 
-def _columns(content: Pinned) -> str:
-    return ", ".join(name(column) for column in content.schema.names)
+def _columns(connection: duckdb.DuckDBPyConnection, content: Pinned, scan: str) -> str:
+    """Every column of the table; one that was added after these files were written is null."""
+    written = set(connection.sql(f"SELECT * FROM {scan}").columns)
+    schema = connection.from_arrow(content.schema.empty_table())
+    return ", ".join(
+        name(column) if column in written else f"CAST(NULL AS {kind}) AS {name(column)}"
+        for column, kind in zip(schema.columns, schema.types, strict=True)
+    )

@@ -7,15 +7,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from mlops_assets.data.fingerprint import fingerprint, type_name
-from mlops_assets.data.sql import PARTITION
+from mlops_assets.data.sql import PARTITION, text
 from mlops_assets.errors import GateRefusal, NotMaterialized, SchemaChanged
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord, Provenance
@@ -24,6 +23,10 @@ from mlops_assets.stores.records import Records
 
 # Writers to other partitions of the same table do not conflict in meaning, only in the log.
 COMMIT_ATTEMPTS = 20
+# How Hive and Delta spell a partition without a value.
+HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+# The commits hold the records, so they outlive the thirty days after which Delta drops old ones.
+CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,11 @@ class Lake:
         Either every partition becomes visible, with its record, or none does. Raises when
         another type than the stored one is written to a column.
         """
-        rows = _with_partitions_together(produced.rows)
+        rows = _with_partitions_together(_with_microseconds(produced.rows))
         parts = dict(_by_partition(rows, produced.partitions))
         commit = Commit(table, provenance, {key: _record(part, key, produced) for key, part in parts.items()})
         version = self._commit(table, rows, list(parts), commit)
-        self._records.adopt(version, commit)
+        self._catch_up(table, self._open(table, version))
         return {
             key: Content(table, key, version, record.rows, record.fingerprint)
             for key, record in commit.partitions.items()
@@ -83,33 +86,36 @@ class Lake:
             table=table,
             version=opened.version(),
             schema=_arrow_schema(opened),
-            files=_files(opened, contents),
+            files=_files(self._root / table, opened, contents),
             contents=tuple(contents),
             absent=tuple(key for key in partitions or () if key not in set(found)),
         )
 
     def _commit(self, table: str, rows: pa.Table, partitions: list[str], commit: Commit) -> int:
         """Write and return the table version of the commit."""
-        uri = self._uri(table)
-        self._refuse_retyped(table, rows.schema)
-        quoted = ", ".join(f"'{partition}'" for partition in partitions)
+        quoted = ", ".join(text(partition) for partition in partitions)
         for attempt in range(COMMIT_ATTEMPTS):
+            self._refuse_retyped(table, rows.schema)
+            before = self._newest_version(table)
             try:
                 write_deltalake(
-                    uri,
+                    self._uri(table),
                     rows,
                     partition_by=[PARTITION],
-                    mode="overwrite",
-                    predicate=f"{PARTITION} IN ({quoted})" if self._exists(table) else None,
-                    schema_mode="merge",
+                    # A new table is never overwritten: another writer may have made it just now.
+                    mode="error" if before < 0 else "overwrite",
+                    predicate=None if before < 0 else f"{PARTITION} IN ({quoted})",
+                    schema_mode=None if before < 0 else "merge",
+                    configuration=CONFIGURATION if before < 0 else None,
                     commit_properties=CommitProperties(custom_metadata=commit.to_metadata()),
                 )
-            except CommitFailedError:
-                if attempt == COMMIT_ATTEMPTS - 1:
+            except DeltaError as error:
+                lost = isinstance(error, CommitFailedError) or self._newest_version(table) > before == -1
+                if not lost or attempt == COMMIT_ATTEMPTS - 1:
                     raise
                 time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311 (jitter)
             else:
-                return self._version_of(table, commit)
+                return self._version_of(table, commit, after=before)
         raise AssertionError("the loop returns or raises")
 
     def _refuse_retyped(self, table: str, written: pa.Schema) -> None:
@@ -129,32 +135,33 @@ class Lake:
         if retyped:
             raise SchemaChanged(
                 f"{table} has columns of another type ({'; '.join(retyped)}). Give the changed column a "
-                f"new name, or move the folder {self._uri(table)} away and materialize the table again."
+                f"new name, or move the folder {self._root / table} away and materialize the table again."
             )
 
-    def _version_of(self, table: str, commit: Commit) -> int:
-        """The version our commit got; another writer may have committed after it."""
-        for version, found in self._commits(table, self._open(table)):
+    def _version_of(self, table: str, commit: Commit, *, after: int) -> int:
+        """The version our commit got; other writers may have committed before and after it."""
+        for version, found in self._commits(table, self._open(table), after=after):
             if found.provenance == commit.provenance and found.partitions.keys() == commit.partitions.keys():
                 return version
         raise AssertionError(f"the commit just made to {table} is not in its log")
 
     def _catch_up(self, table: str, opened: DeltaTable) -> None:
         """Adopt commits whose writer died between the commit and the record of it."""
-        known = self._records.newest_version(table)
-        if opened.version() > known:
-            for version, commit in self._commits(table, opened, after=known):
-                self._records.adopt(version, commit)
+        # Oldest first, so that everything up to the newest adopted version is always adopted.
+        for version, commit in self._commits(table, opened, after=self._records.newest_version(table)):
+            self._records.adopt(version, commit)
 
-    def _commits(
-        self, table: str, opened: DeltaTable, *, after: int | None = None
-    ) -> Iterator[tuple[int, Commit]]:
-        """Our commits, newest first, down to but without version ``after``."""
-        limit = None if after is None else max(opened.version() - after, 0)
-        for entry in opened.history(limit):
+    def _commits(self, table: str, opened: DeltaTable, *, after: int) -> Iterator[tuple[int, Commit]]:
+        """Our commits above version ``after`` up to the opened one, oldest first."""
+        if opened.version() <= after:
+            return
+        # history() goes on to the newest commit but numbers down from the opened version, so a
+        # commit made in between shifts its numbers. Its oldest entry is where we asked it to end.
+        entries = reversed(opened.history(opened.version() - after))
+        for version, entry in zip(range(after + 1, opened.version() + 1), entries, strict=False):
             commit = Commit.from_metadata(table, entry)
             if commit is not None:
-                yield int(entry["version"]), commit
+                yield version, commit
 
     def _refuse_failed(self, contents: Sequence[Content]) -> None:
         refused = self._records.refused(contents)
@@ -178,8 +185,12 @@ class Lake:
     def _exists(self, table: str) -> bool:
         return bool(DeltaTable.is_deltatable(self._uri(table)))
 
+    def _newest_version(self, table: str) -> int:
+        """The newest version of the table; -1 for none."""
+        return int(DeltaTable(self._uri(table)).version()) if self._exists(table) else -1
+
     def _uri(self, table: str) -> str:
-        return str(self._root / table)
+        return (self._root / table).absolute().as_uri()
 
 
 def _record(part: pa.Table, partition: str, produced: Produced) -> PartitionRecord:
@@ -192,6 +203,15 @@ def _record(part: pa.Table, partition: str, produced: Produced) -> PartitionReco
     )
 
 
+def _with_microseconds(rows: pa.Table) -> pa.Table:
+    """The same rows with moments in microseconds, as Delta stores them whatever it is given."""
+    fields = [
+        field.with_type(pa.timestamp("us", field.type.tz)) if pa.types.is_timestamp(field.type) else field
+        for field in rows.schema
+    ]
+    return rows.cast(pa.schema(fields))
+
+
 def _with_partitions_together(rows: pa.Table) -> pa.Table:
     """The same rows with each partition's rows adjacent, otherwise in their order."""
     keys = rows.column(PARTITION).to_numpy()
@@ -201,6 +221,9 @@ def _with_partitions_together(rows: pa.Table) -> pa.Table:
 
 def _by_partition(rows: pa.Table, partitions: Sequence[str]) -> Iterator[tuple[str, pa.Table]]:
     """Each partition's rows; ``rows`` are sorted by partition, and hold no other partitions."""
+    nameless = {"", HIVE_NULL} & set(partitions)
+    if nameless:
+        raise ValueError(f"a partition cannot be named {nameless.pop()!r}: it would be read as null")
     keys = rows.column(PARTITION).to_numpy()
     strangers = set(np.unique(keys)) - set(partitions) if len(keys) else set()
     if strangers:
@@ -214,8 +237,11 @@ def _arrow_schema(opened: DeltaTable) -> pa.Schema:
     return pa.schema(opened.schema().to_arrow())
 
 
-def _files(opened: DeltaTable, contents: Sequence[Content]) -> tuple[str, ...]:
+def _files(folder: Path, opened: DeltaTable, contents: Sequence[Content]) -> tuple[str, ...]:
     written = [content.partition for content in contents if content.rows]
     if not written:
         return ()
-    return tuple(sorted(opened.file_uris([(PARTITION, "in", written)])))
+    # delta-rs percent-encodes the folder of the table, but leaves the names below as they are.
+    root = opened.table_uri.removeprefix("file://").rstrip("/") + "/"
+    uris = opened.file_uris(file_pruning_predicate=[(PARTITION, "in", written)])
+    return tuple(sorted(str(folder / uri.removeprefix(root)) for uri in uris))

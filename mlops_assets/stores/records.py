@@ -28,6 +28,13 @@ class Records:
 
     def adopt(self, version: int, commit: Commit) -> None:
         """Take over what a commit says. Adopting a commit twice changes nothing."""
+        try:
+            self._adopt(version, commit)
+        except sa.exc.IntegrityError:
+            # Another process adopted it between our look and our insert; now it shows.
+            self._adopt(version, commit)
+
+    def _adopt(self, version: int, commit: Commit) -> None:
         with self._database.begin() as connection:
             for partition, record in commit.partitions.items():
                 key = {"table_name": commit.table, "partition": partition, "version": version}
@@ -88,15 +95,20 @@ class Records:
                 ),
             )
             .where(reading.c.materialization_id == _id_of(content))
+            .order_by(reading.c.id)
         )
         with self._database.connect() as connection:
             return [Content(**row._mapping) for row in connection.execute(query)]
 
     def verdicts(self, content: Content) -> list[Verdict]:
-        """What the checks said of exactly this content."""
-        query = sa.select(
-            verdict.c.check_name.label("check"), verdict.c.passed, verdict.c.reason, verdict.c.blocking
-        ).where(verdict.c.materialization_id == _id_of(content))
+        """What the checks said of exactly this content, in the order they were recorded."""
+        query = (
+            sa.select(
+                verdict.c.check_name.label("check"), verdict.c.passed, verdict.c.reason, verdict.c.blocking
+            )
+            .where(verdict.c.materialization_id == _id_of(content))
+            .order_by(verdict.c.id)
+        )
         with self._database.connect() as connection:
             return [Verdict(**row._mapping) for row in connection.execute(query)]
 
@@ -114,6 +126,7 @@ class Records:
                 verdict.c.blocking,
                 m.c.table_name.in_({c.table for c in contents}),
             )
+            .order_by(verdict.c.id)
         )
         with self._database.connect() as connection:
             failed = connection.execute(query).all()

@@ -112,7 +112,11 @@ class Releases:
 
     def not_mirrored(self) -> list[Release]:
         """Versions that MLflow does not show yet, oldest first."""
-        query = _select().where(releases.c.mlflow_version.is_(None)).order_by(releases.c.model, releases.c.version)
+        query = (
+            _select()
+            .where(releases.c.mlflow_version.is_(None))
+            .order_by(releases.c.model, releases.c.version)
+        )
         with self._database.connect() as connection:
             return [_release(row) for row in connection.execute(query)]
 

@@ -37,6 +37,7 @@ class Places:
 class Stores:
     """The platform's memory: tables, records, artifacts and releases."""
 
+    places: Places
     lake: Lake
     engine: Engine
     files: Files
@@ -52,6 +53,7 @@ class Stores:
         database: sa.Engine = open_database(places.database)
         records = Records(database)
         return cls(
+            places=places,
             lake=Lake(places.home / "lake", records),
             engine=Engine(places.home / "spill", places.memory_limit, places.threads),
             files=Files(places.landing, places.home / "cache"),

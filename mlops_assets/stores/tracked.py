@@ -32,7 +32,5 @@ class TrackedRuns:
         """Note that an MLflow run has its final status."""
         with self._database.begin() as connection:
             connection.execute(
-                sa.update(tracked_run)
-                .where(tracked_run.c.mlflow_run_id == mlflow_run_id)
-                .values(closed=True)
+                sa.update(tracked_run).where(tracked_run.c.mlflow_run_id == mlflow_run_id).values(closed=True)
             )

@@ -3,17 +3,19 @@
 import dagster as dg
 
 from mlops_assets.graph.settling import settling_sensor
-from mlops_assets.resources.environment import stores_from_environment, tracking_from_environment
 from mlops_assets.resources.lake_io import lake_io_manager
+from mlops_assets.resources.stores import StoresResource
+from mlops_assets.resources.tracking import TrackingResource
 
 
 @dg.definitions
 def platform() -> dg.Definitions:
     """The stores, the tracking and the IO manager of every asset; steps of a run share its process."""
+    stores = StoresResource()
     return dg.Definitions(
         resources={
-            "stores": stores_from_environment(),
-            "tracking": tracking_from_environment(),
+            "stores": stores,
+            "tracking": TrackingResource(stores=stores),
             "io_manager": lake_io_manager,
         },
         sensors=[settling_sensor()],
