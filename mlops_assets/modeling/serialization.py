@@ -15,8 +15,9 @@ from mlops_assets.errors import ArtifactMismatch
 from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.training import Trained
 
-# Scikit-learn binds its own functions with partial; what is bound is audited on its own.
-HARMLESS = ("functools.partial",)
+# A dtype is a description. Scikit-learn binds its own functions with partial; what is bound is
+# audited on its own.
+HARMLESS = ("functools.partial", "numpy.dtype")
 
 MODEL, BASELINE, ABOUT = "model.skops", "baseline.skops", "about.json"
 

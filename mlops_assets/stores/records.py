@@ -76,13 +76,16 @@ class Records:
             return {row.partition: row.code_version for row in connection.execute(query)}
 
     def reads(self, content: Content) -> list[Content]:
-        """The exact contents a materialization read, in the order they were recorded."""
+        """The exact contents a materialization read, in the order they were recorded.
+
+        A source's file is not a materialization: it has version 0, no rows, and its digest.
+        """
         query = (
             sa.select(
                 reading.c.table_name.label("table"),
                 reading.c.partition,
                 reading.c.version,
-                materialization.c.rows,
+                sa.func.coalesce(materialization.c.rows, 0).label("rows"),
                 reading.c.fingerprint,
             )
             .join_from(
@@ -93,6 +96,7 @@ class Records:
                     materialization.c.partition == reading.c.partition,
                     materialization.c.version == reading.c.version,
                 ),
+                isouter=True,
             )
             .where(reading.c.materialization_id == _id_of(content))
             .order_by(reading.c.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from mlflow.exceptions import MlflowException
 
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.tracking import EndedAs
+
+with warnings.catch_warnings():
+    # MLflow warns of its own chat types when it first needs this; nobody here can act on that.
+    warnings.simplefilter("ignore", UserWarning)
+    import mlflow.pyfunc  # noqa: F401
 
 CHAMPION = "champion"
 # The tag by which a release is found again in MLflow, so that mirroring twice changes nothing.
