@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import dagster as dg
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from mlops_assets.declaration.base import Declaration
-from mlops_assets.declaration.located import read_documents
+from mlops_assets.declaration.located import Document, read_documents
 from mlops_assets.errors import DeclarationError
 
 Declared = TypeVar("Declared", bound=Declaration)
@@ -18,9 +19,28 @@ Door = TypeVar("Door", bound=dg.Component)
 DECLARED_IN = "defs.yaml"
 
 
-def declared(kind: type[Declared], attributes: BaseModel | None) -> Declared:
-    """The declaration a YAML file holds; its defaults when it says nothing."""
-    return attributes if isinstance(attributes, kind) else kind()
+@lru_cache
+def schema_of(kind: type[Declaration]) -> type[BaseModel]:
+    """The model by which Dagster shows what ``attributes`` may say.
+
+    It takes anything: the declaration itself judges, since only it names the nearest right word.
+    """
+
+    class Attributes(BaseModel):
+        model_config = ConfigDict(extra="allow", title=kind.__name__)
+
+        @classmethod
+        def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+            return kind.model_json_schema(*args, **kwargs)
+
+    return Attributes
+
+
+def declared(kind: type[Declared], context: dg.ComponentLoadContext) -> Declared:
+    """The declaration that stands in ``defs.yaml``. Raises DeclarationError with file and line."""
+    document = _document(context)
+    with _told_from_the_project(context):
+        return document.parse(kind, document.value.get("attributes") or {}, below=("attributes",))
 
 
 @contextmanager
@@ -29,24 +49,34 @@ def at_its_line(context: dg.ComponentLoadContext) -> Iterator[None]:
     try:
         yield
     except DeclarationError as error:
-        raise DeclarationError(_located(context, error)) from error
+        if not (context.path / DECLARED_IN).is_file():
+            raise
+        with _told_from_the_project(context):
+            message = _document(context).finding(("attributes", *error.field), str(error))
+            raise DeclarationError(message) from error
 
 
 def only(doors: Sequence[Door], name: str, context: dg.ComponentLoadContext) -> Door:
     """The one component of its kind. Raises DeclarationError when there are none or several."""
     if len(doors) != 1:
-        raise DeclarationError(f"found {len(doors)} components of type {name} in {context.defs_module_path}, expected one")
+        raise DeclarationError(
+            f"found {len(doors)} components of type {name} in {context.defs_module_path}, expected one"
+        )
     return doors[0]
 
 
-def _located(context: dg.ComponentLoadContext, error: DeclarationError) -> str:
-    file = context.path / DECLARED_IN
-    if not file.is_file():
-        return f"{_shown(context.path, context)}: {error}"
-    field = ("attributes", *error.field)
-    document = next(read_documents(file))
-    return document.finding(field, str(error)).replace(str(file), _shown(file, context), 1)
+def _document(context: dg.ComponentLoadContext) -> Document:
+    """The YAML document of this component; a file may hold several."""
+    documents = list(read_documents(context.path / DECLARED_IN))
+    index = context.component_path.instance_key
+    return documents[index if isinstance(index, int) else 0]
 
 
-def _shown(path: Path, context: dg.ComponentLoadContext) -> str:
-    return str(path.relative_to(context.project_root)) if path.is_relative_to(context.project_root) else str(path)
+@contextmanager
+def _told_from_the_project(context: dg.ComponentLoadContext) -> Iterator[None]:
+    """Errors name files as a person at the root of the project would."""
+    try:
+        yield
+    except DeclarationError as error:
+        root = f"{Path(context.project_root)}/"
+        raise DeclarationError(str(error).replace(root, ""), field=error.field) from error

@@ -5,11 +5,12 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from mlops_assets.components.door import at_its_line, declared, only
+from mlops_assets.components.door import at_its_line, declared, only, schema_of
 from mlops_assets.components.source import GovernedSource
 from mlops_assets.declaration.base import Declaration
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.repository import read_feature_repository
+from mlops_assets.declaration.repository import at_its_place, read_feature_repository
+from mlops_assets.errors import DeclarationError
 from mlops_assets.graph.assemble import feature_definitions
 
 
@@ -28,12 +29,12 @@ class GovernedFeatures(dg.Component):
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
         """What ``attributes`` may say."""
-        return RepositoryFolder
+        return schema_of(RepositoryFolder)
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """From YAML."""
-        return cls(declared(RepositoryFolder, attributes))
+        return cls(declared(RepositoryFolder, context))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """An asset per view."""
@@ -42,9 +43,13 @@ class GovernedFeatures(dg.Component):
     def catalog(self, context: dg.ComponentLoadContext) -> Catalog:
         """All sources and features of the project, every name resolved."""
         sources = [door.source for door in context.component_tree.get_all_components(GovernedSource)]
-        features = read_feature_repository(context.project_root / self.folder.folder)
+        folder = context.project_root / self.folder.folder
+        features = read_feature_repository(folder)
         with at_its_line(context):
-            return Catalog.of(sources, features)
+            try:
+                return Catalog.of(sources, features)
+            except DeclarationError as error:
+                raise at_its_place(folder, error) from error
 
 
 def project_catalog(context: dg.ComponentLoadContext) -> Catalog:

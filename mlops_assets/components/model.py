@@ -5,7 +5,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from mlops_assets.components.door import at_its_line, declared
+from mlops_assets.components.door import at_its_line, declared, schema_of
 from mlops_assets.components.feature_repository import project_catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph.assemble import model_definitions
@@ -20,12 +20,12 @@ class GovernedModel(dg.Component):
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
         """What ``attributes`` may say."""
-        return Model
+        return schema_of(Model)
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """From YAML."""
-        return cls(declared(Model, attributes))
+        return cls(declared(Model, context))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The model's assets. Names it does not find are reported at their line."""

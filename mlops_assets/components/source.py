@@ -5,7 +5,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from mlops_assets.components.door import at_its_line, declared
+from mlops_assets.components.door import at_its_line, declared, schema_of
 from mlops_assets.declaration.source import Source
 from mlops_assets.graph.assemble import source_definitions
 
@@ -19,13 +19,14 @@ class GovernedSource(dg.Component):
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
         """What ``attributes`` may say."""
-        return Source
+        return schema_of(Source)
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: dg.ComponentLoadContext) -> Self:
         """From YAML; SQL files stand beside it."""
+        source = declared(Source, context)
         with at_its_line(context):
-            return cls(declared(Source, attributes).with_sql_from(context.path))
+            return cls(source.with_sql_from(context.path))
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The source's assets."""

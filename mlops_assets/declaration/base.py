@@ -81,6 +81,11 @@ class Declaration(BaseModel):
         return data
 
 
+def refusal(place: tuple[str | int, ...], message: str, found: Any) -> ValidationError:
+    """What a validator of a whole raises to point at one part of it."""
+    return ValidationError.from_exception_data("refused", [_finding("refused", message, place, found)])
+
+
 def _unknown_field(key: Any, value: Any, known: set[str]) -> InitErrorDetails:
     return _finding(
         "unknown_field", f"unknown field {str(key)!r}. {nearest(str(key), known)}", (str(key),), value

@@ -34,22 +34,45 @@ def read_feature_repository(folder: Path) -> FeatureRepository:
 
     Raises DeclarationError with file, line and the nearest right name.
     """
+    found = _read(folder)
+    try:
+        return FeatureRepository.of(
+            [entity for entity, _ in found.entities],
+            [view for view, _ in found.views],
+            [service for service, _ in found.services],
+        )
+    except DeclarationError as error:
+        raise at_its_place(folder, error) from error
+
+
+def at_its_place(folder: Path, error: DeclarationError) -> DeclarationError:
+    """The same error with the file and line it is about, when its field names one of the repository's."""
+    found = _read(folder)
+    # Of two declarations with one name the later is the one to point at.
+    places = {("entities", e.name): place for e, place in found.entities}
+    places |= {("services", s.name): place for s, place in found.services}
+    places |= {("views", v.name): place for v, place in found.views}
+    place = places.get((str(error.field[0]), str(error.field[1]))) if len(error.field) > 1 else None
+    return error if place is None else DeclarationError(place.finding(error, error.field[2:]))
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The declarations of a repository, each with its place."""
+
+    entities: list[tuple[Entity, _Place]]
+    views: list[tuple[FeatureView, _Place]]
+    services: list[tuple[FeatureService, _Place]]
+
+
+def _read(folder: Path) -> _Found:
     if not folder.is_dir():
         raise DeclarationError(f"there is no feature repository at {folder}")
-    entities = list(_read_list(folder / "entities.yaml", Entity))
-    services = list(_read_list(folder / "services.yaml", FeatureService))
-    views = [found for path in sorted((folder / "views").glob("*.yaml")) for found in _read_views(path)]
-    # Of two declarations with one name the later is the one to point at.
-    places = {("entities", e.name): place for e, place in entities}
-    places |= {("services", s.name): place for s, place in services}
-    places |= {("views", v.name): place for v, place in views}
-    try:
-        return FeatureRepository.of([e for e, _ in entities], [v for v, _ in views], [s for s, _ in services])
-    except DeclarationError as error:
-        place = places.get((str(error.field[0]), str(error.field[1]))) if len(error.field) > 1 else None
-        if place is None:
-            raise
-        raise DeclarationError(place.finding(error, error.field[2:])) from error
+    return _Found(
+        entities=list(_read_list(folder / "entities.yaml", Entity)),
+        views=[found for path in sorted((folder / "views").glob("*.yaml")) for found in _read_views(path)],
+        services=list(_read_list(folder / "services.yaml", FeatureService)),
+    )
 
 
 def _read_views(path: Path) -> Iterator[tuple[FeatureView, _Place]]:

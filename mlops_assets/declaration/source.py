@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Name, Owner
+from mlops_assets.declaration.base import Declaration, Name, Owner, refusal
 from mlops_assets.declaration.sql import sql_text
+from mlops_assets.errors import nearest
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
@@ -115,12 +116,14 @@ class Table(Declaration):
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
-        for name in self.key:
+        for index, name in enumerate(self.key):
             if name not in self.columns:
-                raise ValueError(f"key column {name!r} is not among the columns of {self.name!r}")
+                message = f"key column {name!r} is not among the columns of {self.name!r}. "
+                raise refusal(("key", index), message + nearest(name, self.columns), name)
         for name in RESERVED_COLUMNS:
             if name in self.columns:
-                raise ValueError(f"column {name!r} is given by the platform; leave it out of 'columns'")
+                message = f"column {name!r} is given by the platform; leave it out of 'columns'"
+                raise refusal(("columns", name), message, name)
         return self
 
     @property
@@ -152,8 +155,6 @@ class Source(Declaration):
     @classmethod
     def _timezone_exists(cls, value: str) -> str:
         if value not in available_timezones():
-            from mlops_assets.errors import nearest
-
             raise ValueError(f"unknown time zone {value!r}. {_short(nearest(value, available_timezones()))}")
         return value
 

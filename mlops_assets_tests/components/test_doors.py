@@ -1,0 +1,118 @@
+"""What a team reads when its declaration is wrong: file, line, what was found, what was expected, the nearest name."""
+
+import re
+
+import pytest
+
+from mlops_assets_tests.sandbox import SHOP, load_project, make_project
+
+MODEL, SOURCE, FEATURES = "defs/returned/defs.yaml", "defs/sources/shop/defs.yaml", "feature_repo"
+
+# file, what is there, what it is replaced by, and what the error must say besides file and line.
+MISTAKES = [
+    (MODEL, "owner: team:shop", "ownr: team:shop", ["ownr", "Did you mean 'owner'?"]),
+    (MODEL, "features: at_checkout", "features: at_chekout", ["at_chekout", "Did you mean 'at_checkout'?"]),
+    (MODEL, "table: orders", "table: order", ["'order'", "Did you mean 'orders'?"]),
+    (MODEL, "[amount, channel]", "[amont, channel]", ["'amont'", "Did you mean 'amount'?"]),
+    (MODEL, "[amount, channel]", "[amount, returned]", ["'returned'", "only afterwards", "amount"]),
+    (MODEL, "train_days: 20", "train_days: twenty", ["train_days", "integer", "twenty"]),
+    (MODEL, "train_days: 20", "train_days: 0", ["train_days", "0"]),
+    (MODEL, "{roc_auc: 0.6}", "{roc_ouc: 0.6}", ["roc_ouc", "roc_auc"]),
+    (MODEL, "{roc_auc: 0.6}", "{log_loss: 0.6}", ["log_loss", "ceiling"]),
+    (MODEL, "sklearn.linear_model.LogisticRegression", "os.system", ["os.system", "sklearn."]),
+    (MODEL, "name: returned", 'name: "{{ env.NAME }}"', ["env.NAME", "no environment"]),
+    (SOURCE, "owner: team:shop", "owner: shop", ["owner", "shop"]),
+    (SOURCE, "timezone: Europe/Berlin", "timezone: Europe/Berln", ["Europe/Berln", "Did you mean 'Europe/Berlin'?"]),
+    (SOURCE, "key: [order_id]", "key: [order]", ["'order'", "Did you mean 'order_id'?"]),
+    (SOURCE, "type: integer, known", "type: int, known", ["int", "integer"]),
+]
+
+
+def broken(tmp_path, file: str, found: str, wrong: str) -> str:
+    package = make_project(tmp_path, like=SHOP)
+    path = package / file
+    text = path.read_text()
+    assert found in text
+    path.write_text(text.replace(found, wrong, 1))
+    with pytest.raises(Exception) as caught:  # noqa: PT011 (Dagster's own type for what pydantic refuses)
+        load_project(package)
+    return whole(caught.value)
+
+
+def whole(error: BaseException | None) -> str:
+    """What a person sees: the error and everything it was raised from."""
+    return "" if error is None else f"{error}\n{whole(error.__cause__ or error.__context__)}"
+
+
+@pytest.mark.parametrize(("file", "found", "wrong", "said"), MISTAKES, ids=[m[2] for m in MISTAKES])
+def test_a_mistake_is_told_with_file_line_and_what_was_expected(tmp_path, file, found, wrong, said):
+    message = broken(tmp_path, file, found, wrong)
+    path = SHOP / file
+    line = 1 + path.read_text()[: path.read_text().index(found)].count("\n")
+    assert re.search(rf"{re.escape(file)}:{line}\b", message), message
+    for words in said:
+        assert words in message
+
+
+def test_a_window_longer_than_the_source_is_told_with_both_lengths(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    source = package / SOURCE
+    source.write_text(source.read_text().replace("start: 2024-03-01", "start: 2024-03-01\n  end: 2024-03-10"))
+    with pytest.raises(Exception, match=r"returned/defs.yaml:14: .*28 days.*has 10") as caught:
+        load_project(package)
+    assert "2024-03-10" in str(caught.value)
+
+
+def test_a_view_that_reads_an_unknown_table_is_told_at_its_line(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    view = package.parent / "feature_repo" / "views" / "customer_orders.yaml"
+    view.write_text(view.read_text().replace("{orders: 11d}", "{ordres: 11d}"))
+    with pytest.raises(Exception, match="Did you mean 'orders'") as caught:
+        load_project(package)
+    assert "customer_orders.yaml:4" in str(caught.value)
+
+
+def test_a_feature_that_a_service_misspells_is_told_at_its_line(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    services = package.parent / "feature_repo" / "services.yaml"
+    services.write_text(services.read_text().replace("customer_profile:country", "customer_profile:contry"))
+    with pytest.raises(Exception, match="Did you mean 'country'") as caught:
+        load_project(package)
+    assert "services.yaml:1" in str(caught.value)
+
+
+def test_a_key_that_the_events_do_not_carry_is_told(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    entities = package.parent / "feature_repo" / "entities.yaml"
+    entities.write_text(entities.read_text().replace("key: customer_id", "key: customer"))
+    with pytest.raises(Exception, match="customer_id") as caught:
+        load_project(package)
+    assert "returned/defs.yaml" in str(caught.value)
+
+
+def test_a_key_of_another_type_than_the_events_have_is_told(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    entities = package.parent / "feature_repo" / "entities.yaml"
+    entities.write_text(entities.read_text().replace("type: integer", "type: string"))
+    with pytest.raises(Exception, match="'customer_id' is integer in 'orders' and string in feature view"):
+        load_project(package)
+
+
+def test_two_sources_that_declare_one_table_are_told(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    text = (package / SOURCE).read_text().replace("name: shop", "name: second")
+    (package / "defs/sources/second").mkdir()
+    (package / "defs/sources/second/defs.yaml").write_text(text)
+    with pytest.raises(Exception, match="table 'orders' is declared by source"):
+        load_project(package)
+
+
+def test_a_missing_sql_file_is_told_with_the_nearest_one(tmp_path):
+    package = make_project(tmp_path, like=SHOP, more={"PACKAGE/defs/sources/shop/orders.sql": "SELECT 1"})
+    source = package / SOURCE
+    text = source.read_text()
+    start, end = text.index("select: >"), text.index("key: [order_id]")
+    source.write_text(text[:start] + "select: ordrs.sql\n      " + text[end:])
+    with pytest.raises(Exception, match=r"Did you mean 'orders\.sql'\?") as caught:
+        load_project(package)
+    assert "defs/sources/shop/defs.yaml:13" in str(caught.value)
