@@ -9,7 +9,8 @@ from datetime import date, timedelta
 
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.source import Source, Table
+from mlops_assets.declaration.source import Source, Table, table_columns
+from mlops_assets.declaration.sql import columns_used
 from mlops_assets.errors import DeclarationError, UnknownName
 
 
@@ -93,6 +94,8 @@ class Catalog:
         events = self.table(model.label.table, asked_by=asked_by, field=("label", "table"))
         service = self.features.service(model.features, asked_by=asked_by)
         views = {name: self.features.views[name] for name in self.features.views_of(service.name)}
+        for column in columns_used(model.label.positive, field=("label", "positive")):
+            _is_column(events.table, column, asked_by=asked_by, field=("label", "positive"))
         for index, column in enumerate(model.request):
             _known_ahead(events.table, column, asked_by=asked_by, field=("request", index))
         for view in views:
@@ -183,11 +186,17 @@ def _each_table(sources: Sequence[Source]) -> Iterator[tuple[Source, Table]]:
             yield source, table
 
 
-def _known_ahead(table: Table, column: str, *, asked_by: str, field: Sequence[str | int]) -> None:
-    if column not in table.columns:
+def _is_column(table: Table, column: str, *, asked_by: str, field: Sequence[str | int]) -> None:
+    """What a condition or a request may name: the table's columns, and the two times of every row."""
+    known = table_columns(table)
+    if column not in known:
         what = f"column of {table.name}"
-        raise UnknownName.among(column, table.columns, what=what, asked_by=asked_by, field=field)
-    if table.columns[column].known != "ahead":
+        raise UnknownName.among(column, known, what=what, asked_by=asked_by, field=field)
+
+
+def _known_ahead(table: Table, column: str, *, asked_by: str, field: Sequence[str | int]) -> None:
+    _is_column(table, column, asked_by=asked_by, field=field)
+    if column not in table.known_ahead():
         ahead = ", ".join(table.known_ahead()) or "none"
         raise DeclarationError(
             f"{asked_by} asks with {column!r}, which is known only afterwards; known ahead in {table.name!r}: {ahead}",

@@ -19,7 +19,7 @@ ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 # Every row carries these two: when it happened, and when it could first be known.
 EVENT_TIME = "event_time"
 AVAILABLE_AT = "available_at"
-RESERVED_COLUMNS = (EVENT_TIME, AVAILABLE_AT, "partition")
+RESERVED_COLUMNS = (EVENT_TIME, AVAILABLE_AT, "partition", "event_day", "found", "reasons")
 
 
 class PackageFile(Declaration):

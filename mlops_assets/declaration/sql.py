@@ -19,3 +19,24 @@ def sql_text(declared: str, folder: Path, *, field: Sequence[str | int] = ()) ->
             f"there is no file {declared!r} in {folder}. {nearest(declared, beside)}", field=field
         )
     return path.read_text(encoding="utf-8")
+
+
+def columns_used(condition: str, *, field: Sequence[str | int] = ()) -> list[str]:
+    """The columns a SQL condition (DuckDB's dialect) names, in order, each once.
+
+    >>> columns_used("arrival_delay >= 15 AND dest <> 'JFK'")
+    ['arrival_delay', 'dest']
+    """
+    # Imported here: only models have conditions.
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        parsed = sqlglot.parse_one(condition, read="duckdb")
+    except sqlglot.errors.ParseError as error:
+        found = error.errors[0]
+        raise DeclarationError(
+            f"found {condition!r}, expected a SQL condition: {found['description']} at column {found['col']}",
+            field=field,
+        ) from error
+    return list(dict.fromkeys(column.name for column in parsed.find_all(exp.Column)))

@@ -13,6 +13,8 @@ MISTAKES = [
     (MODEL, "owner: team:shop", "ownr: team:shop", ["ownr", "Did you mean 'owner'?"]),
     (MODEL, "features: at_checkout", "features: at_chekout", ["at_chekout", "Did you mean 'at_checkout'?"]),
     (MODEL, "table: orders", "table: order", ["'order'", "Did you mean 'orders'?"]),
+    (MODEL, "positive: returned", "positive: retruned", ["'retruned'", "Did you mean 'returned'?"]),
+    (MODEL, "positive: returned", 'positive: "returned AND ("', ["returned AND (", "SQL condition"]),
     (MODEL, "[amount, channel]", "[amont, channel]", ["'amont'", "Did you mean 'amount'?"]),
     (MODEL, "[amount, channel]", "[amount, returned]", ["'returned'", "only afterwards", "amount"]),
     (MODEL, "train_days: 20", "train_days: twenty", ["train_days", "integer", "twenty"]),
