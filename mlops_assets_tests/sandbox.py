@@ -68,7 +68,11 @@ class Sandbox:
     tracking: Tracking
 
     def run(
-        self, *keys: dg.AssetKey, first: str | None = None, last: str | None = None, raise_on_error: bool = True
+        self,
+        *keys: dg.AssetKey,
+        first: str | None = None,
+        last: str | None = None,
+        raise_on_error: bool = True,
     ) -> dg.ExecuteInProcessResult:
         """One run in this process over the partitions from ``first`` to ``last`` (default: only ``first``)."""
         os.environ[HOME] = str(self.home)
@@ -89,13 +93,16 @@ class Sandbox:
     def rows(self, table: str, partitions: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """What a table holds."""
         pinned = self.stores.lake.pin(table, partitions)
-        found: list[dict[str, Any]] = self.stores.engine.rows("SELECT * FROM pinned", {"pinned": pinned}).to_pylist()
+        found: list[dict[str, Any]] = self.stores.engine.rows(
+            "SELECT * FROM pinned", {"pinned": pinned}
+        ).to_pylist()
         return found
 
     def latest(self, key: dg.AssetKey) -> dg.AssetMaterialization:
         """The newest materialization of an asset."""
         event = self.instance.get_latest_materialization_event(key)
-        assert event is not None and event.asset_materialization is not None
+        assert event is not None
+        assert event.asset_materialization is not None
         return event.asset_materialization
 
 
@@ -129,7 +136,9 @@ def land_orders(home: Path, first: date, days: int, *, seed: int = 0) -> None:
     )
     for offset in range(days):
         day = first + timedelta(days=offset)
-        (landing / "orders" / f"{day}.csv").write_text(_orders(day, np.random.default_rng([seed, day.toordinal()])))
+        (landing / "orders" / f"{day}.csv").write_text(
+            _orders(day, np.random.default_rng([seed, day.toordinal()]))
+        )
 
 
 def _orders(day: date, random: np.random.Generator) -> str:

@@ -36,7 +36,9 @@ def bring_up_to(
     model = opened.project.model(name)
     _require_possible(opened.project.catalog, model, dates)
     for run_id in bury_dead_runs(opened.instance):
-        console.print(f"[yellow]Run {run_id} was killed; it is marked as failed and made again where needed.[/]")
+        console.print(
+            f"[yellow]Run {run_id} was killed; it is marked as failed and made again where needed.[/]"
+        )
     settle(opened.instance, opened.stores, opened.tracking)
     written = Written(opened.stores.records.code_versions, opened.project.code_version)
     planned = data_runs(
@@ -60,7 +62,9 @@ def show_status(opened: Deployment, name: str, *, console: Console) -> None:
     if history:
         print_history(console, name, history, _evidence(opened, name))
     print_champion(console, name, opened.stores.releases.champion(name))
-    console.print(f"\nTo look at all of it: [bold]make dev[/], then {UI}/assets/{name}/release", highlight=False)
+    console.print(
+        f"\nTo look at all of it: [bold]make dev[/], then {UI}/assets/{name}/release", highlight=False
+    )
 
 
 def _require_possible(catalog: Catalog, model: Model, dates: Sequence[date]) -> None:

@@ -39,9 +39,10 @@ def deployment() -> Iterator[Deployment]:
     os.environ.setdefault(DAGSTER_HOME, str(dagster_home()))
     project = Project.load(PACKAGE)
     stores = StoresResource()
-    with dg.DagsterInstance.get() as instance, dg.build_resources(
-        {"stores": stores, "tracking": TrackingResource(stores=stores)}
-    ) as opened:
+    with (
+        dg.DagsterInstance.get() as instance,
+        dg.build_resources({"stores": stores, "tracking": TrackingResource(stores=stores)}) as opened,
+    ):
         yield Deployment(project, instance, opened.stores, opened.tracking)
 
 

@@ -9,7 +9,14 @@ from uuid import uuid4
 import dagster as dg
 import psutil
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.errors import RunFailed
@@ -37,13 +44,17 @@ def execute(deployment: Deployment, planned: PlannedRun, console: Console) -> st
         )
     settle(deployment.instance, deployment.stores, deployment.tracking)
     if not result.success:
-        raise RunFailed(f"{planned.title}: {_reason(result)}\nThe run is {run_id}; `make dev` shows all of it.")
+        raise RunFailed(
+            f"{planned.title}: {_reason(result)}\nThe run is {run_id}; `make dev` shows all of it."
+        )
     return run_id
 
 
 def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Mark as failed the runs whose process was killed; their ids."""
-    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING]))
+    started = instance.get_runs(
+        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    )
     dead = [run for run in started if PROCESS_TAG in run.tags and not _alive(run.tags[PROCESS_TAG])]
     for run in dead:
         instance.report_run_failed(run, "The process of this run was killed.")
@@ -64,8 +75,12 @@ def _shown(deployment: Deployment, run_id: str, planned: PlannedRun, console: Co
     days = "" if planned.first in (None, planned.last) else f", {planned.first} to {planned.last}"
     title = f"{planned.title}{days}"
     columns = (
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-        TimeElapsedColumn(), TextColumn("[dim]{task.fields[now]}"),
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[now]}"),
     )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(title, total=len(_steps(deployment, planned)), now="")
@@ -108,5 +123,3 @@ def _alive(process: str) -> bool:
         return int(psutil.Process(int(pid)).create_time()) == int(born)
     except psutil.NoSuchProcess:
         return False
-
-

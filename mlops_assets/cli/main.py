@@ -13,14 +13,20 @@ from mlops_assets.errors import MlopsError
 if TYPE_CHECKING:
     from mlops_assets.cli.deployment import Deployment
 
-app = typer.Typer(help="Governed machine learning on Dagster assets.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Governed machine learning on Dagster assets.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 console = Console()
 problems = Console(stderr=True)
 
 ModelName = Annotated[str, typer.Argument(help="The name of a declared model.", metavar="MODEL")]
 Again = Annotated[bool, typer.Option("--again", help="Make everything again, also what is up to date.")]
 AsOf = Annotated[
-    datetime, typer.Option("--as-of", formats=["%Y-%m-%d"], help="Train with what was known when this day began.")
+    datetime,
+    typer.Option("--as-of", formats=["%Y-%m-%d"], help="Train with what was known when this day began."),
 ]
 
 

@@ -41,8 +41,10 @@ def print_champion(console: Console, model: str, champion: Release | None) -> No
         console.print(f"{model} has no released version yet.")
         return
     console.print(
-        f"Champion: [bold]{model} version {champion.version}[/], as of {champion.as_of}, released {champion.released_at} "
-        f"(MLflow version {champion.mlflow_version or 'not shown yet'}, artifact {champion.artifact_digest[:12]})"
+        f"Champion: [bold]{model} version {champion.version}[/], as of {champion.as_of}, "
+        f"released {champion.released_at} (MLflow version {champion.mlflow_version or 'not shown yet'}, "
+        f"artifact {champion.artifact_digest[:12]})",
+        highlight=False,
     )
 
 
@@ -50,7 +52,11 @@ def print_data(console: Console, rows: Sequence[tuple[str, int, str, str, int, i
     """Tables with their partitions: name, how many, first, last, rows, quarantined rows."""
     table = Table(title="data", title_justify="left", box=SIMPLE_HEAD)
     for column, justify in (
-        ("table", "left"), ("partitions", "right"), ("first", "left"), ("last", "left"), ("rows", "right"),
+        ("table", "left"),
+        ("partitions", "right"),
+        ("first", "left"),
+        ("last", "left"),
+        ("rows", "right"),
         ("set aside", "right"),
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]

@@ -54,4 +54,4 @@ def _of(content: Content) -> dict[str, Any]:
 
 def _tell_dagster_that_all_is_told(context: dg.OutputContext) -> None:
     """Without an asset key, Dagster adds no events of its own for this output."""
-    context._asset_key = None  # noqa: SLF001
+    context._asset_key = None

@@ -52,13 +52,17 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             "mlops/feature_hash": features,
             "mlops/code_version": identity,
         }
-        with tracking.run(context, experiment=model.name, name=f"{model.name} as of {as_of}", tags=tags) as run:
+        with tracking.run(
+            context, experiment=model.name, name=f"{model.name} as of {as_of}", tags=tags
+        ) as run:
             trained, rows = fit(stores, catalog, model, training_set)
             record = keep(stores, catalog, model, trained, as_of=as_of, mlflow_run_id=run.run_id)
             run.log_params(_parameters(model))
             run.log_metrics({"training_rows": trained.rows})
             example = frame(rows.head(5), trained.inputs)
-            run.log_model(trained.model, example, trusted_types=needed_types(to_files(trained)["model.skops"]))
+            run.log_model(
+                trained.model, example, trusted_types=needed_types(to_files(trained)["model.skops"])
+            )
         say_of_partitions(context, stage.key, {as_of: vars(record)})
         yield from write_and_tell(context, {stage.key: produced(record, training_set)})
 

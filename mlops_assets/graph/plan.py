@@ -45,7 +45,13 @@ def model_run(model: Model, as_of: str) -> PlannedRun:
 
 
 def data_runs(
-    catalog: Catalog, model: Model, written: Written, *, first_as_of: date, last_as_of: date, again: bool = False
+    catalog: Catalog,
+    model: Model,
+    written: Written,
+    *,
+    first_as_of: date,
+    last_as_of: date,
+    again: bool = False,
 ) -> list[PlannedRun]:
     """What must be read, validated and computed before ``model`` can be trained as of these dates, in order.
 
@@ -54,7 +60,9 @@ def data_runs(
     needed = _Needed(catalog, model, first_as_of, last_as_of, again)
     tables = [key for name in needed.tables for key in _of_table(name)]
     views = [keys.features(name) for name in needed.views]
-    snapshots = [key for key in (*tables, *views) if needed.days(key) is None and needed.lacking(key, written)]
+    snapshots = [
+        key for key in (*tables, *views) if needed.days(key) is None and needed.lacking(key, written)
+    ]
     runs = [PlannedRun("snapshots", tuple(snapshots))] if snapshots else []
     for title, group in (("data", tables), ("features", views)):
         runs.extend(_daily_runs(title, group, needed, written))
@@ -69,7 +77,10 @@ class _Needed:
         self.views = list(catalog.features.views_of(model.features))
         self.tables = list(dict.fromkeys([model.label.table, *tables_read(catalog.features, model.features)]))
         views = [catalog.features.views[name] for name in self.views]
-        alive = max((lookback_days(v.ttl + model.predict_before) for v in views if catalog.view_calendar(v)), default=0)
+        alive = max(
+            (lookback_days(v.ttl + model.predict_before) for v in views if catalog.view_calendar(v)),
+            default=0,
+        )
         history = max((v.history_days(t) for v in views for t in v.reads), default=0)
         begin = first - timedelta(days=model.window.days + alive)
         end = last - timedelta(days=1)
@@ -126,7 +137,9 @@ def _merged(runs: list[PlannedRun]) -> list[PlannedRun]:
     for run in runs:
         last = merged[-1] if merged else None
         if last is not None and run.first is not None and (last.first, last.last) == (run.first, run.last):
-            merged[-1] = PlannedRun(f"{last.title} and {run.title}", last.assets + run.assets, run.first, run.last)
+            merged[-1] = PlannedRun(
+                f"{last.title} and {run.title}", last.assets + run.assets, run.first, run.last
+            )
         else:
             merged.append(run)
     return merged

@@ -1,7 +1,7 @@
 """<model>/release: the gate's verdict, and the version it makes."""
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -54,7 +54,7 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
             declared,
             model,
             evaluation_report,
-            at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
             run_id=context.run.run_id,
         )
         as_of = context.partition_key

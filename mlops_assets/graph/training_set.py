@@ -33,8 +33,12 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         keys.validated(model.label.table), partition_mapping=partitions.looking_back(window, 1)
     )
     identity = meaning(
-        model.label, model.request, model.window, str(model.predict_before),
-        feature_hash(catalog, model.features), source_code(*CODE),
+        model.label,
+        model.request,
+        model.window,
+        str(model.predict_before),
+        feature_hash(catalog, model.features),
+        source_code(*CODE),
     )
 
     @dg.asset(

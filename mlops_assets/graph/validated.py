@@ -12,9 +12,9 @@ from mlops_assets.declaration.source import Source, Table
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.steps.validation import judge
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
-from mlops_assets.steps.validation import judge
 
 
 def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
@@ -32,8 +32,12 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         name=f"validate_{table.name}",
         ins={"raw": dg.AssetIn(keys.raw(table.name))},
         outs={
-            "validated": dg.AssetOut(key=good, description=f"{table.description} Checked and typed.", **common),
-            "quarantine": dg.AssetOut(key=bad, description=f"Rows of {table.name} set aside, with all reasons.", **common),
+            "validated": dg.AssetOut(
+                key=good, description=f"{table.description} Checked and typed.", **common
+            ),
+            "quarantine": dg.AssetOut(
+                key=bad, description=f"Rows of {table.name} set aside, with all reasons.", **common
+            ),
         },
         partitions_def=days,
         check_specs=check_specs(good, CHECKS, blocking=BLOCKING, partitions=days),

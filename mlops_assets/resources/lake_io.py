@@ -1,7 +1,7 @@
 """The IO manager: outputs become Delta commits, inputs become pinned table versions."""
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -11,8 +11,8 @@ import pyarrow as pa
 from mlops_assets.data.sql import PARTITION, WHOLE
 from mlops_assets.graph.keys import table_name
 from mlops_assets.graph.materializations import materializations
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.commit import Provenance
+from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
@@ -62,7 +62,7 @@ def _provenance(context: dg.OutputContext) -> Provenance:
     return Provenance(
         code_version=assets.get(context.asset_key).code_version or "unversioned",
         run_id=context.run_id,
-        written_at=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+        written_at=datetime.now(UTC).isoformat(timespec="microseconds"),
     )
 
 

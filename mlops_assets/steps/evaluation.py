@@ -60,7 +60,9 @@ def evaluate(
         champion=compared,
         notes=notes,
     )
-    title = f"{model.name} as of {trained.as_of}: {len(rows):,} rows, {evidence.first_day} to {evidence.last_day}"
+    title = (
+        f"{model.name} as of {trained.as_of}: {len(rows):,} rows, {evidence.first_day} to {evidence.last_day}"
+    )
     return Evaluation(evidence, evaluation_plot(labels, scores, title=title))
 
 

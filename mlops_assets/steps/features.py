@@ -14,7 +14,11 @@ from mlops_assets.stores.pinned import Content, Pinned
 
 
 def compute_view(
-    engine: Engine, catalog: Catalog, view: FeatureView, tables: Mapping[str, Pinned], partitions: Sequence[str]
+    engine: Engine,
+    catalog: Catalog,
+    view: FeatureView,
+    tables: Mapping[str, Pinned],
+    partitions: Sequence[str],
 ) -> Produced:
     """The view's rows of these days. Raises NotMaterialized when a day of the history they need is missing."""
     calendar = catalog.view_calendar(view)

@@ -71,8 +71,8 @@ def _produced(
     return Produced(
         rows,
         partitions,
-        reads={partition: read for partition in partitions},
-        verdicts={partition: said for partition in partitions},
+        reads=dict.fromkeys(partitions, read),
+        verdicts=dict.fromkeys(partitions, said),
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlops_assets.declaration.model import Model
+from mlops_assets.errors import GateRefusal
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Reign, decide
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
 from mlops_assets.steps.mirror import show
 from mlops_assets.steps.training import one_row, trained_record
-from mlops_assets.errors import GateRefusal
 from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Candidate, Judged, Release, Releases

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import pyarrow as pa
+from typing import Any
 
 from mlops_assets.data.ingestion import EVENT_DAY
 from mlops_assets.data.sql import PARTITION
@@ -56,7 +55,7 @@ def _counts(session: Session, table: Table, partitions: Sequence[str]) -> dict[s
     by_reason: dict[str, dict[str, int]] = defaultdict(dict)
     for row in session.rows(reasons_query("checked")).to_pylist():
         by_reason[row[PARTITION]][row["reason"]] = row["rows"]
-    found = {row[PARTITION]: row for row in _rows(session.rows(counts_query(table, "checked")))}
+    found = {row[PARTITION]: row for row in session.rows(counts_query(table, "checked")).to_pylist()}
     return {
         partition: _of_partition(table, found[partition], by_reason[partition])
         if partition in found
@@ -65,12 +64,7 @@ def _counts(session: Session, table: Table, partitions: Sequence[str]) -> dict[s
     }
 
 
-def _of_partition(table: Table, row: Mapping[str, int], by_reason: Mapping[str, int]) -> PartitionCounts:
+def _of_partition(table: Table, row: Mapping[str, Any], by_reason: Mapping[str, int]) -> PartitionCounts:
     missing = {column: row[f"missing_{column}"] / row["rows"] for column in table_columns(table)}
     offending = {column: share for column, share in missing.items() if share > 0}
     return PartitionCounts(row["rows"], row["quarantined"], by_reason, offending)
-
-
-def _rows(table: pa.Table) -> list[dict[str, int]]:
-    rows: list[dict[str, int]] = table.to_pylist()
-    return rows

@@ -21,11 +21,14 @@ def draw(definitions: dg.Definitions, below: str) -> str:
 def _line(graph: Any, key: dg.AssetKey) -> str:
     node = graph.get(key)
     checks = " ".join(
-        f"{check.name}{'!' if graph.get(check).blocking else ''}" for check in sorted(node.check_keys, key=str)
+        f"{check.name}{'!' if graph.get(check).blocking else ''}"
+        for check in sorted(node.check_keys, key=str)
     )
     parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys))
     days = _days(node.partitions_def)
-    return f"{key.to_user_string()}  [{days}]  <- {parents or 'files'}" + (f"  checks: {checks}" if checks else "")
+    return f"{key.to_user_string()}  [{days}]  <- {parents or 'files'}" + (
+        f"  checks: {checks}" if checks else ""
+    )
 
 
 def _days(partitions: dg.PartitionsDefinition | None) -> str:

@@ -1,11 +1,11 @@
-"""One short graph per shipped model. After a change that is meant: ``python -m mlops_assets_tests.graph.test_golden``."""
+"""One short graph per shipped model; ``python -m mlops_assets_tests.graph.test_golden`` writes them anew."""
 
 from pathlib import Path
 
 import pytest
 
-from mlops_assets_tests.graph.drawing import draw
 from mlops_assets.components.project import Project
+from mlops_assets_tests.graph.drawing import draw
 
 GOLDEN = Path(__file__).parent / "golden"
 PACKAGE = Path(__file__).parents[2] / "mlops_assets"

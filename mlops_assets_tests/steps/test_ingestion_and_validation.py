@@ -134,7 +134,12 @@ def test_rows_that_contradict_each_other_are_all_set_aside(stores):
 
 
 def test_days_begin_at_local_midnight_on_both_sides_of_daylight_saving(stores):
-    lines = ["1,1,a,2024-03-30T22:59:59Z", "2,1,a,2024-03-30T23:00:00Z", "3,1,a,2024-03-31T21:59:59Z", "4,1,a,2024-03-31T22:00:00Z"]
+    lines = [
+        "1,1,a,2024-03-30T22:59:59Z",
+        "2,1,a,2024-03-30T23:00:00Z",
+        "3,1,a,2024-03-31T21:59:59Z",
+        "4,1,a,2024-03-31T22:00:00Z",
+    ]
     judged = bring_in(stores, orders(*lines))
     days = {row["id"]: row["partition"] for row in judged.validated.rows.to_pylist()}
     assert days == {1: "2024-03-30", 2: "2024-03-31", 3: "2024-03-31", 4: "2024-04-01"}
@@ -147,8 +152,13 @@ def test_an_empty_file_with_a_header_makes_empty_partitions(stores):
 
 
 def test_values_that_look_like_paths_or_sql_are_only_data(stores):
-    judged = bring_in(stores, orders("1,1,../../etc,2024-03-30T12:00Z", "2,1,'; DROP TABLE x; --,2024-03-30T12:00Z"))
-    assert {row["kind"] for row in judged.quarantined.rows.to_pylist()} == {"../../etc", "'; DROP TABLE x; --"}
+    judged = bring_in(
+        stores, orders("1,1,../../etc,2024-03-30T12:00Z", "2,1,'; DROP TABLE x; --,2024-03-30T12:00Z")
+    )
+    assert {row["kind"] for row in judged.quarantined.rows.to_pylist()} == {
+        "../../etc",
+        "'; DROP TABLE x; --",
+    }
 
 
 @pytest.mark.parametrize(
@@ -162,7 +172,10 @@ def test_values_that_look_like_paths_or_sql_are_only_data(stores):
     ids=["byte order mark", "semicolons", "windows line ends", "quotes"],
 )
 def test_csv_in_its_common_dialects_reads_the_same(stores, text):
-    assert bring_in(stores, text).validated.rows.to_pylist() == bring_in(stores, orders(GOOD)).validated.rows.to_pylist()
+    assert (
+        bring_in(stores, text).validated.rows.to_pylist()
+        == bring_in(stores, orders(GOOD)).validated.rows.to_pylist()
+    )
 
 
 @pytest.mark.parametrize("text", [b"\xff\xfe\x00bad", b"PAR1garbage"], ids=["not text", "not a table"])
@@ -194,7 +207,10 @@ def test_a_column_that_disappears_blocks_and_one_that_appears_does_not(stores):
     stores.lake.write("raw/daily", made, PROVENANCE)
     schema = {day: next(v for v in said if v.check == "schema").passed for day, said in made.verdicts.items()}
     assert schema == {DAYS[0]: True, DAYS[1]: True, DAYS[2]: False}
-    assert judge(stores.engine, DAILY, stores.lake.pin("raw/daily", DAYS[:2]), DAYS[:2]).validated.rows.num_rows == 2
+    assert (
+        judge(stores.engine, DAILY, stores.lake.pin("raw/daily", DAYS[:2]), DAYS[:2]).validated.rows.num_rows
+        == 2
+    )
     with pytest.raises(GateRefusal, match="missing columns: id"):
         stores.lake.pin("raw/daily", DAYS)
 
@@ -206,7 +222,9 @@ def test_a_day_that_was_never_ingested_is_refused_by_name(stores):
         judge(stores.engine, TABLE, stores.lake.pin("raw/orders", DAYS[:2]), DAYS[:2])
 
 
-CELL = st.text(alphabet=st.characters(blacklist_categories=["Cs"], blacklist_characters='\x00"\n\r'), max_size=6)
+CELL = st.text(
+    alphabet=st.characters(blacklist_categories=["Cs"], blacklist_characters='\x00"\n\r'), max_size=6
+)
 ROW = st.tuples(
     st.one_of(st.integers(-3, 5).map(str), CELL),
     st.one_of(st.floats(-10, 200).map(str), CELL),
