@@ -1,0 +1,105 @@
+"""The ``mlops`` command as a person meets it: in a process of its own, on the real data."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlops_assets.stores.stores import Places, Stores
+
+REPOSITORY = Path(__file__).parents[2]
+MLOPS = Path(sys.executable).parent / "mlops"
+
+
+def mlops(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "DAGSTER_", "MLFLOW_"))}
+    environment |= {"MLOPS_HOME": str(home), "COLUMNS": "120", "NO_COLOR": "1"}
+    return subprocess.run(
+        [MLOPS, *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=600
+    )
+
+
+def fingerprints(home: Path) -> dict[str, list[str]]:
+    stores = Stores.open(Places.below(home))
+    tables = [path.relative_to(home / "lake").as_posix() for path in (home / "lake").glob("*/*")]
+    return {table: [c.fingerprint for c in stores.records.contents(table)] for table in sorted(tables)}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    home = tmp_path_factory.mktemp("demo")
+    return home, mlops(home, "demo")
+
+
+@pytest.mark.slow
+def test_the_demo_ends_with_a_released_champion_and_a_challenger_judged(demo):
+    home, done = demo
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"2013-03-01\s+model.*promote → version 1", done.stdout)
+    assert re.search(r"2013-04-01\s+model", done.stdout)
+    assert re.search(r"2013-04-01: (promote|hold|not enough data), because", done.stdout)
+    assert "Champion: flight_delay version" in done.stdout
+    assert "http://127.0.0.1:3000" in done.stdout
+    champion = Stores.open(Places.below(home)).releases.champion("flight_delay")
+    assert champion.mlflow_version == str(champion.version)
+
+
+@pytest.mark.slow
+def test_every_raw_row_of_the_demo_is_validated_or_set_aside(demo):
+    home, _ = demo
+    records = Stores.open(Places.below(home)).records
+    for table in ("flights", "weather", "planes"):
+        raw, good, bad = (
+            sum(c.rows for c in records.contents(f"{stage}/{table}"))
+            for stage in ("raw", "validated", "quarantine")
+        )
+        assert raw == good + bad > 0
+    assert sum(c.rows for c in records.contents("raw/flights")) == 80789
+
+
+@pytest.mark.slow
+def test_a_second_demo_computes_the_same_and_makes_no_second_version(demo):
+    home, _ = demo
+    before, versions = fingerprints(home), Stores.open(Places.below(home)).releases.versions("flight_delay")
+    again = mlops(home, "demo")
+    assert again.returncode == 0, again.stderr
+    assert "The data is up to date." in again.stdout
+    assert fingerprints(home) == before
+    assert Stores.open(Places.below(home)).releases.versions("flight_delay") == versions
+
+
+@pytest.mark.slow
+def test_status_shows_what_the_demo_did(demo):
+    home, _ = demo
+    shown = mlops(home, "status", "flight_delay")
+    assert shown.returncode == 0
+    assert "80,789" in shown.stdout
+    assert "Champion: flight_delay version 1" in shown.stdout
+
+
+def test_status_of_a_model_that_has_done_nothing_says_so(tmp_path):
+    shown = mlops(tmp_path, "status", "flight_delay")
+    assert shown.returncode == 0
+    assert "flight_delay has no released version yet." in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "flight_dely", "--as-of", "2013-03-01"], "Did you mean 'flight_delay'?"),
+        (["status", "flight_dely"], "Did you mean 'flight_delay'?"),
+        (["run", "flight_delay", "--as-of", "2013-02-28"], "from 2013-03-01 to 2014-01-01"),
+        (["run", "flight_delay", "--as-of", "2014-01-02"], "from 2013-03-01 to 2014-01-01"),
+        (["run", "flight_delay", "--as-of", "1 March"], "%Y-%m-%d"),
+        (["run", "flight_delay"], "--as-of"),
+    ],
+)
+def test_what_cannot_be_done_is_told_without_a_traceback_and_leaves_nothing(tmp_path, arguments, said):
+    done = mlops(tmp_path, *arguments)
+    assert done.returncode in (1, 2)
+    assert said in re.sub(r"[\s│]+", " ", done.stderr)
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "lake").exists()
