@@ -134,7 +134,9 @@ def strings_of(path: Path) -> Iterator[str]:
     """The string constants of a file that are not documentation."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     documentation = {
-        id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documentation:

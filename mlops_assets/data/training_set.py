@@ -52,7 +52,7 @@ def labelled_events(
 
     carried: columns taken along: what comes with the request and the keys of the views.
     An event without a label is ``unlabelled``; one whose label is known only at or after the
-    as-of moment is ``not_known_yet``; a training label that became known only when
+    as-of moment, or nobody knows when, is ``not_known_yet``; a training label that became known only when
     evaluation had begun ``overlaps_evaluation``.
     """
     day = local_day("event_time", timezone)
@@ -63,7 +63,7 @@ def labelled_events(
                available_at AS {LABEL_KNOWN_AT}, CAST(({model.label.positive}) AS BOOLEAN) AS {LABEL},
                CASE
                  WHEN ({model.label.positive}) IS NULL THEN 'unlabelled'
-                 WHEN available_at >= {_moment(horizon.as_of)} THEN 'not_known_yet'
+                 WHEN coalesce(available_at >= {_moment(horizon.as_of)}, true) THEN 'not_known_yet'
                  WHEN {day} >= {text(horizon.evaluate_from.isoformat())} THEN 'evaluate'
                  WHEN available_at >= {_moment(horizon.evaluation_starts)} THEN 'overlaps_evaluation'
                  ELSE 'train'

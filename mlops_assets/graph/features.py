@@ -9,7 +9,7 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog, lookback_days
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.identity import meaning, source_code
-from mlops_assets.graph import keys, partitions
+from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.steps.features import compute_view
 from mlops_assets.stores.pinned import Pinned
@@ -32,7 +32,7 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
         tags=view.tags,
         kinds={"duckdb", "deltalake"},
         description=view.description,
-        metadata={"sql": dg.MetadataValue.md(f"```sql\n{view.sql}\n```")},
+        metadata={"sql": dg.MetadataValue.md(f"```sql\n{view.sql}\n```"), **columns.of_view(catalog, view)},
     )
     def rows(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], **tables: Pinned

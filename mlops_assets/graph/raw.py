@@ -28,7 +28,8 @@ def raw_asset(source: Source, table: Table) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=source.name,
         owners=[source.owner],
-        kinds={"duckdb", "deltalake"},
+        # The graph shows the last part of a key only, which raw, validated and quarantined tables share.
+        kinds={"raw", "duckdb", "deltalake"},
         description=f"{table.description} As found in {table.reads.named}.",
         metadata={"licence": source.licence} if source.licence else None,
     )

@@ -9,7 +9,7 @@ from mlops_assets.data.validation import BLOCKING, CHECKS, PartitionCounts
 from mlops_assets.declaration.catalog import DeclaredTable
 from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.source import Source, Table
-from mlops_assets.graph import keys, partitions
+from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.steps.validation import judge
@@ -25,7 +25,6 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         "code_version": meaning(table, source_code("mlops_assets.data.validation")),
         "group_name": source.name,
         "owners": [source.owner],
-        "kinds": {"duckdb", "deltalake"},
     }
 
     @dg.multi_asset(
@@ -33,10 +32,17 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         ins={"raw": dg.AssetIn(keys.raw(table.name))},
         outs={
             "validated": dg.AssetOut(
-                key=good, description=f"{table.description} Checked and typed.", **common
+                key=good,
+                description=f"{table.description} Checked and typed.",
+                metadata=columns.of_table(table),
+                kinds={"validated", "duckdb", "deltalake"},
+                **common,
             ),
             "quarantine": dg.AssetOut(
-                key=bad, description=f"Rows of {table.name} set aside, with all reasons.", **common
+                key=bad,
+                description=f"Rows of {table.name} set aside, with all reasons.",
+                kinds={"quarantine", "duckdb", "deltalake"},
+                **common,
             ),
         },
         partitions_def=days,

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION, WHOLE
+from mlops_assets.graph.columns import as_stored
 from mlops_assets.graph.keys import table_name
 from mlops_assets.graph.materializations import materializations
 from mlops_assets.stores.commit import Provenance
@@ -33,8 +34,7 @@ class LakeIOManager(dg.IOManager):
         partitions = list(context.asset_partition_keys) if context.has_asset_partitions else [WHOLE]
         made = obj if isinstance(obj, Produced) else _whole(obj, partitions)
         contents = self._stores.lake.write(table_name(context.asset_key), made, _provenance(context))
-        schema = {"dagster/column_schema": _columns(made.rows)}
-        yield from materializations(context, contents, schema)
+        yield from materializations(context, contents, as_stored(made.rows, context.definition_metadata))
 
     def load_input(self, context: dg.InputContext) -> Pinned | pa.Table | pd.DataFrame:
         """The upstream partitions this run reads, pinned; refused when a blocking check failed for them."""
@@ -78,9 +78,3 @@ def _whole(rows: pa.Table | pd.DataFrame, partitions: list[str]) -> Produced:
             )
         rows = rows.add_column(0, PARTITION, pa.array([partitions[0]] * rows.num_rows, pa.string()))
     return Produced(rows, partitions)
-
-
-def _columns(rows: pa.Table) -> dg.TableSchema:
-    return dg.TableSchema(
-        [dg.TableColumn(field.name, str(field.type)) for field in rows.schema if field.name != PARTITION]
-    )

@@ -24,7 +24,12 @@ MISTAKES = [
     (MODEL, "sklearn.linear_model.LogisticRegression", "os.system", ["os.system", "sklearn."]),
     (MODEL, "name: returned", 'name: "{{ env.NAME }}"', ["env.NAME", "no environment"]),
     (SOURCE, "owner: team:shop", "owner: shop", ["owner", "shop"]),
-    (SOURCE, "timezone: Europe/Berlin", "timezone: Europe/Berln", ["Europe/Berln", "Did you mean 'Europe/Berlin'?"]),
+    (
+        SOURCE,
+        "timezone: Europe/Berlin",
+        "timezone: Europe/Berln",
+        ["Europe/Berln", "Did you mean 'Europe/Berlin'?"],
+    ),
     (SOURCE, "key: [order_id]", "key: [order]", ["'order'", "Did you mean 'order_id'?"]),
     (SOURCE, "type: integer, known", "type: int, known", ["int", "integer"]),
 ]

@@ -11,7 +11,12 @@ from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_pr
 
 FIRST, DAYS, AS_OF = date(2024, 3, 1), 30, "2024-03-29"
 TABLES = ("orders", "customers")
-DAILY = [keys.raw("orders"), keys.validated("orders"), keys.quarantine("orders"), keys.features("customer_orders")]
+DAILY = [
+    keys.raw("orders"),
+    keys.validated("orders"),
+    keys.quarantine("orders"),
+    keys.features("customer_orders"),
+]
 SNAPSHOTS = [
     keys.raw("customers"),
     keys.validated("customers"),
@@ -146,7 +151,11 @@ def test_a_training_set_names_every_partition_it_read_and_nothing_else(box):
     days = {(c.table, c.partition) for c in read}
     assert {p for t, p in days if t == "validated/orders"} == {f"2024-03-{d:02d}" for d in range(1, 29)}
     assert ("features/customer_profile", "all") in days
-    assert {t for t, _ in days} == {"validated/orders", "features/customer_orders", "features/customer_profile"}
+    assert {t for t, _ in days} == {
+        "validated/orders",
+        "features/customer_orders",
+        "features/customer_profile",
+    }
 
 
 def test_raw_rows_name_the_file_they_came_from_by_its_digest(box):
@@ -165,7 +174,9 @@ def test_a_training_row_never_knows_a_label_that_came_after_its_prediction(box):
 
 def write_orders(home: Path, day: str, lines: list[str]) -> None:
     header = "order_id,customer_id,amount,channel,returned,ordered_at,settled_at"
-    (home / "landing" / "orders" / f"{day}.csv").write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    (home / "landing" / "orders" / f"{day}.csv").write_text(
+        "\n".join([header, *lines]) + "\n", encoding="utf-8"
+    )
 
 
 GOOD = "{n},5,10.0,web,false,2024-03-30T10:00:00+01:00,2024-03-30T22:00:00+01:00"
@@ -214,7 +225,9 @@ def test_a_day_without_a_file_is_empty_and_says_so(box):
 
 def test_a_dropped_column_blocks_the_day_before_anything_is_built_on_it(box):
     path = box.home / "landing" / "orders" / "2024-04-03.csv"
-    path.write_text("order_id,amount,channel,returned,ordered_at,settled_at\n1,2,web,true,2024-04-03,2024-04-04\n")
+    path.write_text(
+        "order_id,amount,channel,returned,ordered_at,settled_at\n1,2,web,true,2024-04-03,2024-04-04\n"
+    )
     result = box.run(*DAILY[:3], first="2024-04-03", raise_on_error=False)
     assert not result.success
     (record,) = box.stores.records.contents("raw/orders", partitions=["2024-04-03"])
