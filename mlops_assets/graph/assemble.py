@@ -11,6 +11,7 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source
 from mlops_assets.graph.evaluation import evaluation_asset
 from mlops_assets.graph.features import view_asset
+from mlops_assets.graph.jobs import model_jobs
 from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.release import release_asset
@@ -34,7 +35,7 @@ def feature_definitions(catalog: Catalog) -> dg.Definitions:
 
 
 def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
-    """The story of one model: training set, model, evaluation, release."""
+    """The story of one model: training set, model, evaluation, release; and the jobs that run it."""
     with _beta_is_meant():
         stages = [
             training_set_asset(catalog, model),
@@ -42,7 +43,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
         ]
-    return dg.Definitions(assets=stages)
+    return dg.Definitions(assets=stages, jobs=list(model_jobs(catalog, model)))
 
 
 @contextmanager

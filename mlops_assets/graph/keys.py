@@ -18,6 +18,11 @@ def quarantine(table: str) -> dg.AssetKey:
     return dg.AssetKey(["quarantine", table])
 
 
+def of_table(table: str) -> tuple[dg.AssetKey, ...]:
+    """Everything that becomes of a source's table."""
+    return raw(table), validated(table), quarantine(table)
+
+
 def features(view: str) -> dg.AssetKey:
     """The rows of a feature view."""
     return dg.AssetKey(["features", view])

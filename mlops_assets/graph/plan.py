@@ -58,7 +58,7 @@ def data_runs(
     again: all of it, also what is there already.
     """
     needed = _Needed(catalog, model, first_as_of, last_as_of, again)
-    tables = [key for name in needed.tables for key in _of_table(name)]
+    tables = [key for name in needed.tables for key in keys.of_table(name)]
     views = [keys.features(name) for name in needed.views]
     snapshots = [
         key for key in (*tables, *views) if needed.days(key) is None and needed.lacking(key, written)
@@ -89,7 +89,7 @@ class _Needed:
             self._days[keys.features(view.name)] = _days(catalog.view_calendar(view), begin, end)
         for table in self.tables:
             days = _days(catalog.tables[table].calendar, begin - timedelta(days=history), end)
-            self._days.update(dict.fromkeys(_of_table(table), days))
+            self._days.update(dict.fromkeys(keys.of_table(table), days))
 
     def days(self, key: dg.AssetKey) -> list[str] | None:
         """The days an asset must have; None when it has no days."""
@@ -100,10 +100,6 @@ class _Needed:
         days = self._days[key]
         partitions = [WHOLE] if days is None else days
         return partitions if self.again else written.lacks(key, partitions)
-
-
-def _of_table(name: str) -> tuple[dg.AssetKey, ...]:
-    return keys.raw(name), keys.validated(name), keys.quarantine(name)
 
 
 def _days(calendar: Calendar | None, begin: date, end: date) -> list[str] | None:

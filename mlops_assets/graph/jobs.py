@@ -1,0 +1,30 @@
+"""The jobs of a model: one brings its data up to a day, one trains and releases as of a date."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.features import tables_read
+from mlops_assets.declaration.model import Model
+from mlops_assets.graph import keys
+from mlops_assets.graph.plan import STAGES
+
+
+def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDefinition]:
+    """Both jobs; the first only when all the data below the model has the same days, as a job has."""
+    story = [keys.of_model(model.name, stage) for stage in STAGES]
+    yield dg.define_asset_job(
+        f"{model.name}_release", story, description=f"Train, evaluate and judge {model.name} as of a date."
+    )
+    tables = list(dict.fromkeys([model.label.table, *tables_read(catalog.features, model.features)]))
+    views = [catalog.features.views[view] for view in catalog.features.views_of(model.features)]
+    calendars = {catalog.tables[table].calendar for table in tables}
+    calendars |= {catalog.view_calendar(view) for view in views}
+    if len(calendars - {None}) == 1:
+        data = [key for table in tables for key in keys.of_table(table)]
+        data += [keys.features(view.name) for view in views]
+        yield dg.define_asset_job(
+            f"{model.name}_data", data, description=f"Everything that {model.name} learns from, day by day."
+        )

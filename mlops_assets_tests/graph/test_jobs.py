@@ -1,0 +1,46 @@
+"""The jobs that a model brings along."""
+
+import pytest
+
+from mlops_assets_tests.sandbox import SHOP, load_project, make_project
+
+ELSEWHERE = """
+type: mlops_assets.components.GovernedSource
+attributes:
+  name: branches
+  owner: team:shop
+  timezone: Europe/Berlin
+  start: 2024-01-01
+  tables:
+    - name: visits
+      reads: {landing: "visits/{day}.csv"}
+      select: SELECT *, moment AS event_time, moment AS available_at FROM source
+      key: [customer_id]
+      columns: {customer_id: {type: integer}}
+"""
+VIEW = """
+name: customer_visits
+owner: team:shop
+entities: [customer]
+reads: {visits: 7d}
+sql: SELECT customer_id, event_time, available_at, 1 AS visits FROM visits
+ttl: 7d
+features: {visits: {type: integer}}
+"""
+
+
+def jobs(project) -> set[str]:
+    return {job.name for job in project.definitions.resolve_all_job_defs() if not job.name.startswith("__")}
+
+
+def test_a_model_has_a_job_for_its_data_and_one_for_its_release(tmp_path):
+    assert jobs(load_project(make_project(tmp_path, like=SHOP))) == {"returned_data", "returned_release"}
+
+
+@pytest.mark.parametrize("service", ['["customer_orders", "customer_visits"]'])
+def test_data_of_two_calendars_has_no_single_job(tmp_path, service):
+    more = {"PACKAGE/defs/sources/branches/defs.yaml": ELSEWHERE, "feature_repo/views/customer_visits.yaml": VIEW}
+    package = make_project(tmp_path, like=SHOP, more=more)
+    services = package.parent / "feature_repo" / "services.yaml"
+    services.write_text(services.read_text().replace('["customer_orders", "customer_profile:country"]', service))
+    assert jobs(load_project(package)) == {"returned_release"}
