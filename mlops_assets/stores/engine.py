@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +74,7 @@ def _register(connection: duckdb.DuckDBPyConnection, relation: str, content: Rel
     elif not content.files:
         connection.register(relation, content.schema.empty_table())
     else:
-        files = ", ".join(text(glob.escape(file)) for file in content.files)
+        files = ", ".join(text(file) for file in content.files)
         scan = (
             f"read_parquet([{files}], hive_partitioning = true, union_by_name = true, "
             f"hive_types = {{partition: VARCHAR}})"

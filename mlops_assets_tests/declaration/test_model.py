@@ -1,0 +1,84 @@
+"""What a model may say."""
+
+import pytest
+from pydantic import ValidationError
+
+from mlops_assets.declaration.model import HIGHER_IS_BETTER, Gates, Model
+
+SMALLEST = {
+    "name": "late",
+    "owner": "team:x",
+    "label": {"table": "flights", "positive": "delay > 15"},
+    "features": "service",
+    "estimator": {"path": "sklearn.linear_model.LogisticRegression"},
+    "window": {"train_days": 28, "evaluate_days": 7},
+}
+
+
+def refusal(**changed):
+    with pytest.raises(ValidationError) as refused:
+        Model.model_validate({**SMALLEST, **changed})
+    return str(refused.value)
+
+
+def test_the_smallest_model_has_gates_and_a_baseline():
+    model = Model.model_validate(SMALLEST)
+    assert model.gates == Gates()
+    assert model.baseline.path == "sklearn.dummy.DummyClassifier"
+    assert model.window.days == 35
+
+
+@pytest.mark.parametrize("field", SMALLEST)
+def test_nothing_of_the_smallest_model_may_be_missing(field):
+    with pytest.raises(ValidationError, match="Field required"):
+        Model.model_validate({key: value for key, value in SMALLEST.items() if key != field})
+
+
+@pytest.mark.parametrize("metric", HIGHER_IS_BETTER)
+@pytest.mark.parametrize("kind", ["floors", "ceilings"])
+def test_a_limit_points_the_way_the_metric_gets_better(metric, kind):
+    right = HIGHER_IS_BETTER[metric] == (kind == "floors")
+    if right:
+        assert Gates.model_validate({kind: {metric: 0.5}})
+    else:
+        other = "ceiling" if kind == "floors" else "floor"
+        with pytest.raises(ValidationError, match=f"{metric} is better when .*: give it a {other}"):
+            Gates.model_validate({kind: {metric: 0.5}})
+
+
+@pytest.mark.parametrize("path", ["os.system", "sklearnx.Thing", "xgboost.XGBClassifier"])
+def test_an_estimator_comes_from_scikit_learn(path):
+    assert f"found '{path}', expected the import path of an estimator in sklearn.…" in refusal(
+        estimator={"path": path}
+    )
+
+
+@pytest.mark.parametrize("path", ["sklearn", "sklearn.", "sklearn..x", "sklearn.a-b", "sklearn.a;b", ""])
+def test_an_estimator_path_is_an_import_path(path):
+    assert "should match pattern" in refusal(estimator={"path": path})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"request": ["carrier", "carrier"]}, "request column 'carrier' is listed twice"),
+        ({"window": {"train_days": 0, "evaluate_days": 7}}, "greater than or equal to 1"),
+        ({"window": {"train_days": 28, "evaluate_day": 7}}, "Did you mean 'evaluate_days'?"),
+        ({"seed": -1}, "greater than or equal to 0"),
+        ({"seed": 2**32}, "less than 4294967296"),
+        ({"predict_before": 2}, "found 2, expected a whole number and a unit"),
+        ({"gates": {"champion": {"at_least_days": 2}}}, "greater than or equal to 3"),
+        ({"gates": {"champion": {"confidence": 0.5}}}, "greater than 0.5"),
+        ({"gates": {"champion": {"metric": "roc_auc"}}}, "'log_loss' or 'brier'"),
+        ({"gates": {"baseline": {"margin": -0.1}}}, "greater than or equal to 0"),
+        ({"gates": {"floors": {"auc": 0.5}}}, "'roc_auc'"),
+    ],
+)
+def test_a_model_that_cannot_be_is_refused(changed, said):
+    assert said in refusal(**changed)
+
+
+def test_declared_in_json_and_read_back_it_is_the_same():
+    model = Model.model_validate({**SMALLEST, "predict_before": "90m", "request": ["carrier"]})
+    assert Model.model_validate(model.model_dump(mode="json")) == model
+    assert model.model_dump(mode="json")["predict_before"] == "90m"

@@ -1,0 +1,126 @@
+"""What a source may say."""
+
+from datetime import date
+
+import pytest
+from pydantic import ValidationError
+
+from mlops_assets.declaration.source import Column, LandedFile, Source, Table, table_columns
+from mlops_assets.errors import DeclarationError
+
+COLUMNS = {"id": {"type": "integer"}, "city": {"type": "string", "known": "ahead"}}
+
+
+def table(**changed):
+    said = {"name": "visits", "reads": {"landing": "visits/{day}.csv"}, "select": "SELECT 1", "key": ["id"]}
+    return {**said, "columns": COLUMNS, **changed}
+
+
+def source(**changed):
+    return {"name": "shop", "owner": "team:x", "start": "2013-01-01", "tables": [table()], **changed}
+
+
+def refusal(declared, value):
+    with pytest.raises(ValidationError) as refused:
+        declared.model_validate(value)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [
+        ({"type": "string", "between": [0, 1]}, "'between' needs an integer or number column, found string"),
+        ({"type": "number", "one_of": ["a"]}, "'one_of' and 'matches' need a string column, found number"),
+        ({"type": "boolean", "matches": "a"}, "'one_of' and 'matches' need a string column, found boolean"),
+        ({"type": "number", "between": [2, 1]}, "'between' is empty: 2 is above 1"),
+        ({"type": "text"}, "'string', 'integer', 'number', 'boolean' or 'timestamp'"),
+        ({"type": "string", "one_of": [False]}, "Input should be a valid string"),
+    ],
+)
+def test_rules_that_do_not_fit_the_type_are_refused(column, said):
+    assert said in refusal(Column, column)
+
+
+@pytest.mark.parametrize("between", [[0, None], [None, 1], [1, 1], [0.5, 2]])
+def test_a_range_may_be_open_or_a_point(between):
+    assert Column(type="number", between=between).between == tuple(between)
+
+
+@pytest.mark.parametrize("landing", ["../a.csv", "a/../b.csv", "/a.csv", "a\\b.csv", "a.txt", "a", ""])
+def test_a_landed_file_is_a_csv_or_parquet_below_the_landing_root(landing):
+    assert "landing" in refusal(LandedFile, {"landing": landing})
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"key": ["nr"]}, "key column 'nr' is not among the columns of 'visits'"),
+        ({"key": []}, "at least 1 item"),
+        (
+            {"columns": {**COLUMNS, "event_time": {"type": "timestamp"}}},
+            "'event_time' is given by the platform",
+        ),
+        (
+            {"columns": {**COLUMNS, "available_at": {"type": "string"}}},
+            "'available_at' is given by the platform",
+        ),
+        ({"columns": {**COLUMNS, "partition": {"type": "string"}}}, "'partition' is given by the platform"),
+        ({"columns": {}}, "at least 1 item"),
+        ({"columns": {"id": {"type": "integer"}, "Bad Name": {"type": "string"}}}, "should match pattern"),
+        ({"quarantine_at_most": 1.5}, "less than or equal to 1"),
+        ({"partitions": "hourly"}, "'daily' or 'none'"),
+        ({"reads": {"landing": "a.csv", "missng": []}}, "Did you mean 'missing'?"),
+    ],
+)
+def test_a_table_that_cannot_be_is_refused(changed, said):
+    assert said in refusal(Table, table(**changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"timezone": "America/NewYork"},
+            "unknown time zone 'America/NewYork'. Did you mean 'America/New_York'?",
+        ),
+        ({"end": "2012-12-31"}, "the source ends (2012-12-31) before it starts (2013-01-01)"),
+        ({"tables": [table(), table()]}, "table 'visits' is declared twice"),
+        ({"tables": []}, "at least 1 item"),
+        ({"start": "first of May"}, "valid date"),
+    ],
+)
+def test_a_source_that_cannot_be_is_refused(changed, said):
+    assert said in refusal(Source, source(**changed))
+
+
+def test_a_source_may_last_one_day():
+    assert Source.model_validate(source(end="2013-01-01")).end == date(2013, 1, 1)
+
+
+def test_a_model_may_ask_with_what_is_known_ahead():
+    assert list(Table.model_validate(table()).known_ahead()) == ["city"]
+
+
+def test_the_validated_table_holds_the_declared_columns_and_both_times():
+    assert table_columns(Table.model_validate(table())) == {
+        "id": "integer",
+        "city": "string",
+        "event_time": "timestamp",
+        "available_at": "timestamp",
+    }
+
+
+def test_sql_in_a_file_beside_replaces_its_name(tmp_path):
+    (tmp_path / "visits.sql").write_text("SELECT 'ö'", encoding="utf-8")
+    declared = Source.model_validate(source(tables=[table(select="visits.sql")]))
+    assert declared.with_sql_from(tmp_path).tables[0].select == "SELECT 'ö'"
+
+
+def test_a_missing_sql_file_is_refused_with_the_nearest_one(tmp_path):
+    (tmp_path / "visits.sql").write_text("SELECT 1")
+    declared = Source.model_validate(source(tables=[table(), table(name="b", select="visit.sql")]))
+    with pytest.raises(
+        DeclarationError, match=r"no file 'visit.sql' .* Did you mean 'visits.sql'\?"
+    ) as refused:
+        declared.with_sql_from(tmp_path)
+    assert refused.value.field == ("tables", 1, "select")

@@ -1,0 +1,41 @@
+"""Fixtures for what runs beside the tests: a PostgreSQL server, of which each session uses its own database."""
+
+import os
+import uuid
+
+import pytest
+import sqlalchemy as sa
+
+POSTGRES = os.environ.get("MLOPS_TEST_POSTGRES", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
+MAY_BE_ABSENT = os.environ.get("MLOPS_TEST_WITHOUT_SERVICES") == "1"
+
+
+@pytest.fixture
+def postgres_url():
+    """The URL of a new, empty PostgreSQL database, dropped after the test."""
+    server = sa.create_engine(POSTGRES, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 5})
+    name = f"mlops_test_{uuid.uuid4().hex}"
+    try:
+        with server.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    except sa.exc.OperationalError as error:
+        absent(f"no PostgreSQL answers at {server.url!r} ({error.orig}); set MLOPS_TEST_POSTGRES")
+    yield server.url.set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    server.dispose()
+
+
+def absent(reason):
+    """Fail, or skip where the environment says that services may be absent."""
+    if MAY_BE_ABSENT:
+        pytest.skip(f"{reason}; MLOPS_TEST_WITHOUT_SERVICES=1 allows it")
+    pytest.fail(f"{reason}, or MLOPS_TEST_WITHOUT_SERVICES=1 to do without", pytrace=False)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """A new, empty database of either kind that the platform can live in."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'platform.db'}"
+    return request.getfixturevalue("postgres_url")

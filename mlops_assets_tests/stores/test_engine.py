@@ -1,0 +1,54 @@
+"""Queries over tables in memory and pinned ones."""
+
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from mlops_assets.stores.engine import Engine
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return Engine(tmp_path / "spill")
+
+
+def test_a_relation_may_have_any_name(engine):
+    rows = engine.rows('SELECT x FROM "raw/a ""table"""', {'raw/a "table"': pa.table({"x": [1]})})
+    assert rows["x"].to_pylist() == [1]
+
+
+def test_moments_are_told_in_utc_wherever_the_machine_stands(engine, monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    moment = engine.rows("SELECT TIMESTAMPTZ '2013-01-01 00:00:00' AS at", {})["at"]
+    assert moment.type == pa.timestamp("us", tz="UTC")
+    assert moment.to_pylist() == [datetime(2013, 1, 1, tzinfo=UTC)]
+
+
+def test_what_a_session_keeps_is_computed_once(engine):
+    with engine.session({"t": pa.table({"x": range(5)})}) as session:
+        session.keep("drawn", "SELECT x, random() AS r FROM t")
+        assert session.rows("SELECT * FROM drawn") == session.rows("SELECT * FROM drawn")
+
+
+def test_the_order_of_rows_is_kept(engine):
+    rows = pa.table({"x": range(100_000, 0, -1)})
+    assert engine.rows("SELECT x FROM t WHERE x % 3 = 0", {"t": rows})["x"].to_pylist() == [
+        x for x in range(100_000, 0, -1) if x % 3 == 0
+    ]
+
+
+def test_what_does_not_fit_in_memory_spills_to_the_declared_place(tmp_path):
+    small = Engine(tmp_path / "spill", memory_limit="60MB", threads=1)
+    with small.session({}) as session:
+        session.keep("big", "SELECT hash(range) AS h, md5(range::VARCHAR) AS text FROM range(2000000)")
+        assert sum(file.stat().st_size for file in (tmp_path / "spill").iterdir()) > 10_000_000
+        assert session.rows("SELECT count(*) AS n FROM big")["n"].to_pylist() == [2_000_000]
+
+
+def test_a_session_is_closed_when_its_query_fails(engine):
+    with pytest.raises(duckdb.Error), engine.session({}) as session:
+        session.rows("SELECT * FROM nothing")
+    with pytest.raises(duckdb.Error, match=r"[Cc]losed"):
+        session.rows("SELECT 1")
