@@ -47,7 +47,8 @@ def _reigning_rows(view: JoinedView) -> str:
 
     A row that becomes known after a row with a later event time is never the answer, so it is
     dropped. What is left is ordered alike by event time and by the moment it became known,
-    which lets one ASOF join answer the question about both times.
+    which lets one ASOF join answer the question about both times. Rows that differ in nothing but
+    their values are ordered by these, so that the answer is the same in every process.
     """
     keys = names(view.keys)
     features = names(view.columns)
@@ -59,7 +60,7 @@ def _reigning_rows(view: JoinedView) -> str:
             WHERE event_time IS NOT NULL AND available_at IS NOT NULL
             QUALIFY row_number() OVER (
                 PARTITION BY {keys}, greatest(event_time, available_at)
-                ORDER BY event_time DESC, available_at DESC) = 1)
+                ORDER BY event_time DESC, available_at DESC, {features}) = 1)
         QUALIFY event_time >= max(event_time) OVER (
             PARTITION BY {keys} ORDER BY known_at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"""
 

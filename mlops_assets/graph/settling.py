@@ -21,12 +21,12 @@ def settle(instance: dg.DagsterInstance, stores: Stores, tracking: Tracking) -> 
     A Dagster run that is gone counts as killed.
     """
     done = []
-    for mlflow_run_id, run_id in stores.tracked_runs.open_runs():
+    for key, run_id in stores.tracked_runs.open_runs():
         run = instance.get_run_by_id(run_id)
         status: EndedAs | None = ENDED.get(run.status) if run else "KILLED"
         if status is not None:
-            tracking.close(mlflow_run_id, status)
-            done.append(f"MLflow run {mlflow_run_id} is {status}")
+            tracking.close(key, status)
+            done.append(f"the MLflow run of {run_id} is {status}")
     for release in stores.releases.not_mirrored():
         show(stores.releases, tracking, release)
         done.append(f"{release.model} version {release.version} is shown in MLflow")

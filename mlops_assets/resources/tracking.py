@@ -13,6 +13,7 @@ from functools import cached_property
 from importlib.metadata import version
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import dagster as dg
 
@@ -40,14 +41,15 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         self, context: Any, *, experiment: str, name: str, tags: Mapping[str, str]
     ) -> Iterator[TrackedRun]:
         """An MLflow run of its own, active inside the block."""
-        run_id = self._store.start(experiment, name, tags)
-        self._tracked.opened(run_id, context.run.run_id)
+        key = uuid4().hex
+        self._tracked.opened(key, context.run.run_id)
+        run_id = self._store.start(key, experiment, name, tags)
         door = _dagster_mlflow(context, experiment, run_id, self._uri)
         try:
             yield _Run(run_id, door)
         except BaseException:
             door.end_run(status="FAILED")
-            self._tracked.closed(run_id)
+            self._tracked.closed(key)
             raise
         # Takes the run off MLflow's stack, so that leaving the process does not finish it.
         door.end_run(status="RUNNING")
@@ -60,10 +62,10 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Show a release in MLflow's registry."""
         return self._store.mirror(release, champion=champion)
 
-    def close(self, run_id: str, status: EndedAs) -> None:
-        """Give a run its final status."""
-        self._store.close(run_id, status)
-        self._tracked.closed(run_id)
+    def close(self, key: str, status: EndedAs) -> None:
+        """Give the run noted under a key its final status."""
+        self._store.close(key, status)
+        self._tracked.closed(key)
 
     @property
     def _tracked(self) -> TrackedRuns:

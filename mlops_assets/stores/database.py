@@ -79,11 +79,11 @@ release = sa.Table(
     sa.UniqueConstraint("model", "as_of", "model_digest"),
 )
 
-# MLflow runs, each closed when the Dagster run that opened it has ended.
+# MLflow runs by a key of ours, each closed when the Dagster run that opened it has ended.
 tracked_run = sa.Table(
-    "tracked_run",
+    "tracked",
     SCHEMA,
-    sa.Column("mlflow_run_id", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("closed", sa.Boolean, nullable=False, index=True),
 )

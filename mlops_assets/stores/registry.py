@@ -21,6 +21,8 @@ with warnings.catch_warnings():
 CHAMPION = "champion"
 # The tag by which a release is found again in MLflow, so that mirroring twice changes nothing.
 VERSION_TAG = "mlops/version"
+# The tag by which a run is found that was noted, but whose id was never told.
+KEY_TAG = "mlops/key"
 # The name under which a run holds its model.
 MODEL = "model"
 
@@ -32,9 +34,10 @@ class MlflowStore:
         self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         self._artifacts = artifacts
 
-    def start(self, experiment: str, name: str, tags: Mapping[str, str]) -> str:
-        """A new run in state RUNNING; its id."""
-        run = self._client.create_run(self._experiment(experiment), run_name=name, tags=dict(tags))
+    def start(self, key: str, experiment: str, name: str, tags: Mapping[str, str]) -> str:
+        """A new run in state RUNNING, to be closed by its key; its id."""
+        told = {**tags, KEY_TAG: key}
+        run = self._client.create_run(self._experiment(experiment), run_name=name, tags=told)
         return str(run.info.run_id)
 
     def add_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
@@ -42,9 +45,11 @@ class MlflowStore:
         for name, value in metrics.items():
             self._client.log_metric(run_id, name, value)
 
-    def close(self, run_id: str, status: EndedAs) -> None:
-        """Give a run its final status."""
-        self._client.set_terminated(run_id, status)
+    def close(self, key: str, status: EndedAs) -> None:
+        """Give the run of that key its final status, if there is one."""
+        experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
+        for run in self._client.search_runs(experiments, f"tags.`{KEY_TAG}` = '{key}'"):
+            self._client.set_terminated(run.info.run_id, status)
 
     def mirror(self, release: Release, *, champion: bool) -> str:
         """The MLflow version that shows a release, made if it is missing."""

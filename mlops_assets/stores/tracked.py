@@ -13,24 +13,18 @@ class TrackedRuns:
     def __init__(self, database: sa.Engine) -> None:
         self._database = database
 
-    def opened(self, mlflow_run_id: str, run_id: str) -> None:
-        """Note an MLflow run, before anything is written to it."""
+    def opened(self, key: str, run_id: str) -> None:
+        """Note that an MLflow run will be opened, before it is: what dies in between is found by its key."""
         with self._database.begin() as connection:
-            connection.execute(
-                sa.insert(tracked_run).values(mlflow_run_id=mlflow_run_id, run_id=run_id, closed=False)
-            )
+            connection.execute(sa.insert(tracked_run).values(key=key, run_id=run_id, closed=False))
 
     def open_runs(self) -> list[tuple[str, str]]:
-        """The MLflow runs not yet closed, each with its Dagster run."""
-        query = sa.select(tracked_run.c.mlflow_run_id, tracked_run.c.run_id).where(
-            sa.not_(tracked_run.c.closed)
-        )
+        """The keys of MLflow runs not yet closed, each with its Dagster run."""
+        query = sa.select(tracked_run.c.key, tracked_run.c.run_id).where(sa.not_(tracked_run.c.closed))
         with self._database.connect() as connection:
-            return [(row.mlflow_run_id, row.run_id) for row in connection.execute(query)]
+            return [(row.key, row.run_id) for row in connection.execute(query)]
 
-    def closed(self, mlflow_run_id: str) -> None:
+    def closed(self, key: str) -> None:
         """Note that an MLflow run has its final status."""
         with self._database.begin() as connection:
-            connection.execute(
-                sa.update(tracked_run).where(tracked_run.c.mlflow_run_id == mlflow_run_id).values(closed=True)
-            )
+            connection.execute(sa.update(tracked_run).where(tracked_run.c.key == key).values(closed=True))

@@ -42,5 +42,5 @@ class Tracking(Protocol):
     def mirror(self, release: Release, *, champion: bool) -> str:
         """Show a release as a model version, with the champion alias if it reigns; its number there."""
 
-    def close(self, run_id: str, status: EndedAs) -> None:
-        """Give an open run its final status."""
+    def close(self, key: str, status: EndedAs) -> None:
+        """Give the open run that was noted under this key its final status; it may never have come to be."""

@@ -155,3 +155,20 @@ def test_many_requests_come_out_once_each(engine):
     asked = requests_of([("ab"[i % 2], i % 5) for i in range(5000)])
     rows = joined(engine, asked, timedelta(hours=1), one=view_of([("a", 1, 1), ("a", 1, 2), ("b", 3, 3)]))
     assert [row["id"] for row in rows] == list(range(5000))
+
+
+def test_rows_that_differ_only_in_their_value_give_the_same_answer_in_whatever_order_they_lie(engine):
+    requests = requests_of([("a", 5)])
+    answers = set()
+    for values in ([3, 1, 2], [1, 2, 3], [2, 3, 1]):
+        view = pa.table(
+            {
+                "k": ["a"] * 3,
+                "value": pa.array(values, pa.int64()),
+                "event_time": pa.array([minute(1)] * 3, MOMENT),
+                "available_at": pa.array([minute(1)] * 3, MOMENT),
+            }
+        )
+        sql = as_known_at("r", "at", [JoinedView("v", ("k",), {"value": "value"}, timedelta(hours=1))])
+        answers.update(row["value"] for row in engine.rows(sql, {"r": requests, "v": view}).to_pylist())
+    assert answers == {1}
