@@ -9,6 +9,7 @@ MlopsError
 ├── SchemaChanged         a table would hold a column in two types
 ├── GateRefusal           the inputs exist and must not be used
 ├── TrainingRefused       the training window cannot teach a model
+├── BadRequest            something is asked in a way that has no answer
 ├── ImpossibleDate        no window of events ends at that as-of date
 ├── RunFailed             a Dagster run that a command started did not succeed
 ├── ReleaseConflict       the champion changed while its successor was judged
@@ -81,6 +82,10 @@ class GateRefusal(MlopsError):
 
 class TrainingRefused(MlopsError):
     """The window holds nothing a model can learn from: no rows, or one class only."""
+
+
+class BadRequest(MlopsError):
+    """A caller asks for something in a way that cannot be answered."""
 
 
 class ImpossibleDate(MlopsError):

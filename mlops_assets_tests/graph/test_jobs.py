@@ -39,8 +39,13 @@ def test_a_model_has_a_job_for_its_data_and_one_for_its_release(tmp_path):
 
 @pytest.mark.parametrize("service", ['["customer_orders", "customer_visits"]'])
 def test_data_of_two_calendars_has_no_single_job(tmp_path, service):
-    more = {"PACKAGE/defs/sources/branches/defs.yaml": ELSEWHERE, "feature_repo/views/customer_visits.yaml": VIEW}
+    more = {
+        "PACKAGE/defs/sources/branches/defs.yaml": ELSEWHERE,
+        "feature_repo/views/customer_visits.yaml": VIEW,
+    }
     package = make_project(tmp_path, like=SHOP, more=more)
     services = package.parent / "feature_repo" / "services.yaml"
-    services.write_text(services.read_text().replace('["customer_orders", "customer_profile:country"]', service))
+    services.write_text(
+        services.read_text().replace('["customer_orders", "customer_profile:country"]', service)
+    )
     assert jobs(load_project(package)) == {"returned_release"}

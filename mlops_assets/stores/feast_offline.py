@@ -1,0 +1,215 @@
+"""Feast's offline store over our lake: ``FeatureStore.get_historical_features`` with our as-known-at join.
+
+Named in ``feature_store.yaml`` by its class path. Feast's own stores take a value as known from its
+event time; this one also asks when it became available.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+from feast import FeatureView
+from feast.data_source import DataSource
+from feast.infra.offline_stores.file_source import FileSource
+from feast.infra.offline_stores.offline_store import OfflineStore, RetrievalJob, RetrievalMetadata
+from feast.infra.registry.base_registry import BaseRegistry
+from feast.on_demand_feature_view import OnDemandFeatureView
+from feast.repo_config import FeastConfigBaseModel, RepoConfig
+from feast.saved_dataset import SavedDatasetStorage
+
+from mlops_assets.data.point_in_time import JoinedView, as_known_at
+from mlops_assets.data.sql import name, names
+from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
+from mlops_assets.errors import BadRequest
+from mlops_assets.stores.stores import Places, Stores
+
+# Feast's name for the moment a request is about.
+AT = "event_timestamp"
+ROW = "__row"
+MOMENT = pa.timestamp("us", tz="UTC")
+
+
+class AsKnownAtOfflineStoreConfig(FeastConfigBaseModel):
+    """Where the lake is. home: relative to the repository. database: empty for SQLite in the home."""
+
+    type: Literal["mlops_assets.stores.feast_offline.AsKnownAtOfflineStore"]
+    home: str
+    database: str = ""
+
+
+class AsKnownAtOfflineStore(OfflineStore):
+    """Reads pinned versions of the lake's feature tables."""
+
+    @staticmethod
+    def get_historical_features(
+        config: RepoConfig,
+        feature_views: list[FeatureView],
+        feature_refs: list[str],
+        entity_df: pd.DataFrame | str | None,
+        registry: BaseRegistry,
+        project: str,
+        full_feature_names: bool = False,
+        **kwargs: Any,
+    ) -> RetrievalJob:
+        """For every row of ``entity_df`` the features as known at its ``event_timestamp``, in the rows' order."""
+        if not isinstance(entity_df, pd.DataFrame):
+            raise BadRequest(f"found {type(entity_df).__name__} for entity_df, expected a pandas frame")
+        requests = _requests(entity_df)
+        joined = [_joined(view, feature_refs, full_feature_names) for view in feature_views]
+        tables = {view.projection.name_to_use(): _table(view.batch_source) for view in feature_views}
+        carried = names(
+            [*entity_df.columns, *(column for view in joined for column in view.columns.values())]
+        )
+
+        def compute() -> pa.Table:
+            stores = _stores(config)
+            relations = {relation: stores.lake.pin(table) for relation, table in tables.items()}
+            sql = f"SELECT {carried} FROM ({as_known_at('requests', AT, joined)}) ORDER BY {name(ROW)}"
+            return stores.engine.rows(sql, {"requests": requests, **relations})
+
+        moments = entity_df[AT]
+        metadata = RetrievalMetadata(
+            features=feature_refs,
+            keys=[column for column in entity_df.columns if column != AT],
+            min_event_timestamp=moments.min() if len(moments) else None,
+            max_event_timestamp=moments.max() if len(moments) else None,
+        )
+        return _Job(compute, full_feature_names, metadata)
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> RetrievalJob:
+        """Of every entity the newest row of the time range that was known at its end."""
+        columns = _columns(join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column)
+        newest = (
+            f"QUALIFY row_number() OVER (PARTITION BY {names(join_key_columns) or '1'} "
+            f"ORDER BY {EVENT_TIME} DESC, {AVAILABLE_AT} DESC, {names(columns)}) = 1"
+        )
+        return _pull(config, data_source, columns, start_date, end_date, newest)
+
+    @staticmethod
+    def pull_all_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None = None,
+        start_date: datetime | None = None,
+        end_date: datetime | None = None,
+    ) -> RetrievalJob:
+        """Every row of the time range that was known at its end."""
+        columns = _columns(join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column)
+        return _pull(
+            config, data_source, columns, start_date, end_date, f"ORDER BY {EVENT_TIME}, {names(columns)}"
+        )
+
+
+class _Job(RetrievalJob):
+    """A query that runs when its rows are asked for."""
+
+    def __init__(
+        self, compute: Callable[[], pa.Table], full_feature_names: bool, metadata: RetrievalMetadata | None
+    ) -> None:
+        self._compute = compute
+        self._full_feature_names = full_feature_names
+        self._metadata = metadata
+
+    @property
+    def full_feature_names(self) -> bool:
+        """Whether columns are called ``view__feature``."""
+        return self._full_feature_names
+
+    @property
+    def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
+        """None yet."""
+        return []
+
+    @property
+    def metadata(self) -> RetrievalMetadata | None:
+        """What was asked."""
+        return self._metadata
+
+    def _to_df_internal(self, timeout: int | None = None) -> pd.DataFrame:
+        return self._compute().to_pandas()
+
+    def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:
+        return self._compute()
+
+    def persist(
+        self, storage: SavedDatasetStorage, allow_overwrite: bool = False, timeout: int | None = None
+    ) -> None:
+        """Saved datasets are training sets, and those are assets."""
+        raise BadRequest("this store saves no datasets; a training set is the asset <model>/training_set")
+
+
+def _stores(config: RepoConfig) -> Stores:
+    settings = config.offline_store
+    home = (Path(config.repo_path or ".") / Path(settings.home).expanduser()).resolve()
+    embedded = Places.below(home)
+    return Stores.open(Places(home, settings.database or embedded.database, embedded.landing))
+
+
+def _table(source: DataSource | None) -> str:
+    if not isinstance(source, FileSource):
+        raise BadRequest(f"found {source!r}, expected a feature view whose source is a table of the lake")
+    return source.path
+
+
+def _requests(entity_df: pd.DataFrame) -> pa.Table:
+    """The rows with a number of their own, since Feast's callers count on their order."""
+    if AT not in entity_df.columns:
+        found = ", ".join(entity_df.columns)
+        raise BadRequest(f"found the columns {found}, expected one called {AT!r} that says as known when")
+    moments = pa.array(pd.to_datetime(entity_df[AT], utc=True), MOMENT, from_pandas=True)
+    rows = pa.Table.from_pandas(entity_df.drop(columns=AT), preserve_index=False)
+    return rows.append_column(AT, moments).append_column(ROW, pa.array(range(len(rows)), pa.int64()))
+
+
+def _joined(view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> JoinedView:
+    called = view.projection.name_to_use()
+    wanted = [feature for of, _, feature in (ref.partition(":") for ref in feature_refs) if of == called]
+    columns = {feature: f"{called}__{feature}" if full_feature_names else feature for feature in wanted}
+    return JoinedView(called, tuple(view.join_keys), columns, view.ttl)
+
+
+def _columns(keys: list[str], features: list[str], moment: str, created: str | None) -> list[str]:
+    return [*keys, *features, moment, *([created] if created else [])]
+
+
+def _pull(
+    config: RepoConfig,
+    source: DataSource,
+    columns: list[str],
+    start: datetime | None,
+    end: datetime | None,
+    rest: str,
+) -> RetrievalJob:
+    def compute() -> pa.Table:
+        stores = _stores(config)
+        bounds = [f"{EVENT_TIME} >= {_moment(start)}"] if start else []
+        bounds += [f"{EVENT_TIME} <= {_moment(end)} AND {AVAILABLE_AT} <= {_moment(end)}"] if end else []
+        where = " AND ".join(bounds) or "true"
+        sql = f"SELECT {names(columns)} FROM pulled WHERE {where} {rest}"
+        return stores.engine.rows(sql, {"pulled": stores.lake.pin(_table(source))})
+
+    return _Job(compute, full_feature_names=False, metadata=None)
+
+
+def _moment(moment: datetime) -> str:
+    """A moment as SQL; without a zone it is UTC, as everywhere in Feast."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return f"TIMESTAMPTZ '{aware.isoformat()}'"
