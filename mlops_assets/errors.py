@@ -4,6 +4,7 @@ MlopsError
 ├── DeclarationError      what a team wrote cannot mean anything
 │   └── UnknownName       it names something that does not exist
 ├── BadEnvironment        an environment variable says something that cannot be meant
+├── OtherVersion          a database was made by another version of the platform
 ├── SourceUnreadable      the rows of a source cannot be had
 ├── NotMaterialized       a table or partition was asked for before it exists
 ├── SchemaChanged         a table would hold a column in two types
@@ -62,6 +63,10 @@ class UnknownName(DeclarationError):
 
 class BadEnvironment(MlopsError):
     """An environment variable of the platform has a value it cannot have."""
+
+
+class OtherVersion(MlopsError):
+    """The platform's own tables are not the ones this version reads and writes."""
 
 
 class SourceUnreadable(MlopsError):

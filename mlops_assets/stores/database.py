@@ -6,6 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mlops_assets.errors import OtherVersion
+
 SCHEMA = sa.MetaData()
 
 materialization = sa.Table(
@@ -93,7 +95,10 @@ _SCHEMA_LOCK = 0x6D6C6F7073
 
 
 def open_database(url: str) -> sa.Engine:
-    """The database at ``url`` with every table in place. SQLite runs in WAL mode and waits for locks."""
+    """The database at ``url`` with every table in place. SQLite runs in WAL mode and waits for locks.
+
+    Raises OtherVersion when another version of the platform made its tables.
+    """
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -106,7 +111,20 @@ def open_database(url: str) -> sa.Engine:
             connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
             for index in table.indexes:
                 connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
+        _refuse_other_tables(connection)
     return engine
+
+
+def _refuse_other_tables(connection: sa.Connection) -> None:
+    stored = sa.inspect(connection)
+    for table in SCHEMA.sorted_tables:
+        missing = set(table.columns.keys()) - {column["name"] for column in stored.get_columns(table.name)}
+        if missing:
+            raise OtherVersion(
+                f"table {table.name!r} of {connection.engine.url!r} has no column {', '.join(sorted(missing))}: "
+                "it was made by another version of the platform. Use a new home (MLOPS_HOME) or database; "
+                "the lake's own commits keep what they recorded."
+            )
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
