@@ -17,5 +17,5 @@ def test_tables_of_another_version_are_refused_by_name_before_anything_is_read(d
     with opened.begin() as connection:
         connection.execute(sa.text("ALTER TABLE release RENAME COLUMN run_id TO run"))
     opened.dispose()
-    with pytest.raises(OtherVersion, match="table 'release' of .* has no column run_id"):
+    with pytest.raises(OtherVersion, match=r"table 'release' of .* has no column run_id"):
         open_database(database_url)
