@@ -59,5 +59,6 @@ def dagster_home() -> Path:
 def _be_quiet() -> None:
     """Progress is shown, so library chatter is not."""
     warnings.simplefilter("ignore")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     for noisy in ("mlflow", "alembic", "dagster"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

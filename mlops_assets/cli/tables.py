@@ -18,11 +18,11 @@ def print_history(
     console: Console, model: str, history: Sequence[Mapping[str, Any]], evidence: Mapping[str, Evidence]
 ) -> None:
     """Every verdict on a model, the newest last, then why. evidence: by as-of date, the report of now."""
-    table = Table(title=f"{model}: verdicts", title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=f"{model}: verdicts", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("as of", "", *METRICS.values(), "verdict"):
         table.add_column(column, no_wrap=True)
     for decided in history:
-        made = f" → version {decided['version']}" if decided["version"] else ""
+        made = f" → v{decided['version']}" if decided["version"] else ""
         table.add_section()
         first, *others = _measured(evidence.get(decided["as_of"]))
         table.add_row(decided["as_of"], *first, _styled(decided["verdict"]) + made)
@@ -75,7 +75,7 @@ def _measured(evidence: Evidence | None) -> list[list[str]]:
         return [["model", *("–" for _ in METRICS)]]
     rows = [("model", evidence.metrics), ("baseline", evidence.baseline)]
     if evidence.champion is not None:
-        rows.append((f"version {evidence.champion.champion_version}", evidence.champion.metrics))
+        rows.append((f"v{evidence.champion.champion_version}", evidence.champion.metrics))
     return [[who, *(f"{m[name]:.4f}" if name in m else "–" for name in METRICS)] for who, m in rows]
 
 

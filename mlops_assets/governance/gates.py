@@ -80,7 +80,7 @@ def _succession(evidence: Evidence, reigning: Reign) -> Iterator[Reason]:
 
 def _enough_rows(evidence: Evidence, gates: Gates) -> Reason:
     enough = evidence.rows >= gates.at_least_rows
-    sentence = f"{evidence.rows} evaluated rows, at least {gates.at_least_rows} are needed"
+    sentence = f"{evidence.rows:,} evaluated rows, at least {gates.at_least_rows:,} are needed"
     return Reason("rows", "promote" if enough else "not enough data", sentence)
 
 
@@ -116,7 +116,8 @@ def _champion(champion: Comparison | None, gate: ChampionGate) -> Reason:
         return Reason("champion", "not enough data", sentence)
     mean, bound = improvement_bound(daily, gate.confidence)
     sentence = (
-        f"{gate.metric} {mean:+.4f} better than version {champion.champion_version} on {len(daily)} days, "
-        f"surely {bound:+.4f} ({gate.confidence:.0%}); above {gate.margin:g} is asked"
+        f"{gate.metric} {abs(mean):.4f} {'better' if mean > 0 else 'worse'} than version "
+        f"{champion.champion_version} on {len(daily)} days; with {gate.confidence:.0%} confidence the "
+        f"improvement is at least {bound:+.4f}, and above {gate.margin:g} is asked"
     )
     return Reason("champion", "promote" if bound > gate.margin else "hold", sentence)

@@ -38,7 +38,7 @@ def demo(tmp_path_factory):
 def test_the_demo_ends_with_a_released_champion_and_a_challenger_judged(demo):
     home, done = demo
     assert done.returncode == 0, done.stderr
-    assert re.search(r"2013-03-01\s+model.*promote → version 1", done.stdout)
+    assert re.search(r"2013-03-01\s+model.*promote → v1", done.stdout)
     assert re.search(r"2013-04-01\s+model", done.stdout)
     assert re.search(r"2013-04-01: (promote|hold|not enough data), because", done.stdout)
     assert "Champion: flight_delay version" in done.stdout
