@@ -1,0 +1,49 @@
+"""What the README shows is what happens."""
+
+import re
+
+import pytest
+
+from mlops_assets.graph import keys
+from mlops_assets.graph.plan import STAGES
+from mlops_assets_tests.sandbox import REAL, load_project, make_project
+
+README = (REAL / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+    return [text for found, text in fenced if found == language]
+
+
+def test_the_model_it_tells_you_to_add_can_be_added(tmp_path):
+    (declaration,) = blocks("yaml")
+    (path,) = re.findall(r"`mlops_assets/(defs/[a-z_]+/defs\.yaml)`:", README)
+    project = load_project(make_project(tmp_path, like=REAL, more={f"PACKAGE/{path}": declaration}))
+    name = path.split("/")[1]
+    assert {keys.of_model(name, stage) for stage in STAGES} <= set(
+        project.definitions.resolve_asset_graph().get_all_asset_keys()
+    )
+
+
+def test_the_mistake_it_shows_is_told_in_these_words(tmp_path):
+    (declaration,) = blocks("yaml")
+    (shown,) = [block for block in blocks("") if "Did you mean" in block]
+    wrong = declaration.replace("features: departure", "features: departures")
+    package = make_project(tmp_path, like=REAL, more={"PACKAGE/defs/very_late/defs.yaml": wrong})
+    with pytest.raises(Exception, match="Did you mean") as caught:
+        load_project(package)
+    told = str(caught.value).replace(package.name, "mlops_assets")
+    assert told.split() == shown.split()
+
+
+def test_every_file_and_folder_it_names_is_there():
+    named = re.findall(r"`((?:mlops_assets|feature_repo|docs|mlops_assets_tests)/[\w./]+)`", README)
+    named += re.findall(r"\]\(([\w./]+)\)", README)
+    missing = [path for path in named if not (REAL / path).exists() and "very_late" not in path]
+    assert not missing
+
+
+def test_every_make_target_it_names_exists():
+    targets = set(re.findall(r"^([a-z]+):", (REAL / "Makefile").read_text(), flags=re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z]+)`", README)) <= targets
