@@ -25,6 +25,7 @@ class GovernedFeatures(dg.Component):
 
     def __init__(self, folder: RepositoryFolder) -> None:
         self.folder = folder
+        self._catalog: Catalog | None = None
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
@@ -41,7 +42,12 @@ class GovernedFeatures(dg.Component):
         return feature_definitions(self.catalog(context))
 
     def catalog(self, context: dg.ComponentLoadContext) -> Catalog:
-        """All sources and features of the project, every name resolved."""
+        """All sources and features of the project, every name resolved; read once."""
+        if self._catalog is None:
+            self._catalog = self._read(context)
+        return self._catalog
+
+    def _read(self, context: dg.ComponentLoadContext) -> Catalog:
         sources = [door.source for door in context.component_tree.get_all_components(GovernedSource)]
         folder = context.project_root / self.folder.folder
         features = read_feature_repository(folder)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from mlops_assets.errors import DeclarationError, nearest
 
@@ -27,16 +30,31 @@ def columns_used(condition: str, *, field: Sequence[str | int] = ()) -> list[str
     >>> columns_used("arrival_delay >= 15 AND dest <> 'JFK'")
     ['arrival_delay', 'dest']
     """
-    # Imported here: only models have conditions.
-    import sqlglot
-    from sqlglot import exp
+    parsed = _parsed(f"SELECT ({condition})")
+    if parsed["error"]:
+        message = f"found {condition!r}, expected a SQL condition: {parsed['error_message']}"
+        raise DeclarationError(message, field=field)
+    return list(dict.fromkeys(_columns_below(parsed)))
 
-    try:
-        parsed = sqlglot.parse_one(condition, read="duckdb")
-    except sqlglot.errors.ParseError as error:
-        found = error.errors[0]
-        raise DeclarationError(
-            f"found {condition!r}, expected a SQL condition: {found['description']} at column {found['col']}",
-            field=field,
-        ) from error
-    return list(dict.fromkeys(column.name for column in parsed.find_all(exp.Column)))
+
+@lru_cache
+def _parsed(statement: str) -> dict[str, Any]:
+    """What DuckDB, which will run it, makes of a statement."""
+    # Imported here: only models have conditions.
+    import duckdb
+
+    with duckdb.connect() as connection:
+        (said,) = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
+    parsed: dict[str, Any] = json.loads(said[0])
+    return parsed
+
+
+def _columns_below(part: Any) -> Iterator[str]:
+    if isinstance(part, dict):
+        if part.get("class") == "COLUMN_REF":
+            yield part["column_names"][-1]
+        for inner in part.values():
+            yield from _columns_below(inner)
+    elif isinstance(part, list):
+        for inner in part:
+            yield from _columns_below(inner)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
-import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION, WHOLE
@@ -36,8 +35,11 @@ class LakeIOManager(dg.IOManager):
         contents = self._stores.lake.write(table_name(context.asset_key), made, _provenance(context))
         yield from materializations(context, contents, as_stored(made.rows, context.definition_metadata))
 
-    def load_input(self, context: dg.InputContext) -> Pinned | pa.Table | pd.DataFrame:
+    def load_input(self, context: dg.InputContext) -> Any:
         """The upstream partitions this run reads, pinned; refused when a blocking check failed for them."""
+        # Imported by runs only: the code location loads without pandas.
+        import pandas as pd
+
         partitions = list(context.asset_partition_keys) if context.has_asset_partitions else None
         pinned = self._stores.lake.pin(table_name(context.asset_key), partitions)
         wanted = context.dagster_type.typing_type
@@ -66,7 +68,9 @@ def _provenance(context: dg.OutputContext) -> Provenance:
     )
 
 
-def _whole(rows: pa.Table | pd.DataFrame, partitions: list[str]) -> Produced:
+def _whole(rows: Any, partitions: list[str]) -> Produced:
+    import pandas as pd
+
     if isinstance(rows, pd.DataFrame):
         rows = pa.Table.from_pandas(rows, preserve_index=False)
     if not isinstance(rows, pa.Table):

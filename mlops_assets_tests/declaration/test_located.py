@@ -114,7 +114,7 @@ def test_a_word_that_yaml_takes_for_something_else_is_refused_as_text(file, word
         pytest.param(b"a: \xff\n", "thing.yaml: not valid YAML:", id="not UTF-8"),
         pytest.param(b"a: \x01\n", "thing.yaml: not valid YAML:", id="control character"),
         pytest.param("a: 2013-02-30\n", "thing.yaml: not valid YAML:", id="no such day"),
-        pytest.param("[" * 5000, "thing.yaml: nested too deeply", id="deep"),
+        pytest.param("[" * 5000, "thing.yaml:1: not valid YAML: nested too deeply", id="deep"),
     ],
 )
 def test_yaml_that_says_less_or_more_than_it_seems_is_refused(file, text, said):
