@@ -87,12 +87,14 @@ def _refuse_anchors(text: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=LOADER):
         if getattr(event, "anchor", None) is not None:
-            raise ComposerError(None, None, "anchors and aliases are not allowed", event.start_mark)
+            raise _refused("anchors and aliases are not allowed", event)
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
-            raise ComposerError(
-                None, None, "nested too deeply, expected a small declaration", event.start_mark
-            )
+            raise _refused("nested too deeply, expected a small declaration", event)
+
+
+def _refused(problem: str, at: Any) -> ComposerError:
+    return ComposerError(None, None, problem, at.start_mark)
 
 
 def _refuse_equal_keys(node: yaml.Node) -> None:
@@ -101,7 +103,7 @@ def _refuse_equal_keys(node: yaml.Node) -> None:
         seen = set()
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise ComposerError(None, None, f"{key.value!r} is given twice", key.start_mark)
+                raise _refused(f"{key.value!r} is given twice", key)
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
             _refuse_equal_keys(value)
     elif isinstance(node, yaml.SequenceNode):

@@ -39,7 +39,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         tracking: dg.ResourceParam[Tracking],
         training_set: Pinned,
     ) -> Iterator[Any]:
-        from mlops_assets.modeling.serialization import needed_types, to_files
+        from mlops_assets.modeling.serialization import MODEL, needed_types, to_files
         from mlops_assets.modeling.training import frame
         from mlops_assets.steps.training import fit, keep, produced
 
@@ -56,13 +56,12 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             context, experiment=model.name, name=f"{model.name} as of {as_of}", tags=tags
         ) as run:
             trained, rows = fit(stores, catalog, model, training_set)
-            record = keep(stores, catalog, model, trained, as_of=as_of, mlflow_run_id=run.run_id)
+            files = to_files(trained)
+            record = keep(stores, catalog, model, trained, files, as_of=as_of, mlflow_run_id=run.run_id)
             run.log_params(_parameters(model))
             run.log_metrics({"training_rows": trained.rows})
             example = frame(rows.head(5), trained.inputs)
-            run.log_model(
-                trained.model, example, trusted_types=needed_types(to_files(trained)["model.skops"])
-            )
+            run.log_model(trained.model, example, trusted_types=needed_types(files[MODEL]))
         say_of_partitions(context, stage.key, {as_of: vars(record)})
         yield from write_and_tell(context, {stage.key: produced(record, training_set)})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,6 @@ from mlops_assets.data.sql import PARTITION
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import feature_hash
 from mlops_assets.declaration.model import Model
-from mlops_assets.modeling.serialization import to_files
 from mlops_assets.modeling.training import Trained, split_inputs, train
 from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
@@ -47,13 +47,20 @@ def fit(stores: Stores, catalog: Catalog, model: Model, training_set: Pinned) ->
 
 
 def keep(
-    stores: Stores, catalog: Catalog, model: Model, trained: Trained, *, as_of: str, mlflow_run_id: str
+    stores: Stores,
+    catalog: Catalog,
+    model: Model,
+    trained: Trained,
+    files: Mapping[str, bytes],
+    *,
+    as_of: str,
+    mlflow_run_id: str,
 ) -> TrainedRecord:
     """Store the model's files and say what is recorded of it."""
     return TrainedRecord(
         as_of=as_of,
         model_digest=trained.digest,
-        artifact_digest=stores.artifacts.save(to_files(trained)),
+        artifact_digest=stores.artifacts.save(files),
         mlflow_run_id=mlflow_run_id,
         rows=trained.rows,
         inputs=trained.inputs.columns,

@@ -6,6 +6,7 @@ event time; this one also asks when it became available.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
+from pydantic import field_validator
 
 from mlops_assets.data.point_in_time import JoinedView, as_known_at
 from mlops_assets.data.sql import name, names
@@ -32,18 +34,32 @@ from mlops_assets.stores.stores import Places, Stores
 AT = "event_timestamp"
 ROW = "__row"
 MOMENT = pa.timestamp("us", tz="UTC")
+# Beside the repository, where the platform's commands put it when nothing else is said.
+DEFAULT_HOME = "../.mlops"
 
 
 class AsKnownAtOfflineStoreConfig(FeastConfigBaseModel):
-    """Where the lake is. home: relative to the repository. database: empty for SQLite in the home."""
+    """Where the lake is. home: relative to the repository. database: SQLite in the home when empty.
+
+    Feast expands ``${NAME}`` and has no defaults: a variable that is not set stays as it is written.
+    That counts as empty here, so that the platform's own variables may be named.
+    """
 
     type: Literal["mlops_assets.stores.feast_offline.AsKnownAtOfflineStore"]
-    home: str
+    home: str = ""
     database: str = ""
+
+    @field_validator("home", "database")
+    @classmethod
+    def _unset_is_empty(cls, value: str) -> str:
+        return "" if value.startswith("${") and value.endswith("}") else value
 
 
 class AsKnownAtOfflineStore(OfflineStore):
     """Reads pinned versions of the lake's feature tables."""
+
+    # Values that could not be known yet are left out whether a caller asks for that or not.
+    supports_filter_by_created_timestamp = True
 
     @staticmethod
     def get_historical_features(
@@ -59,8 +75,9 @@ class AsKnownAtOfflineStore(OfflineStore):
         """For every row of ``entity_df`` the features as known at its ``event_timestamp``, in the rows' order."""
         if not isinstance(entity_df, pd.DataFrame):
             raise BadRequest(f"found {type(entity_df).__name__} for entity_df, expected a pandas frame")
-        requests = _requests(entity_df)
         joined = [_joined(view, feature_refs, full_feature_names) for view in feature_views]
+        _refuse_unanswerable(list(entity_df.columns), feature_views, joined)
+        requests = _requests(entity_df)
         tables = {view.projection.name_to_use(): _table(view.batch_source) for view in feature_views}
         carried = names(
             [*entity_df.columns, *(column for view in joined for column in view.columns.values())]
@@ -79,7 +96,8 @@ class AsKnownAtOfflineStore(OfflineStore):
             min_event_timestamp=moments.min() if len(moments) else None,
             max_event_timestamp=moments.max() if len(moments) else None,
         )
-        return _Job(compute, full_feature_names, metadata)
+        on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
+        return _Job(compute, full_feature_names, metadata, on_demand)
 
     @staticmethod
     def pull_latest_from_table_or_query(
@@ -92,13 +110,19 @@ class AsKnownAtOfflineStore(OfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
-        """Of every entity the newest row of the time range that was known at its end."""
+        """The newest row known at ``end_date`` of every entity of which a row became known since ``start_date``.
+
+        A row may become known long after it happened. By its event time an incremental
+        materialization would pass it over for ever, or put it over a newer one.
+        """
         columns = _columns(join_key_columns, feature_name_columns, timestamp_field, created_timestamp_column)
+        entity = f"PARTITION BY {names(join_key_columns) or '1'}"
         newest = (
-            f"QUALIFY row_number() OVER (PARTITION BY {names(join_key_columns) or '1'} "
-            f"ORDER BY {EVENT_TIME} DESC, {AVAILABLE_AT} DESC, {names(columns)}) = 1"
+            f"QUALIFY row_number() OVER ({entity} "
+            f"ORDER BY {EVENT_TIME} DESC, {AVAILABLE_AT} DESC, {names(columns)}) = 1 "
+            f"AND max(greatest({EVENT_TIME}, {AVAILABLE_AT})) OVER ({entity}) >= {_moment(start_date)}"
         )
-        return _pull(config, data_source, columns, start_date, end_date, newest)
+        return _pull(config, data_source, columns, None, end_date, newest)
 
     @staticmethod
     def pull_all_from_table_or_query(
@@ -122,8 +146,13 @@ class _Job(RetrievalJob):
     """A query that runs when its rows are asked for."""
 
     def __init__(
-        self, compute: Callable[[], pa.Table], full_feature_names: bool, metadata: RetrievalMetadata | None
+        self,
+        compute: Callable[[], pa.Table],
+        full_feature_names: bool = False,
+        metadata: RetrievalMetadata | None = None,
+        on_demand: Sequence[OnDemandFeatureView] = (),
     ) -> None:
+        self._on_demand = list(on_demand)
         self._compute = compute
         self._full_feature_names = full_feature_names
         self._metadata = metadata
@@ -135,8 +164,8 @@ class _Job(RetrievalJob):
 
     @property
     def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        """None yet."""
-        return []
+        """Those that Feast computes from what this store returns."""
+        return self._on_demand
 
     @property
     def metadata(self) -> RetrievalMetadata | None:
@@ -158,7 +187,7 @@ class _Job(RetrievalJob):
 
 def _stores(config: RepoConfig) -> Stores:
     settings = config.offline_store
-    home = (Path(config.repo_path or ".") / Path(settings.home).expanduser()).resolve()
+    home = (Path(config.repo_path or ".") / Path(settings.home or DEFAULT_HOME).expanduser()).resolve()
     embedded = Places.below(home)
     return Stores.open(Places(home, settings.database or embedded.database, embedded.landing))
 
@@ -169,11 +198,34 @@ def _table(source: DataSource | None) -> str:
     return source.path
 
 
+def _refuse_unanswerable(
+    asked: Sequence[str], views: Sequence[FeatureView], joined: Sequence[JoinedView]
+) -> None:
+    """Raise BadRequest for rows without the moment or a key, or with a column named like an answer."""
+    if AT not in asked:
+        found = ", ".join(asked)
+        raise BadRequest(f"found the columns {found}, expected one called {AT!r} that says as known when")
+    _refuse_taken(asked, [ROW, *(column for one in joined for column in one.columns.values())])
+    for view, one in zip(views, joined, strict=True):
+        if view.projection.join_key_map:
+            raise BadRequest(
+                f"{one.relation!r} is to be joined by other columns than its keys; ask by its keys"
+            )
+        if missing := ", ".join(key for key in one.keys if key not in asked):
+            raise BadRequest(f"entity_df has no column {missing}, by which {one.relation!r} is joined")
+
+
+def _refuse_taken(asked: Sequence[str], answers: Sequence[str]) -> None:
+    """Raise BadRequest for columns of the rows by whose name another is meant too; DuckDB ignores case."""
+    meant = Counter(column.casefold() for column in (*asked, *answers))
+    if taken := ", ".join(column for column in asked if meant[column.casefold()] > 1):
+        raise BadRequest(
+            f"entity_df has columns that cannot be told from others of the answer: {taken}; rename them"
+        )
+
+
 def _requests(entity_df: pd.DataFrame) -> pa.Table:
     """The rows with a number of their own, since Feast's callers count on their order."""
-    if AT not in entity_df.columns:
-        found = ", ".join(entity_df.columns)
-        raise BadRequest(f"found the columns {found}, expected one called {AT!r} that says as known when")
     moments = pa.array(pd.to_datetime(entity_df[AT], utc=True), MOMENT, from_pandas=True)
     rows = pa.Table.from_pandas(entity_df.drop(columns=AT), preserve_index=False)
     return rows.append_column(AT, moments).append_column(ROW, pa.array(range(len(rows)), pa.int64()))
@@ -206,7 +258,7 @@ def _pull(
         sql = f"SELECT {names(columns)} FROM pulled WHERE {where} {rest}"
         return stores.engine.rows(sql, {"pulled": stores.lake.pin(_table(source))})
 
-    return _Job(compute, full_feature_names=False, metadata=None)
+    return _Job(compute)
 
 
 def _moment(moment: datetime) -> str:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.declaration.repository import read_feature_repository
-from mlops_assets.errors import BadRequest
+from mlops_assets.errors import BadRequest, NotMaterialized
+from mlops_assets.resources.environment import DATABASE, HOME
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.stores import Places, Stores
@@ -54,6 +55,17 @@ def test_applying_again_changes_nothing_and_plan_says_so(repository):
     assert "No changes to registry" in feast(folder, "apply")
 
 
+def test_the_registry_may_be_a_postgresql_server(repository, postgres_url, tmp_path):
+    folder, printed = repository
+    served = tmp_path / "feature_repo"
+    shutil.copytree(folder, served, ignore=shutil.ignore_patterns("*.db"))
+    settings = served / "feature_store.yaml"
+    settings.write_text(settings.read_text().replace("sqlite:///data/registry.db", postgres_url))
+    assert sorted(feast(served, "apply").splitlines()) == sorted(printed.splitlines())
+    assert not (served / "data" / "registry.db").exists()
+    assert "No changes to registry" in feast(served, "plan")
+
+
 def test_plan_names_the_view_whose_declaration_changed(repository, tmp_path):
     folder, _ = repository
     changed = tmp_path / "feature_repo"
@@ -77,6 +89,7 @@ ROWS = [
     (1, at(-10), at(-10), 20),
     (1, at(-10), at(-2), 21),  # restated eight hours later
     (1, at(-1), at(3), 30),  # known only after the fact
+    (1, at(-30), at(4), 5),  # older than what is known by then
     (2, at(-24 * 8), at(-24 * 8), 99),  # older than its lifetime of seven days
 ]
 
@@ -107,6 +120,8 @@ def store(tmp_path_factory):
     feast(folder, "apply")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
+        patched.delenv(HOME, raising=False)
+        patched.delenv(DATABASE, raising=False)
         yield FeatureStore(".")
 
 
@@ -134,6 +149,47 @@ def test_the_online_store_gets_the_newest_row_that_was_known(store):
     store.materialize(at(-48), at(0), ["customer_orders"], disable_event_timestamp=False)
     online = store.get_online_features(["customer_orders:settled"], [{"customer_id": 1}, {"customer_id": 3}])
     assert online.to_dict()["settled"] == [21, None]
+
+
+def test_what_becomes_known_late_reaches_the_online_store_and_nothing_older_replaces_it(store):
+    keys = {"customer_id": [1, 2, 3]}
+    store.materialize(at(-24 * 9), at(0), ["customer_orders"])
+    for now in (at(1), at(3.5), at(5)):
+        store.materialize_incremental(now, ["customer_orders"])
+        online = store.get_online_features(["customer_orders:settled"], keys).to_dict()["settled"]
+        assert online[0] == asked(store, (1, now))[0]
+    assert online[0] == 30
+
+
+def test_the_home_is_the_platforms_own(store, tmp_path, monkeypatch):
+    from feast import FeatureStore
+
+    monkeypatch.setenv(HOME, str(tmp_path))
+    with pytest.raises(NotMaterialized):
+        asked(FeatureStore("."), (1, at(0)))
+
+
+def test_asking_for_what_is_always_done_is_no_error(store):
+    frame = pd.DataFrame({"customer_id": [1], "event_timestamp": [at(0)]})
+    answer = store.get_historical_features(
+        frame, ["customer_orders:settled"], filter_by_created_timestamp=True
+    ).to_df()
+    assert answer["settled"].tolist() == [21]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"customer_id": 1}, "found the columns customer_id, expected one called 'event_timestamp'"),
+        ({"event_timestamp": at(0)}, "no column customer_id, by which 'customer_orders' is joined"),
+        ({"customer_id": 1, "event_timestamp": at(0), "settled": 7}, "cannot be told from .*: settled"),
+        ({"customer_id": 1, "event_timestamp": at(0), "Settled": 7}, "cannot be told from .*: Settled"),
+        ({"Customer_Id": 2, "customer_id": 1, "event_timestamp": at(0)}, "Customer_Id, customer_id"),
+    ],
+)
+def test_a_request_that_would_be_answered_wrongly_is_refused(store, columns, message):
+    with pytest.raises(BadRequest, match=message):
+        store.get_historical_features(pd.DataFrame([columns]), ["customer_orders:settled"])
 
 
 def test_a_request_that_is_no_frame_or_has_no_moment_is_told_what_is_expected(store):
