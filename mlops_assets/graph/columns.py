@@ -28,14 +28,19 @@ def of_view(catalog: Catalog, view: FeatureView) -> Mapping[str, dg.TableSchema]
     return _declared(described | {name: (one.type, one.description) for name, one in view.features.items()})
 
 
-def as_stored(rows: pa.Table, declared: Mapping[str, Any]) -> Mapping[str, dg.TableSchema]:
-    """Metadata: the columns of written rows, described as the asset's own metadata declares them."""
+def as_stored(rows: pa.Table, declared: Mapping[str, Any]) -> dg.TableSchema:
+    """The columns of written rows, described as the asset's own metadata declares them."""
     schema = declared.get(SCHEMA)
     known = schema.schema if isinstance(schema, dg.TableSchemaMetadataValue) else schema
     said = {column.name: column.description for column in known.columns} if known else {}
     stored = [field for field in rows.schema if field.name != PARTITION]
     columns = [dg.TableColumn(field.name, str(field.type), said.get(field.name)) for field in stored]
-    return {SCHEMA: dg.TableSchema(columns)}
+    return dg.TableSchema(columns)
+
+
+def in_one_line(schema: dg.TableSchema) -> str:
+    """The names and types of the columns."""
+    return ", ".join(f"{column.name} {column.type}" for column in schema.columns)
 
 
 def _declared(described: Mapping[str, tuple[str, str]]) -> Mapping[str, dg.TableSchema]:

@@ -15,21 +15,26 @@ from dagster._core.execution.plan.execute_step import (
 )
 
 from mlops_assets.data.sql import WHOLE
+from mlops_assets.graph.columns import SCHEMA, in_one_line
 from mlops_assets.stores.pinned import Content
 
 
 def materializations(
-    context: dg.OutputContext, contents: Mapping[str, Content], metadata: Mapping[str, Any]
+    context: dg.OutputContext, contents: Mapping[str, Content], schema: dg.TableSchema
 ) -> Iterator[dg.AssetMaterialization]:
     """One event per written partition, for an IO manager's ``handle_output`` to yield.
 
-    metadata: what holds for all partitions; what the asset said of one partition is added to it.
+    What the asset said of a partition goes with its event. Every event names the columns; only the
+    last one, which is what the UI shows of the asset, carries the schema as a table: storing that
+    for each day of a year would cost more than writing the rows.
     """
     step = context.step_context
     key = context.asset_key
     code_version = _get_code_version(key, step)
     provenance = _get_input_provenance_data(key, step)
+    columns, newest = in_one_line(schema), list(contents)[-1:]
     for partition, content in contents.items():
+        table = {SCHEMA: schema} if partition in newest else {}
         dagster_partition = None if partition == WHOLE else partition
         said = step.get_asset_metadata(asset_key=key, partition_key=dagster_partition) or {}
         tags = _build_data_version_tags(
@@ -38,7 +43,7 @@ def materializations(
         yield dg.AssetMaterialization(
             asset_key=key,
             partition=dagster_partition,
-            metadata={**metadata, **_of(content), **said},
+            metadata={**table, **_of(content), "schema": columns, **said},
             tags=tags,
         )
     _tell_dagster_that_all_is_told(context)
