@@ -44,8 +44,9 @@ def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         model: Pinned,
     ) -> Iterator[Any]:
         from mlops_assets.steps.evaluation import evaluate, produced
-        from mlops_assets.steps.training import trained_record
+        from mlops_assets.steps.training import require_made_from, trained_record
 
+        require_made_from(stores, model, training_set)
         record = trained_record(stores, model)
         found = evaluate(stores, declared, training_set, record, timezone=timezone)
         tracking.add_metrics(record.mlflow_run_id, found.evidence.metrics)

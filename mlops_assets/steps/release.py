@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from mlops_assets.declaration.model import Model
-from mlops_assets.errors import GateRefusal
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Reign, decide
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
 from mlops_assets.steps.mirror import show
-from mlops_assets.steps.training import one_row, trained_record
+from mlops_assets.steps.training import one_row, require_made_from, trained_record
 from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Candidate, Judged, Release, Releases
@@ -34,12 +33,8 @@ def release_if_allowed(
     Raises GateRefusal when the evaluation is of another model than the one that is there now, and
     ReleaseConflict when another version is released meanwhile.
     """
+    require_made_from(stores, report, trained)
     record, evidence = trained_record(stores, trained), recorded_evidence(stores, report)
-    if evidence.model_digest != record.model_digest:
-        raise GateRefusal(
-            f"{model.name} as of {record.as_of} was trained again after it was evaluated; "
-            "materialize evaluation_report again"
-        )
     candidate = Candidate(
         model=model.name,
         as_of=record.as_of,

@@ -14,6 +14,7 @@ from mlops_assets.data.sql import PARTITION
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import feature_hash
 from mlops_assets.declaration.model import Model
+from mlops_assets.errors import GateRefusal
 from mlops_assets.modeling.training import Trained, split_inputs, train
 from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
@@ -80,6 +81,17 @@ def produced(record: TrainedRecord, training_set: Pinned) -> Produced:
 def trained_record(stores: Stores, model: Pinned) -> TrainedRecord:
     """The record of a pinned model. Raises NotMaterialized when there is none."""
     return TrainedRecord(**only_row(stores, model))
+
+
+def require_made_from(stores: Stores, made: Pinned, *sources: Pinned) -> None:
+    """Raise GateRefusal unless the newest of ``made`` was made from exactly what the sources hold now."""
+    for source in sources:
+        for content in source.contents:
+            if not all(stores.records.made_from(one, content) for one in made.contents):
+                raise GateRefusal(
+                    f"{made.table} was made before {source.table}, partition {content.partition}, was last "
+                    f"written; materialize {made.table} again, so that all that is judged belongs together"
+                )
 
 
 def one_row(values: dict[str, Any], as_of: str, *inputs: Pinned, volatile: tuple[str, ...] = ()) -> Produced:

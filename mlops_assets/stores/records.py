@@ -104,6 +104,11 @@ class Records:
         with self._database.connect() as connection:
             return [Content(**row._mapping) for row in connection.execute(query)]
 
+    def made_from(self, made: Content, source: Content) -> bool:
+        """Whether a materialization read exactly this content; equal rows written again count as the same."""
+        read = {(one.table, one.partition, one.fingerprint) for one in self.reads(made)}
+        return (source.table, source.partition, source.fingerprint) in read
+
     def verdicts(self, content: Content) -> list[Verdict]:
         """What the checks said of exactly this content, in the order they were recorded."""
         query = (

@@ -250,3 +250,37 @@ def _materialization():
     from dagster import DagsterEventType
 
     return DagsterEventType.ASSET_MATERIALIZATION
+
+
+def refusal(box: Sandbox, key, day: str) -> str:
+    result = box.run(key, first=day, raise_on_error=False)
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    return failure.step_failure_data.error.to_string()
+
+
+def test_what_is_judged_belongs_together_whatever_is_clicked_in_whatever_order(shop, tmp_path):
+    training_set, model, report, release = STORY
+    with sandbox(shop, tmp_path) as other:
+        bring_up(other)
+        before = other.stores.releases.history("returned")
+        land_orders(other.home, FIRST, DAYS, seed=1)
+        other.run(*DAILY, first="2024-03-01", last="2024-03-28")
+        other.run(training_set, first=AS_OF)
+        assert "materialize returned/model again" in refusal(other, report, AS_OF)
+        other.run(model, first=AS_OF)
+        assert "materialize returned/evaluation_report again" in refusal(other, release, AS_OF)
+        assert other.stores.releases.history("returned") == before
+        other.run(report, release, first=AS_OF)
+        assert len(other.stores.releases.history("returned")) == 2
+
+
+def test_a_release_without_any_evaluation_is_refused(shop, tmp_path):
+    training_set, model, _, release = STORY
+    with sandbox(shop, tmp_path) as other:
+        land_orders(other.home, FIRST, DAYS)
+        other.run(*SNAPSHOTS)
+        other.run(*DAILY, first="2024-03-01", last="2024-03-28")
+        other.run(training_set, model, first=AS_OF)
+        assert "nothing has been written to returned/evaluation_report yet" in refusal(other, release, AS_OF)
+        assert other.stores.releases.champion("returned") is None
