@@ -18,6 +18,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from dagster._core.events import DagsterEvent, DagsterEventType, StepMaterializationData
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage, SqliteEventLogStorage
 
+from bench.machine import described
 from mlops_assets.resources.event_log import EmbeddedEventLog
 
 LOGS = {
@@ -43,6 +44,7 @@ def main() -> None:
                 store[name].append(seconds_to_store(instance, arguments.events) / arguments.events)
                 run[name].append(seconds_to_run(instance, job) / asset_events)
     title = f"ms per event, best of {arguments.rounds}"
+    print(described())
     print(f"{title:<28}{'store':>8}{'ratio':>8}{'run':>8}{'ratio':>8}")
     for name in LOGS:
         columns = ""

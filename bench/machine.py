@@ -9,7 +9,7 @@ PACKAGES = ("dagster", "duckdb", "deltalake", "pandas", "scikit-learn", "mlflow"
 
 
 def described() -> str:
-    """One line to print above a table."""
+    """One line to print beside a table."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"{date.today()}, {os.cpu_count()} cores ({platform.machine()}), "

@@ -17,6 +17,7 @@ HEAVY = [
     "scipy.stats",
     "matplotlib",
     "pandas",
+    "pyarrow.compute",
 ]
 LOAD = """
 import json, sys

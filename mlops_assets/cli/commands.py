@@ -13,7 +13,6 @@ from mlops_assets.declaration.demo import read_demo
 from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import ImpossibleDate
-from mlops_assets.governance.evidence import Evidence
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import Written, data_runs, model_run
 from mlops_assets.graph.settling import settle
@@ -60,7 +59,7 @@ def show_status(opened: Deployment, name: str, *, console: Console) -> None:
         print_data(console, data)
     history = opened.stores.releases.history(name)
     if history:
-        print_history(console, name, history, _evidence(opened, name))
+        print_history(console, name, history)
     print_champion(console, name, opened.stores.releases.champion(name))
     console.print(
         f"\nTo look at all of it: [bold]make dev[/], then {UI}/assets/{name}/release", highlight=False
@@ -84,10 +83,3 @@ def _data_row(opened: Deployment, table: str) -> tuple[str, int, str, str, int, 
         return None
     rows, aside = sum(c.rows for c in good), sum(c.rows for c in bad)
     return table, len(good), good[0].partition, good[-1].partition, rows, aside
-
-
-def _evidence(opened: Deployment, name: str) -> dict[str, Evidence]:
-    from mlops_assets.steps.evaluation import all_evidence
-
-    report = opened.stores.lake.pin(keys.table_name(keys.of_model(name, "evaluation_report")))
-    return all_evidence(opened.stores, report)

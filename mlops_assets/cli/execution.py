@@ -26,6 +26,7 @@ from mlops_assets.graph.settling import settle
 # Says which process a run lives in, so that the runs of a killed one are not taken for alive.
 PROCESS_TAG = "mlops/process"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+INTERRUPTED = "DagsterExecutionInterruptedError"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -105,6 +106,8 @@ def _steps(deployment: Deployment, planned: PlannedRun) -> set[str]:
 def _reason(result: dg.ExecuteInProcessResult) -> str:
     failures = [event for event in result.all_events if event.is_step_failure]
     errors = [failure.step_failure_data.error for failure in failures if failure.step_failure_data.error]
+    if any(error.cls_name == INTERRUPTED for error in errors):
+        return "it was interrupted. What was written before is whole; run the command again to go on."
     messages = [_innermost(error).message.strip() for error in errors]
     return "\n".join(messages) or "it did not succeed"
 

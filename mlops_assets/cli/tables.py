@@ -14,17 +14,15 @@ VERDICT_STYLE = {"promote": "bold green", "hold": "bold yellow", "not enough dat
 METRICS = {"roc_auc": "ROC AUC", "log_loss": "log loss", "brier": "Brier", "calibration_error": "calibr."}
 
 
-def print_history(
-    console: Console, model: str, history: Sequence[Mapping[str, Any]], evidence: Mapping[str, Evidence]
-) -> None:
-    """Every verdict on a model, the newest last, then why. evidence: by as-of date, the report of now."""
+def print_history(console: Console, model: str, history: Sequence[Mapping[str, Any]]) -> None:
+    """Every verdict on a model with what it rests on, the newest last, then why."""
     table = Table(title=f"{model}: verdicts", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("as of", "", *METRICS.values(), "verdict"):
         table.add_column(column, no_wrap=True)
     for decided in history:
         made = f" → v{decided['version']}" if decided["version"] else ""
         table.add_section()
-        first, *others = _measured(evidence.get(decided["as_of"]))
+        first, *others = _measured(Evidence.from_dict(decided["measured"]))
         table.add_row(decided["as_of"], *first, _styled(decided["verdict"]) + made)
         for other in others:
             table.add_row("", *other, "", style="dim")
@@ -69,10 +67,8 @@ def _styled(verdict: str) -> str:
     return f"[{VERDICT_STYLE[verdict]}]{verdict}[/]"
 
 
-def _measured(evidence: Evidence | None) -> list[list[str]]:
+def _measured(evidence: Evidence) -> list[list[str]]:
     """The model's metrics, then those of what it is compared with."""
-    if evidence is None:
-        return [["model", *("–" for _ in METRICS)]]
     rows = [("model", evidence.metrics), ("baseline", evidence.baseline)]
     if evidence.champion is not None:
         rows.append((f"v{evidence.champion.champion_version}", evidence.champion.metrics))

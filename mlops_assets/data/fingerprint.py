@@ -6,7 +6,6 @@ import hashlib
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 
 def fingerprint(rows: pa.Table) -> str:
@@ -52,6 +51,9 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _add(digest: hashlib._Hash, values: pa.Array) -> None:
+    # Here: importing it takes 0.2 s, and the code location loads this module.
+    import pyarrow.compute as pc
+
     digest.update(np.packbits(values.is_valid().to_numpy(zero_copy_only=False)).tobytes())
     kind = values.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):

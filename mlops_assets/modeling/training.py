@@ -63,9 +63,10 @@ def train(model: Model, inputs: Inputs, rows: pd.DataFrame) -> Trained:
             f"{model.name}: none of {', '.join(inputs.columns) or 'its inputs'} has a value in the training "
             "window; materialize the features for its days."
         )
-    fitted = build_pipeline(model.estimator, usable, seed=model.seed).fit(frame(training, usable), labels)
-    baseline = build_pipeline(model.baseline, usable, seed=model.seed).fit(frame(training, usable), labels)
-    digest = hashlib.sha256(score(fitted, usable, training).tobytes()).hexdigest()[:32]
+    prepared = frame(training, usable)
+    fitted = build_pipeline(model.estimator, usable, seed=model.seed).fit(prepared, labels)
+    baseline = build_pipeline(model.baseline, usable, seed=model.seed).fit(prepared, labels)
+    digest = hashlib.sha256(_probabilities(fitted, prepared).tobytes()).hexdigest()[:32]
     return Trained(fitted, baseline, usable, empty, len(training), digest)
 
 
@@ -73,8 +74,7 @@ def score(pipeline: Pipeline, inputs: Inputs, rows: pd.DataFrame) -> Scores:
     """The probability of the positive class, shape (n,), in the order of ``rows``."""
     if rows.empty:
         return np.empty(0)
-    probabilities: Scores = pipeline.predict_proba(frame(rows, inputs))[:, 1]
-    return np.ascontiguousarray(probabilities, dtype=np.float64)
+    return _probabilities(pipeline, frame(rows, inputs))
 
 
 def frame(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
@@ -88,6 +88,11 @@ def frame(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
     }
     numbers = {column: _as_numbers(rows[column]) for column in inputs.numbers}
     return pd.DataFrame({**text, **numbers}, index=rows.index)
+
+
+def _probabilities(pipeline: Pipeline, prepared: pd.DataFrame) -> Scores:
+    probabilities: Scores = pipeline.predict_proba(prepared)[:, 1]
+    return np.ascontiguousarray(probabilities, dtype=np.float64)
 
 
 def _as_numbers(values: pd.Series[Any]) -> pd.Series[float]:

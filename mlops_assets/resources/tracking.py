@@ -44,7 +44,7 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         key = uuid4().hex
         self._tracked.opened(key, context.run.run_id)
         run_id = self._store.start(key, experiment, name, tags)
-        door = _dagster_mlflow(context, experiment, run_id, self._uri)
+        door = _dagster_mlflow(context, experiment, name, run_id, self._uri)
         try:
             yield _Run(run_id, door)
         except BaseException:
@@ -77,6 +77,8 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def _store(self) -> "MlflowStore":
+        # MLflow asks this when it is imported, so later is too late.
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         # Imported here: mlflow takes seconds, and the code location must load without it.
         from mlops_assets.stores.registry import MlflowStore
 
@@ -111,9 +113,8 @@ class _Run:
         )
 
 
-def _dagster_mlflow(context: Any, experiment: str, run_id: str, uri: str) -> Any:
-    """dagster-mlflow's resource, attached to a run that is there already."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+def _dagster_mlflow(context: Any, experiment: str, name: str, run_id: str, uri: str) -> Any:
+    """dagster-mlflow's resource, attached to a run that is there already; it calls runs after their job."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
         from dagster_mlflow.resources import MlFlow
@@ -121,6 +122,9 @@ def _dagster_mlflow(context: Any, experiment: str, run_id: str, uri: str) -> Any
         config = {"experiment_name": experiment, "mlflow_tracking_uri": uri, "mlflow_run_id": run_id}
         return MlFlow(
             SimpleNamespace(
-                log=context.log, dagster_run=context.run, run_id=context.run.run_id, resource_config=config
+                log=context.log,
+                dagster_run=SimpleNamespace(job_name=name),
+                run_id=context.run.run_id,
+                resource_config=config,
             )
         )

@@ -83,12 +83,6 @@ def recorded_evidence(stores: Stores, report: Pinned) -> Evidence:
     return Evidence.from_dict(json.loads(only_row(stores, report)["evidence"]))
 
 
-def all_evidence(stores: Stores, reports: Pinned) -> dict[str, Evidence]:
-    """The evidence of every as-of date of the pinned reports."""
-    rows = stores.engine.rows("SELECT as_of, evidence FROM reports", {"reports": reports}).to_pylist()
-    return {row["as_of"]: Evidence.from_dict(json.loads(row["evidence"])) for row in rows}
-
-
 def canonical(evidence: Evidence) -> str:
     """The evidence as JSON, spelled the same wherever it is equal."""
     return json.dumps(evidence.to_dict(), sort_keys=True)

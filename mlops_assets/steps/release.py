@@ -61,7 +61,7 @@ def judge(
     reigning = Reign(rival.version, rival.as_of) if rival else None
     decision = decide(evidence, model.gates, reigning=reigning)
     version = champion.version if champion else None
-    return releases.record(candidate, decision, champion=version, at=at, run_id=run_id)
+    return releases.record(candidate, evidence, decision, champion=version, at=at, run_id=run_id)
 
 
 def produced(judged: Judged, as_of: str, verdicts: tuple[Verdict, ...], *inputs: Pinned) -> Produced:

@@ -57,6 +57,7 @@ decision = sa.Table(
     sa.Column("as_of", sa.Text, nullable=False),
     sa.Column("model_digest", sa.Text, nullable=False),
     sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("measured", sa.JSON, nullable=False),
     sa.Column("champion_version", sa.Integer),
     sa.Column("verdict", sa.Text, nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),

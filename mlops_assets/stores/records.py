@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,10 +36,10 @@ class Records:
 
     def _adopt(self, version: int, commit: Commit) -> None:
         with self._database.begin() as connection:
-            for partition, record in commit.partitions.items():
-                key = {"table_name": commit.table, "partition": partition, "version": version}
-                if not _exists(connection, key):
-                    _insert(connection, key, commit, record)
+            there = _ids(connection, commit.table, version)
+            missing = {key: one for key, one in commit.partitions.items() if key not in there}
+            if missing:
+                _insert(connection, version, commit, missing)
 
     def contents(
         self, table: str, *, up_to: int | None = None, partitions: Sequence[str] | None = None
@@ -158,29 +158,42 @@ def _id_of(content: Content) -> sa.ScalarSelect[Any]:
     )
 
 
-def _exists(connection: sa.Connection, key: dict[str, Any]) -> bool:
-    query = sa.select(materialization.c.id).filter_by(**key)
-    return connection.execute(query).first() is not None
+def _ids(connection: sa.Connection, table: str, version: int) -> dict[str, int]:
+    """The materializations of one table version, by partition."""
+    m = materialization
+    query = sa.select(m.c.partition, m.c.id).where(m.c.table_name == table, m.c.version == version)
+    return {row.partition: row.id for row in connection.execute(query)}
 
 
-def _insert(connection: sa.Connection, key: dict[str, Any], commit: Commit, record: PartitionRecord) -> None:
-    row = {
-        **key,
+def _insert(
+    connection: sa.Connection, version: int, commit: Commit, records: Mapping[str, PartitionRecord]
+) -> None:
+    """A statement for each kind of row, however many partitions: a range commit has hundreds."""
+    rows = [_materialization(commit, version, key, record) for key, record in records.items()]
+    connection.execute(sa.insert(materialization), rows)
+    ids = _ids(connection, commit.table, version)
+    readings = [_reading(ids[key], read) for key, record in records.items() for read in record.reads]
+    if readings:
+        connection.execute(sa.insert(reading), readings)
+    verdicts = [_verdict(ids[key], one) for key, record in records.items() for one in record.verdicts]
+    if verdicts:
+        connection.execute(sa.insert(verdict), verdicts)
+
+
+def _materialization(commit: Commit, version: int, partition: str, record: PartitionRecord) -> dict[str, Any]:
+    return {
         **vars(commit.provenance),
+        "table_name": commit.table,
+        "version": version,
+        "partition": partition,
         "rows": record.rows,
         "fingerprint": record.fingerprint,
     }
-    inserted = connection.execute(sa.insert(materialization).values(row))
-    assert inserted.inserted_primary_key is not None
-    owner = {"materialization_id": inserted.inserted_primary_key[0]}
-    if record.reads:
-        connection.execute(sa.insert(reading), [{**owner, **_reading(read)} for read in record.reads])
-    if record.verdicts:
-        connection.execute(sa.insert(verdict), [{**owner, **_verdict(one)} for one in record.verdicts])
 
 
-def _reading(read: Content) -> dict[str, Any]:
+def _reading(owner: int, read: Content) -> dict[str, Any]:
     return {
+        "materialization_id": owner,
         "table_name": read.table,
         "partition": read.partition,
         "version": read.version,
@@ -188,8 +201,9 @@ def _reading(read: Content) -> dict[str, Any]:
     }
 
 
-def _verdict(one: Verdict) -> dict[str, Any]:
+def _verdict(owner: int, one: Verdict) -> dict[str, Any]:
     return {
+        "materialization_id": owner,
         "check_name": one.check,
         "passed": one.passed,
         "blocking": one.blocking,

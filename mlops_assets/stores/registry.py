@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow import MlflowClient
+from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from mlops_assets.errors import NotMaterialized
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.tracking import EndedAs
 
@@ -101,8 +103,24 @@ class MlflowStore:
             "mlops/artifact_digest": release.artifact_digest,
             "dagster/run_id": release.run_id,
         }
-        source = f"runs:/{release.mlflow_run_id}/{MODEL}"
+        logged = self._logged_model(release)
         made = self._client.create_model_version(
-            release.model, source, run_id=release.mlflow_run_id, tags=tags
+            release.model,
+            logged.artifact_location,
+            run_id=release.mlflow_run_id,
+            model_id=logged.model_id,
+            tags=tags,
         )
         return str(made.version)
+
+    def _logged_model(self, release: Release) -> LoggedModel:
+        """The model that the release's run logged; MLflow keeps it apart from the run's own artifacts."""
+        experiment = self._client.get_run(release.mlflow_run_id).info.experiment_id
+        found = self._client.search_logged_models(
+            [experiment], filter_string=f"source_run_id = '{release.mlflow_run_id}'"
+        )
+        if not found:
+            raise NotMaterialized(
+                f"MLflow run {release.mlflow_run_id} holds no model to show as {release.model}"
+            )
+        return found[0]

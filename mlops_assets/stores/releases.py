@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlops_assets.errors import ReleaseConflict
+from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision, Reason
 from mlops_assets.stores.database import decision as decisions
 from mlops_assets.stores.database import release as releases
@@ -85,9 +86,16 @@ class Releases:
         return _release(row) if row else None
 
     def record(
-        self, candidate: Candidate, decision: Decision, *, champion: int | None, at: str, run_id: str
+        self,
+        candidate: Candidate,
+        evidence: Evidence,
+        decision: Decision,
+        *,
+        champion: int | None,
+        at: str,
+        run_id: str,
     ) -> Judged:
-        """Write down a verdict, and the version it makes when it promotes.
+        """Write down a verdict with the evidence it rests on, and the version it makes when it promotes.
 
         champion: the version the decision was taken against; when another one reigns by now,
         ReleaseConflict is raised and nothing is written. A candidate is judged once: a verdict
@@ -103,7 +111,7 @@ class Releases:
                     version = _version_of(connection, candidate)
                     if version is None:
                         version = _insert_release(connection, candidate, champion, at, run_id)
-                _insert_decision(connection, candidate, decision, champion, version, at, run_id)
+                _insert_decision(connection, candidate, evidence, decision, champion, version, at, run_id)
         except sa.exc.IntegrityError as error:
             raise _conflict(candidate) from error
         judged = self.judged(candidate)
@@ -131,13 +139,17 @@ class Releases:
             connection.execute(update)
 
     def history(self, model: str) -> list[Mapping[str, Any]]:
-        """Every verdict in the order it was reached: as_of, verdict, version, reasons, decided_at, run_id."""
+        """Every verdict in the order it was reached.
+
+        Each with as_of, verdict, version, reasons, measured (the evidence), decided_at and run_id.
+        """
         query = (
             sa.select(
                 decisions.c.as_of,
                 decisions.c.verdict,
                 decisions.c.version,
                 decisions.c.reasons,
+                decisions.c.measured,
                 decisions.c.decided_at,
                 decisions.c.run_id,
             )
@@ -213,6 +225,7 @@ def _insert_release(
 def _insert_decision(
     connection: sa.Connection,
     candidate: Candidate,
+    evidence: Evidence,
     decision: Decision,
     champion: int | None,
     version: int | None,
@@ -225,6 +238,7 @@ def _insert_decision(
             as_of=candidate.as_of,
             model_digest=candidate.model_digest,
             evidence=candidate.evidence,
+            measured=evidence.to_dict(),
             champion_version=champion,
             verdict=decision.verdict,
             reasons=[vars(reason) for reason in decision.reasons],

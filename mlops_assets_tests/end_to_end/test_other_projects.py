@@ -1,12 +1,16 @@
 """Other teams' declarations, with no change to the machinery: a second model, another source, the Python door."""
 
+import json
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
+from mlops_assets.modeling.serialization import from_files
+from mlops_assets.modeling.training import frame, score
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
 FIRST, DAYS, AS_OF = date(2024, 3, 1), 30, "2024-03-29"
@@ -99,6 +103,28 @@ def test_another_source_entity_and_label_end_in_a_released_champion(box):
     assert (champion.version, champion.as_of, champion.mlflow_version) == (1, AS_OF, "1")
     (released,) = box.rows("returned/release")
     assert released["verdict"] == "promote"
+
+
+def test_mlflow_shows_the_champion_with_its_origin_and_can_load_it(box):
+    import mlflow
+
+    champion = box.stores.releases.champion("returned")
+    uri = f"sqlite:///{box.home / 'mlflow.db'}"
+    client = mlflow.MlflowClient(uri, uri)
+    shown = client.get_model_version_by_alias("returned", "champion")
+    assert (str(shown.version), shown.run_id) == (champion.mlflow_version, champion.mlflow_run_id)
+    run = client.get_run(shown.run_id)
+    assert run.info.run_name == f"returned as of {AS_OF}"
+    tables = json.loads(run.data.tags["mlops/table_versions"])
+    assert {"validated/orders", "features/customer_orders", "returned/training_set"} <= tables.keys()
+    for tag in ("dagster/run_id", "dagster/partition", "mlops/feature_hash", "mlops/code_version"):
+        assert run.data.tags[tag]
+    rows = pd.DataFrame(box.rows("returned/training_set")).head(50)
+    ours = from_files(box.stores.artifacts.load(champion.artifact_digest))
+    mlflow.set_tracking_uri(uri)
+    theirs = mlflow.sklearn.load_model("models:/returned@champion")
+    features = frame(rows, ours.inputs)
+    assert (theirs.predict_proba(features)[:, 1] == score(ours.model, ours.inputs, rows)).all()
 
 
 def test_the_same_as_of_date_in_a_fresh_home_gives_the_same_data_and_the_same_scores(shop, box, tmp_path):

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import dagster as dg
 import pytest
 
+from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision
 from mlops_assets.graph.settling import settle, settling_sensor
 from mlops_assets.stores.releases import Candidate
@@ -84,7 +85,10 @@ def test_an_mlflow_run_whose_dagster_run_is_gone_counts_as_killed(stores, tracki
 
 def release(stores: Stores, as_of: str, champion: int | None) -> None:
     candidate = Candidate("model", as_of, f"digest {as_of}", "files", f"evidence {as_of}", "mlflow run")
-    stores.releases.record(candidate, Decision("promote", ()), champion=champion, at="now", run_id="run")
+    evidence = Evidence("model", as_of, f"digest {as_of}", 1, 1, as_of, as_of, {}, {})
+    stores.releases.record(
+        candidate, evidence, Decision("promote", ()), champion=champion, at="now", run_id="run"
+    )
 
 
 def test_releases_that_were_recorded_and_never_shown_are_shown_in_order_the_newest_as_champion(

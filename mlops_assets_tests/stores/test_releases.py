@@ -5,12 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from mlops_assets.errors import ReleaseConflict
+from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision, Reason
 from mlops_assets.stores.database import open_database
 from mlops_assets.stores.releases import Candidate, Releases
 
 YES = Decision("promote", (Reason("floor", "promote", "good enough"),))
 NO = Decision("hold", (Reason("floor", "hold", "not good enough"),))
+
+
+EVIDENCE = Evidence("model", "2024-01-01", "a", 100, 20, "2023-12-01", "2023-12-31", {"roc_auc": 0.7}, {})
 
 
 @pytest.fixture
@@ -23,7 +27,9 @@ def candidate(as_of: str, digest: str = "a", evidence: str = "e") -> Candidate:
 
 
 def record(releases: Releases, who: Candidate, what: Decision, champion: int | None):
-    return releases.record(who, what, champion=champion, at="2024-01-01T00:00:00+00:00", run_id="run")
+    return releases.record(
+        who, EVIDENCE, what, champion=champion, at="2024-01-01T00:00:00+00:00", run_id="run"
+    )
 
 
 def test_the_first_release_is_version_one_and_reigns(releases):
@@ -38,6 +44,7 @@ def test_a_model_that_is_held_has_a_verdict_and_no_version(releases):
     assert judged.release is None
     assert releases.champion("model") is None
     (told,) = releases.history("model")
+    assert Evidence.from_dict(told["measured"]) == EVIDENCE
     assert (told["verdict"], told["version"], told["reasons"]) == ("hold", None, [vars(NO.reasons[0])])
 
 
