@@ -50,7 +50,7 @@ def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         record = trained_record(stores, model)
         found = evaluate(stores, declared, training_set, record, timezone=timezone)
         tracking.add_metrics(record.mlflow_run_id, found.evidence.metrics)
-        metadata = {**_told(found.evidence), "evaluation": picture(found.plot, "evaluation")}
+        metadata = {"evaluation": picture(found.plot, "evaluation"), **_told(found.evidence)}
         say_of_partitions(context, stage.key, {context.partition_key: metadata})
         yield from write_and_tell(context, {stage.key: produced(found.evidence, training_set, model)})
 
@@ -63,10 +63,10 @@ def _told(evidence: Evidence) -> dict[str, Any]:
     if champion is not None:
         columns[f"champion, version {champion.champion_version}"] = champion.metrics
     return {
+        "comparison": dg.MetadataValue.md(_comparison_table(columns)),
         **evidence.metrics,
         "evaluated_rows": evidence.rows,
         "positive_rows": evidence.positives,
-        "comparison": dg.MetadataValue.md(_comparison_table(columns)),
         "notes": evidence.notes,
     }
 

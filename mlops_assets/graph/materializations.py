@@ -43,7 +43,7 @@ def materializations(
         yield dg.AssetMaterialization(
             asset_key=key,
             partition=dagster_partition,
-            metadata={**table, **_of(content), "schema": columns, **said},
+            metadata={**said, **_of(content), "schema": columns, **table},
             tags=tags,
         )
     _tell_dagster_that_all_is_told(context)
