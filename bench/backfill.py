@@ -90,9 +90,7 @@ def in_a_fresh_folder(run: Callable[[Path], str]) -> tuple[float, str]:
 def execute(command: list[str | Path], folder: Path) -> str:
     mine = ("MLOPS_", "DAGSTER_", "MLFLOW_", "PYTHONDONTWRITEBYTECODE")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(mine)}
-    # For both, so that neither wins by it: spinning threads make a fit several times slower when others
-    # use the machine, and the ratio would tell who was unlucky.
-    environment |= {"MLOPS_HOME": str(folder), "COLUMNS": "120", "OMP_WAIT_POLICY": "PASSIVE"}
+    environment |= {"MLOPS_HOME": str(folder), "COLUMNS": "120"}
     done = subprocess.run(
         command,
         cwd=REPOSITORY,
