@@ -7,7 +7,6 @@ READY := $(VENV)/ready
 export MLOPS_HOME ?= $(CURDIR)/.mlops
 export DAGSTER_HOME ?= $(MLOPS_HOME)/dagster
 export MLFLOW_DISABLE_TELEMETRY := true
-export OMP_NUM_THREADS ?= 2
 # mlops_assets/cli/deployment.py says why.
 export DAGSTER_EVENT_BATCH_SIZE ?= 100
 # Some shells forbid bytecode; without it every process compiles thousands of modules anew.

@@ -15,6 +15,7 @@ from mlops_assets.data.training_set import LABEL, USE
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import TrainingRefused
 from mlops_assets.modeling.estimators import Inputs, build_pipeline
+from mlops_assets.modeling.threads import a_core_to_spare
 
 Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
 
@@ -64,8 +65,9 @@ def train(model: Model, inputs: Inputs, rows: pd.DataFrame) -> Trained:
             "window; materialize the features for its days."
         )
     prepared = frame(training, usable)
-    fitted = build_pipeline(model.estimator, usable, seed=model.seed).fit(prepared, labels)
-    baseline = build_pipeline(model.baseline, usable, seed=model.seed).fit(prepared, labels)
+    with a_core_to_spare():
+        fitted = build_pipeline(model.estimator, usable, seed=model.seed).fit(prepared, labels)
+        baseline = build_pipeline(model.baseline, usable, seed=model.seed).fit(prepared, labels)
     digest = hashlib.sha256(_probabilities(fitted, prepared).tobytes()).hexdigest()[:32]
     return Trained(fitted, baseline, usable, empty, len(training), digest)
 
@@ -91,7 +93,8 @@ def frame(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
 
 
 def _probabilities(pipeline: Pipeline, prepared: pd.DataFrame) -> Scores:
-    probabilities: Scores = pipeline.predict_proba(prepared)[:, 1]
+    with a_core_to_spare():
+        probabilities: Scores = pipeline.predict_proba(prepared)[:, 1]
     return np.ascontiguousarray(probabilities, dtype=np.float64)
 
 
