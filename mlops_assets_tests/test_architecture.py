@@ -41,7 +41,6 @@ ONE_DOOR: dict[str, set[str]] = {
         "stores/database.py",
         "stores/records.py",
         "stores/releases.py",
-        "stores/stores.py",
         "stores/tracked.py",
         "resources/event_log.py",
     },

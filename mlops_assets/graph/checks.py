@@ -7,7 +7,7 @@ import dagster as dg
 
 from mlops_assets.data.sql import WHOLE
 from mlops_assets.governance.verdicts import Verdict
-from mlops_assets.stores.lake import Produced
+from mlops_assets.stores.produced import Produced
 
 
 def check_specs(

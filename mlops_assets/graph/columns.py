@@ -1,15 +1,17 @@
 """What the columns of a table mean, for those who look at it in the UI."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 SCHEMA = "dagster/column_schema"
 TIMES = {EVENT_TIME: "When it happened", AVAILABLE_AT: "When it could be known"}
@@ -28,7 +30,7 @@ def of_view(catalog: Catalog, view: FeatureView) -> Mapping[str, dg.TableSchema]
     return _declared(described | {name: (one.type, one.description) for name, one in view.features.items()})
 
 
-def as_stored(rows: pa.Table, declared: Mapping[str, Any]) -> dg.TableSchema:
+def as_stored(rows: "pa.Table", declared: Mapping[str, Any]) -> dg.TableSchema:
     """The columns of written rows, described as the asset's own metadata declares them."""
     schema = declared.get(SCHEMA)
     known = schema.schema if isinstance(schema, dg.TableSchemaMetadataValue) else schema

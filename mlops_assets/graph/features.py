@@ -11,7 +11,6 @@ from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import write_and_tell
-from mlops_assets.steps.features import compute_view
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
@@ -37,6 +36,8 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
     def rows(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], **tables: Pinned
     ) -> Iterator[Any]:
+        from mlops_assets.steps.features import compute_view
+
         computed = compute_view(stores.engine, catalog, view, tables, partitions.produced(context, days))
         yield from write_and_tell(context, {key: computed})
 

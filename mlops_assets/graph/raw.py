@@ -11,7 +11,6 @@ from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.source import Source, Table
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
-from mlops_assets.steps.ingestion import ingest
 from mlops_assets.stores.stores import Stores
 
 
@@ -34,6 +33,8 @@ def raw_asset(source: Source, table: Table) -> dg.AssetsDefinition:
         metadata={"licence": source.licence} if source.licence else None,
     )
     def raw(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> Iterator[Any]:
+        from mlops_assets.steps.ingestion import ingest
+
         found = ingest(stores, source, table, partitions.produced(context, days))
         yield from write_and_tell(context, {key: found})
 

@@ -13,7 +13,6 @@ from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.features import view_input
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
-from mlops_assets.steps.training_set import assemble_training_set
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
@@ -57,6 +56,8 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         labelled_events: Pinned,
         **views: Pinned,
     ) -> Iterator[Any]:
+        from mlops_assets.steps.training_set import assemble_training_set
+
         as_of = context.partition_key
         found = assemble_training_set(stores.engine, catalog, model, labelled_events, views, as_of)
         say_of_partitions(context, stage.key, {as_of: {"events_by_use": dict(found.uses)}})

@@ -12,7 +12,6 @@ from mlops_assets.declaration.source import Source, Table
 from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.metadata import say_of_partitions
-from mlops_assets.steps.validation import judge
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
@@ -52,6 +51,8 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
     def validate(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], raw: Pinned
     ) -> Iterator[Any]:
+        from mlops_assets.steps.validation import judge
+
         judged = judge(stores.engine, table, raw, partitions.produced(context, days))
         say_of_partitions(context, good, {day: _told(counts) for day, counts in judged.counts.items()})
         yield from write_and_tell(context, {good: judged.validated, bad: judged.quarantined})

@@ -2,19 +2,21 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION, WHOLE
 from mlops_assets.graph.columns import as_stored
 from mlops_assets.graph.keys import table_name
 from mlops_assets.graph.materializations import materializations
 from mlops_assets.stores.commit import Provenance
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class LakeIOManager(dg.IOManager):
@@ -37,8 +39,9 @@ class LakeIOManager(dg.IOManager):
 
     def load_input(self, context: dg.InputContext) -> Any:
         """The upstream partitions this run reads, pinned; refused when a blocking check failed for them."""
-        # Imported by runs only: the code location loads without pandas.
+        # Imported by runs only: the code location loads without them.
         import pandas as pd
+        import pyarrow as pa
 
         partitions = list(context.asset_partition_keys) if context.has_asset_partitions else None
         pinned = self._stores.lake.pin(table_name(context.asset_key), partitions)
@@ -49,7 +52,7 @@ class LakeIOManager(dg.IOManager):
             return self._read(pinned).to_pandas()
         return pinned
 
-    def _read(self, pinned: Pinned) -> pa.Table:
+    def _read(self, pinned: Pinned) -> "pa.Table":
         return self._stores.engine.rows("SELECT * FROM pinned", {"pinned": pinned})
 
 
@@ -70,6 +73,7 @@ def _provenance(context: dg.OutputContext) -> Provenance:
 
 def _whole(rows: Any, partitions: list[str]) -> Produced:
     import pandas as pd
+    import pyarrow as pa
 
     if isinstance(rows, pd.DataFrame):
         rows = pa.Table.from_pandas(rows, preserve_index=False)

@@ -18,8 +18,8 @@ from mlops_assets.modeling.report import evaluation_plot
 from mlops_assets.modeling.serialization import Loaded, from_files
 from mlops_assets.modeling.training import Scores, score
 from mlops_assets.steps.training import TrainedRecord, one_row, only_row
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 

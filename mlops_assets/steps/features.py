@@ -9,8 +9,8 @@ from mlops_assets.data.features import view_rows
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.stores.engine import Engine
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Content, Pinned
+from mlops_assets.stores.produced import Produced
 
 
 def compute_view(

@@ -14,8 +14,8 @@ from mlops_assets.declaration.source import LandedFile, PackageFile, Source, Tab
 from mlops_assets.errors import SourceUnreadable
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.files import SourceFile
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Content
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
 
 V = TypeVar("V")

@@ -11,8 +11,8 @@ from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
 from mlops_assets.steps.mirror import show
 from mlops_assets.steps.training import one_row, require_made_from, trained_record
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Candidate, Judged, Release, Releases
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking

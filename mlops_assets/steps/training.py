@@ -16,8 +16,8 @@ from mlops_assets.declaration.identity import feature_hash
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import GateRefusal
 from mlops_assets.modeling.training import Trained, split_inputs, train
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
 
 # Where the bytes are and who tracked the run differ between equal trainings.

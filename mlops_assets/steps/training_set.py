@@ -12,8 +12,8 @@ from mlops_assets.data.training_set import PREDICTED_AT, USE, Horizon, labelled_
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.stores.engine import Engine
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.produced import Produced
 
 
 @dataclass(frozen=True)

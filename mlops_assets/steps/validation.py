@@ -20,8 +20,8 @@ from mlops_assets.data.validation import (
 )
 from mlops_assets.declaration.source import Table, table_columns
 from mlops_assets.stores.engine import Engine, Session
-from mlops_assets.stores.lake import Produced
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.produced import Produced
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +15,9 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from mlops_assets.data.fingerprint import fingerprint, type_name
 from mlops_assets.data.sql import PARTITION, text
 from mlops_assets.errors import GateRefusal, NotMaterialized, SchemaChanged
-from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord, Provenance
 from mlops_assets.stores.pinned import Content, Pinned
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.records import Records
 
 # Writers to other partitions of the same table do not conflict in meaning, only in the log.
@@ -27,23 +26,6 @@ COMMIT_ATTEMPTS = 20
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 # The commits hold the records, so they outlive the thirty days after which Delta drops old ones.
 CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
-
-
-@dataclass(frozen=True)
-class Produced:
-    """What an asset made: the whole of some partitions of its table.
-
-    rows: with a ``partition`` column; a partition in ``partitions`` without rows becomes empty.
-    reads: for each partition, the exact contents it was made from.
-    verdicts: for each partition, what its checks said.
-    volatile: columns that name places or moments and so are left out of the fingerprint.
-    """
-
-    rows: pa.Table
-    partitions: Sequence[str]
-    reads: Mapping[str, tuple[Content, ...]] = field(default_factory=dict)
-    verdicts: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
-    volatile: tuple[str, ...] = ()
 
 
 class Lake:

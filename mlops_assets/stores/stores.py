@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
-
-from mlops_assets.stores.artifacts import Artifacts
-from mlops_assets.stores.database import open_database
-from mlops_assets.stores.engine import Engine
-from mlops_assets.stores.files import Files
-from mlops_assets.stores.lake import Lake
-from mlops_assets.stores.records import Records
-from mlops_assets.stores.releases import Releases
-from mlops_assets.stores.tracked import TrackedRuns
+if TYPE_CHECKING:
+    from mlops_assets.stores.artifacts import Artifacts
+    from mlops_assets.stores.engine import Engine
+    from mlops_assets.stores.files import Files
+    from mlops_assets.stores.lake import Lake
+    from mlops_assets.stores.records import Records
+    from mlops_assets.stores.releases import Releases
+    from mlops_assets.stores.tracked import TrackedRuns
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,18 @@ class Stores:
     @classmethod
     def open(cls, places: Places) -> Stores:
         """Open, and create what is missing."""
+        # Imported here: the code location names stores, and only runs open them.
+        from mlops_assets.stores.artifacts import Artifacts
+        from mlops_assets.stores.database import open_database
+        from mlops_assets.stores.engine import Engine
+        from mlops_assets.stores.files import Files
+        from mlops_assets.stores.lake import Lake
+        from mlops_assets.stores.records import Records
+        from mlops_assets.stores.releases import Releases
+        from mlops_assets.stores.tracked import TrackedRuns
+
         places.home.mkdir(parents=True, exist_ok=True)
-        database: sa.Engine = open_database(places.database)
+        database = open_database(places.database)
         records = Records(database)
         return cls(
             places=places,

@@ -14,7 +14,7 @@ from mlops_assets.declaration.repository import read_feature_repository
 from mlops_assets.errors import BadRequest, NotMaterialized
 from mlops_assets.resources.environment import DATABASE, HOME
 from mlops_assets.stores.commit import Provenance
-from mlops_assets.stores.lake import Produced
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Places, Stores
 from mlops_assets_tests.sandbox import REAL, SHOP
 

@@ -7,7 +7,8 @@ import pyarrow as pa
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.database import open_database
 from mlops_assets.stores.engine import Engine
-from mlops_assets.stores.lake import Lake, Produced
+from mlops_assets.stores.lake import Lake
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.records import Records
 
 

@@ -15,7 +15,7 @@ from mlops_assets.errors import GateRefusal, NotMaterialized, SchemaChanged
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.database import materialization, open_database
 from mlops_assets.stores.engine import Engine
-from mlops_assets.stores.lake import Produced
+from mlops_assets.stores.produced import Produced
 from mlops_assets_tests.stores.commits import by, opened_lake, produced, values
 
 FAILED = Verdict("quarantined_share", False, "12% are bad", blocking=True)

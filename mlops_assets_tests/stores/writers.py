@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from mlops_assets.stores.lake import Produced
+from mlops_assets.stores.produced import Produced
 from mlops_assets_tests.stores.commits import by, opened_lake, produced
 
 
