@@ -54,13 +54,13 @@ def _add(digest: hashlib._Hash, values: pa.Array) -> None:
     # Here: importing it takes 0.2 s, and the code location loads this module.
     import pyarrow.compute as pc
 
-    digest.update(np.packbits(values.is_valid().to_numpy(zero_copy_only=False)).tobytes())
+    digest.update(np.packbits(_validity(values)).tobytes())
     kind = values.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         digest.update(_bytes(pc.list_value_length(values), pa.int64()))
         _add(digest, values.flatten())
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        text = values.cast(pa.large_string()).fill_null("")
+        text = _without_nulls(values.cast(pa.large_string()), "")
         digest.update(_bytes(pc.binary_length(text), pa.int64()))
         digest.update(_text_bytes(text))
     elif pa.types.is_null(kind):
@@ -77,9 +77,21 @@ def _add(digest: hashlib._Hash, values: pa.Array) -> None:
         raise TypeError(f"a column of type {kind} has no fingerprint; cast it in the SQL that makes it")
 
 
+def _validity(values: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    if values.null_count == 0:
+        return np.ones(len(values), dtype=np.bool_)
+    valid: np.ndarray[tuple[int], np.dtype[np.bool_]] = values.is_valid().to_numpy(zero_copy_only=False)
+    return valid
+
+
+def _without_nulls(values: pa.Array, instead: int | str) -> pa.Array:
+    # Most columns of most days have none; filling them all the same made fingerprints 1.7 times slower.
+    return values.fill_null(instead) if values.null_count else values
+
+
 def _bytes(values: pa.Array, kind: pa.DataType) -> bytes:
-    filled: np.ndarray[tuple[int], np.dtype[np.generic]] = (
-        values.cast(kind).fill_null(0).to_numpy(zero_copy_only=False)
+    filled: np.ndarray[tuple[int], np.dtype[np.generic]] = _without_nulls(values.cast(kind), 0).to_numpy(
+        zero_copy_only=False
     )
     return filled.tobytes()
 
