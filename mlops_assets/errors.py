@@ -3,7 +3,7 @@
 MlopsError
 ├── DeclarationError      what a team wrote cannot mean anything
 │   └── UnknownName       it names something that does not exist
-├── BadEnvironment        an environment variable says something that cannot be meant
+├── BadEnvironment        the environment says something that cannot be meant, or names what cannot be opened
 ├── OtherVersion          a database was made by another version of the platform
 ├── SourceUnreadable      the rows of a source cannot be had
 ├── NotMaterialized       a table or partition was asked for before it exists
@@ -62,7 +62,7 @@ class UnknownName(DeclarationError):
 
 
 class BadEnvironment(MlopsError):
-    """An environment variable of the platform has a value it cannot have."""
+    """The environment has a value it cannot have, or names a place that cannot be used."""
 
 
 class OtherVersion(MlopsError):
@@ -107,6 +107,14 @@ class ReleaseConflict(MlopsError):
 
 class ArtifactMismatch(MlopsError):
     """Stored bytes differ from the digest that was recorded when they were written."""
+
+
+def outermost(error: BaseException) -> MlopsError | None:
+    """The first error of ours from the outside in, among an error and its causes."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, MlopsError):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

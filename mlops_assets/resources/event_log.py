@@ -7,20 +7,18 @@ Dagster's schema and queries, so only how they reach the file is said here. In `
     event_log_storage:
       module: mlops_assets.resources.event_log
       class: EmbeddedEventLog
-      config:
-        base_dir: {env: DAGSTER_HOME}
+      config: {}
 """
 
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from dagster import EventLogEntry
+from dagster import DagsterInstance, EventLogEntry, Field, StringSource
 from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
 from dagster._core.storage.event_log.schema import SqlEventLogStorageMetadata, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite import consolidated_sqlite_event_log
@@ -31,13 +29,16 @@ from dagster._core.storage.sql import get_alembic_config, stamp_alembic_rev
 from dagster._serdes import ConfigurableClassData
 from dagster._utils.concurrency import ConcurrencyClaimStatus
 
-BUSY_TIMEOUT_SECONDS = 30.0
+from mlops_assets.stores.sqlite import BUSY_TIMEOUT_SECONDS, use_wal
 
 EventHandler = Callable[[EventLogEntry, str], Any]
 
 
 class EmbeddedEventLog(ConsolidatedSqliteEventLogStorage):
     """The events of all runs in ``<base_dir>/events.db``, written by several processes at once.
+
+    Without a ``base_dir`` the file lies in the instance's own folder, a temporary one where DAGSTER_HOME
+    is not set, and is opened when the instance takes the log over.
 
     An event and its index rows (asset, tags, check execution) are there together or not at all. Writers take
     turns, so ids appear in their order and are never used twice: an id is a cursor over every run.
@@ -47,19 +48,36 @@ class EmbeddedEventLog(ConsolidatedSqliteEventLogStorage):
     survive that (gate records, releases) is in the platform's own ledger, not here.
     """
 
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+    def __init__(self, base_dir: str = "", inst_data: ConfigurableClassData | None = None) -> None:
         # By process: SQLite connections must not cross a fork, and closing an inherited one is no better,
         # so a child keeps its parent's engine, untouched, beside its own.
         self._engines: dict[int, sa.Engine] = {}
         self._opened = threading.local()
         self._seen: set[str] = set()
         self._watcher = SqlPollingEventWatcher(self)
+        self._base_dir, self._inst_data = "", inst_data
+        if base_dir:
+            self._open(base_dir)
+
+    @classmethod
+    def config_type(cls) -> dict[str, Any]:
+        """The folder of the file may be told."""
+        return {"base_dir": Field(StringSource, is_required=False)}
+
+    def register_instance(self, instance: DagsterInstance) -> None:
+        """Belong to an instance, and lie in its folder unless another one was told."""
+        if not self._base_dir:
+            self._open(instance.root_directory)
+        super().register_instance(instance)
+
+    def _open(self, base_dir: str) -> None:
         os.makedirs(base_dir, exist_ok=True)
-        super().__init__(base_dir, inst_data)
+        super().__init__(base_dir, self._inst_data)
         self._init_db()  # which Dagster calls only where there is no file yet
 
     def _init_db(self) -> None:
-        _use_wal(self.get_db_path())
+        with closing(sqlite3.connect(self.get_db_path(), timeout=BUSY_TIMEOUT_SECONDS)) as connection:
+            use_wal(connection)
         # Every opener asks, and the first answers, under the lock: nobody sees half of the tables.
         if self.has_table("alembic_version"):
             return
@@ -181,20 +199,6 @@ def _engine(path: str) -> sa.Engine:
 
 def _fsync_less(connection: Any, _record: Any) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
-
-
-def _use_wal(path: str) -> None:
-    # SQLite waits for locks everywhere but here: 31 of 1800 concurrent first openings failed at once.
-    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
-    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_SECONDS)) as connection:
-        while True:
-            try:
-                connection.execute("PRAGMA journal_mode = WAL")
-                return
-            except sqlite3.OperationalError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
 
 
 def _create_tables(connection: sa.Connection) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mlops_assets.errors import OtherVersion
+from mlops_assets.errors import BadEnvironment, OtherVersion
+from mlops_assets.stores.sqlite import BUSY_TIMEOUT_SECONDS, use_wal
 
 SCHEMA = sa.MetaData()
 
@@ -98,9 +99,19 @@ _SCHEMA_LOCK = 0x6D6C6F7073
 def open_database(url: str) -> sa.Engine:
     """The database at ``url`` with every table in place. SQLite runs in WAL mode and waits for locks.
 
-    Raises OtherVersion when another version of the platform made its tables.
+    Raises OtherVersion when another version of the platform made its tables, and BadEnvironment when the
+    database cannot be had.
     """
-    engine = sa.create_engine(url)
+    try:
+        return _opened(sa.create_engine(url))
+    except (sa.exc.ArgumentError, sa.exc.OperationalError, ModuleNotFoundError) as error:
+        raise BadEnvironment(
+            f"the database {_without_password(url)} cannot be opened: {str(error).splitlines()[0]}. "
+            "Expected an SQLAlchemy URL of a database that answers: sqlite:///… or postgresql+psycopg2://…"
+        ) from error
+
+
+def _opened(engine: sa.Engine) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     with engine.begin() as connection:
@@ -116,6 +127,13 @@ def open_database(url: str) -> sa.Engine:
     return engine
 
 
+def _without_password(url: str) -> str:
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True)
+    except sa.exc.ArgumentError:
+        return repr(url)
+
+
 def _refuse_other_tables(connection: sa.Connection) -> None:
     stored = sa.inspect(connection)
     for table in SCHEMA.sorted_tables:
@@ -129,5 +147,7 @@ def _refuse_other_tables(connection: sa.Connection) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    for pragma in ("busy_timeout = 30000", "journal_mode = WAL", "foreign_keys = ON", "synchronous = FULL"):
+    use_wal(connection)
+    milliseconds = int(BUSY_TIMEOUT_SECONDS * 1000)
+    for pragma in (f"busy_timeout = {milliseconds}", "foreign_keys = ON", "synchronous = FULL"):
         connection.execute(f"PRAGMA {pragma}")

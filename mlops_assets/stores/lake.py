@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from mlops_assets.data.fingerprint import fingerprint, type_name
 from mlops_assets.data.sql import PARTITION, text
@@ -24,6 +26,8 @@ from mlops_assets.stores.records import Records
 COMMIT_ATTEMPTS = 20
 # How Hive and Delta spell a partition without a value.
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+# Where tables are before they are; what a killed writer leaves there is never read.
+ASIDE = ".aside"
 # The commits hold the records, so they outlive the thirty days after which Delta drops old ones.
 CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
 
@@ -77,36 +81,56 @@ class Lake:
         """Write and return the table version of the commit."""
         quoted = ", ".join(text(partition) for partition in partitions)
         for attempt in range(COMMIT_ATTEMPTS):
-            self._refuse_retyped(table, rows.schema)
             before = self._newest_version(table)
+            if before < 0:
+                if self._create(table, rows, commit):
+                    return 0
+                continue
+            self._refuse_retyped(table, rows.schema)
             try:
                 write_deltalake(
                     self._uri(table),
                     rows,
                     partition_by=[PARTITION],
-                    # A new table is never overwritten: another writer may have made it just now.
-                    mode="error" if before < 0 else "overwrite",
-                    predicate=None if before < 0 else f"{PARTITION} IN ({quoted})",
-                    schema_mode=None if before < 0 else "merge",
-                    configuration=CONFIGURATION if before < 0 else None,
-                    commit_properties=CommitProperties(custom_metadata=commit.to_metadata()),
+                    mode="overwrite",
+                    predicate=f"{PARTITION} IN ({quoted})",
+                    schema_mode="merge",
+                    commit_properties=_properties(commit),
                 )
-            except DeltaError as error:
-                lost = isinstance(error, CommitFailedError) or self._newest_version(table) > before == -1
-                if not lost or attempt == COMMIT_ATTEMPTS - 1:
+            except CommitFailedError:
+                if attempt == COMMIT_ATTEMPTS - 1:
                     raise
                 time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))  # noqa: S311 (jitter)
             else:
                 return self._version_of(table, commit, after=before)
         raise AssertionError("the loop returns or raises")
 
+    def _create(self, table: str, rows: pa.Table, commit: Commit) -> bool:
+        """Write the first version of a table; False when another writer made it meanwhile.
+
+        delta-rs lets two writers create one table and keeps the rows of both, so the table is made
+        aside and moved to its place, which only one can do.
+        """
+        aside, place = self._root / ASIDE / uuid4().hex, self._root / table
+        try:
+            write_deltalake(
+                aside.absolute().as_uri(),
+                rows,
+                partition_by=[PARTITION],
+                mode="error",
+                configuration=CONFIGURATION,
+                commit_properties=_properties(commit),
+            )
+            place.parent.mkdir(parents=True, exist_ok=True)
+            return _moved(aside, place)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
     def _refuse_retyped(self, table: str, written: pa.Schema) -> None:
-        """Raise when a column has another type than in the stored table, before anything is written.
+        """Raise when a column has another type than in the stored table, before anything is written to it.
 
         Delta would cast silently where it can, and old and new partitions would mean different things.
         """
-        if not self._exists(table):
-            return
         stored = _arrow_schema(self._open(table))
         retyped = [
             f"{field.name}: stored as {stored.field(field.name).type}, written as {field.type}"
@@ -173,6 +197,21 @@ class Lake:
 
     def _uri(self, table: str) -> str:
         return (self._root / table).absolute().as_uri()
+
+
+def _properties(commit: Commit) -> CommitProperties:
+    return CommitProperties(custom_metadata=commit.to_metadata())
+
+
+def _moved(folder: Path, place: Path) -> bool:
+    """Whether ``folder`` is at ``place`` now; False when a table stood there."""
+    try:
+        folder.rename(place)
+    except OSError:
+        if not DeltaTable.is_deltatable(place.absolute().as_uri()):
+            raise
+        return False
+    return True
 
 
 def _record(part: pa.Table, partition: str, produced: Produced) -> PartitionRecord:

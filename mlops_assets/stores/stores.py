@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlops_assets.errors import BadEnvironment
+
 if TYPE_CHECKING:
     from mlops_assets.stores.artifacts import Artifacts
     from mlops_assets.stores.engine import Engine
@@ -47,7 +49,7 @@ class Stores:
 
     @classmethod
     def open(cls, places: Places) -> Stores:
-        """Open, and create what is missing."""
+        """Open, and create what is missing. Raises BadEnvironment when a place cannot be used."""
         # Imported here: the code location names stores, and only runs open them.
         from mlops_assets.stores.artifacts import Artifacts
         from mlops_assets.stores.database import open_database
@@ -58,7 +60,10 @@ class Stores:
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.tracked import TrackedRuns
 
-        places.home.mkdir(parents=True, exist_ok=True)
+        try:
+            places.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise BadEnvironment(f"the home {places.home} cannot be used: {error}") from error
         database = open_database(places.database)
         records = Records(database)
         return cls(

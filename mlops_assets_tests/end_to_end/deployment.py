@@ -136,7 +136,6 @@ class Deployed:
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """Dagster's memory of this deployment."""
-        os.environ["DAGSTER_HOME"] = str(self.home / "dagster")  # which dagster.yaml asks for
         with dg.DagsterInstance.from_config(str(self.home / "dagster")) as instance:
             yield instance
 

@@ -357,7 +357,8 @@ def test_old_commits_are_kept_since_they_hold_the_records(lake, root):
 def writer(root, url, mode, partition, count, **options):
     module = "mlops_assets_tests.stores.writers"
     command = [sys.executable, "-m", module, str(root), url, mode, partition, str(count)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    return subprocess.Popen(command, **pipes, text=True, **options)
 
 
 def test_processes_that_write_other_partitions_of_a_new_table_lose_nothing(root, database_url, spill):
@@ -375,6 +376,35 @@ def test_processes_that_write_other_partitions_of_a_new_table_lose_nothing(root,
     database.dispose()
     assert sorted(version for version, _ in found) == list(range(len(partitions) * turns))
     assert {run for _, run in found} == {f"{p}-{turn}" for p in partitions for turn in range(turns)}
+
+
+def test_processes_that_write_one_partition_of_a_new_table_leave_the_rows_of_one(root, database_url, spill):
+    tables = [f"t{turn}" for turn in range(8)]
+    writers = [writer(root, database_url, "together", ",".join(tables), 1000) for _ in range(2)]
+    for _ in tables:
+        for process in writers:
+            assert process.stdout.readline() == "ready\n", process.communicate()
+        for process in writers:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+    for process in writers:
+        _, complaint = process.communicate(timeout=120)
+        assert process.returncode == 0, complaint
+    lake = opened_lake(root, database_url)
+    for table in tables:
+        (content,) = lake.pin(table).contents
+        read = values(lake, spill, table)["a"]
+        assert content.rows == len(read) == 1000
+        assert len(set(read)) == 1
+
+
+def test_a_table_half_made_is_no_table(lake, root, spill):
+    for torn in (root / "t", root / ".aside" / "t"):
+        torn.mkdir(parents=True)
+    with pytest.raises(NotMaterialized):
+        lake.pin("t")
+    lake.write("t", produced({"a": [1]}), by("one"))
+    assert values(lake, spill) == {"a": [1]}
 
 
 def test_a_writer_killed_in_the_middle_of_a_write_leaves_a_good_version(root, url, lake, spill):

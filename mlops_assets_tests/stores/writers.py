@@ -3,6 +3,7 @@
 Usage: writers.py ROOT URL MODE PARTITION COUNT
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -29,7 +30,16 @@ def write_without_end(lake, partition, count):
         sys.stdout.flush()
 
 
-MODES = {"each": write_each, "without_end": write_without_end}
+def write_together(lake, tables, count):
+    """Write one partition of each table when told to, ``count`` rows with a number of this process."""
+    for table in tables.split(","):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+        lake.write(table, produced({"a": [os.getpid()] * count}), by(f"{os.getpid()}"))
+
+
+MODES = {"each": write_each, "without_end": write_without_end, "together": write_together}
 
 if __name__ == "__main__":
     root, url, mode, partition, count = sys.argv[1:]
