@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+from filelock import FileLock
 
 from mlops_assets.components.project import Project
+from mlops_assets.errors import BadEnvironment
 from mlops_assets.resources.environment import home
 from mlops_assets.resources.stores import StoresResource
 from mlops_assets.resources.tracking import TrackingResource
@@ -41,20 +43,33 @@ def deployment() -> Iterator[Deployment]:
     _be_quiet()
     _collect_seldom()
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENTS_TOGETHER)
-    os.environ.setdefault(DAGSTER_HOME, str(dagster_home()))
     project = Project.load(PACKAGE)
     stores = StoresResource()
     with (
-        dg.DagsterInstance.get() as instance,
+        _opened_alone() as instance,
         dg.build_resources({"stores": stores, "tracking": TrackingResource(stores=stores)}) as opened,
     ):
         yield Deployment(project, instance, opened.stores, opened.tracking)
 
 
-def dagster_home() -> Path:
+def _opened_alone() -> dg.DagsterInstance:
+    """Dagster's memory, below the home unless DAGSTER_HOME is set.
+
+    One command at a time: two that make Dagster's tables together can leave them unusable.
+    """
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+        with FileLock(home() / "dagster.lock"):
+            os.environ.setdefault(DAGSTER_HOME, str(_dagster_home()))
+            return dg.DagsterInstance.get()
+    except OSError as error:
+        raise BadEnvironment(f"the home {home()} cannot be used: {error}") from error
+
+
+def _dagster_home() -> Path:
     """The folder of Dagster's memory below the home, made with the project's ``dagster.yaml``."""
     folder = home() / "dagster"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     settings = PACKAGE.parent / "dagster.yaml"
     if settings.is_file():
         shutil.copyfile(settings, folder / settings.name)

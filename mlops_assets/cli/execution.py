@@ -18,6 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from mlops_assets import errors
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.errors import RunFailed
 from mlops_assets.graph.plan import PlannedRun
@@ -27,6 +28,7 @@ from mlops_assets.graph.settling import settle
 PROCESS_TAG = "mlops/process"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 INTERRUPTED = "DagsterExecutionInterruptedError"
+OURS = {name for name, one in vars(errors).items() if isinstance(one, type)}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -108,12 +110,15 @@ def _reason(result: dg.ExecuteInProcessResult) -> str:
     errors = [failure.step_failure_data.error for failure in failures if failure.step_failure_data.error]
     if any(error.cls_name == INTERRUPTED for error in errors):
         return "it was interrupted. What was written before is whole; run the command again to go on."
-    messages = [_innermost(error).message.strip() for error in errors]
+    messages = [_telling(error).message.strip() for error in errors]
     return "\n".join(messages) or "it did not succeed"
 
 
-def _innermost(error: Any) -> Any:
-    return _innermost(error.cause) if error.cause else error
+def _telling(error: Any) -> Any:
+    """Of a recorded error and its causes the first that is ours, for it says what to do; else the innermost."""
+    if error.cause is None or error.cls_name in OURS:
+        return error
+    return _telling(error.cause)
 
 
 def _this_process() -> str:

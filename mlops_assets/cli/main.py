@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from mlops_assets.errors import MlopsError
+from mlops_assets.errors import outermost
 
 if TYPE_CHECKING:
     from mlops_assets.cli.deployment import Deployment
@@ -65,6 +66,10 @@ def _opened() -> Iterator["Deployment"]:
 
         with deployment() as opened:
             yield opened
-    except MlopsError as error:
-        problems.print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False, markup=True)
+    except Exception as error:
+        # Dagster wraps what its resources raise.
+        ours = outermost(error)
+        if ours is None:
+            raise
+        problems.print(f"[bold red]{type(ours).__name__}[/]: ", escape(str(ours)), sep="", highlight=False)
         raise typer.Exit(1) from error

@@ -1,6 +1,7 @@
 """The environment variables that say where things live; every one has an embedded default."""
 
 import os
+import re
 from pathlib import Path
 
 from mlops_assets.errors import BadEnvironment
@@ -14,12 +15,17 @@ MEMORY_LIMIT = "MLOPS_MEMORY_LIMIT"
 THREADS = "MLOPS_THREADS"
 MLFLOW = "MLFLOW_TRACKING_URI"
 
+PERCENT_CODE = re.compile("%[0-9A-Fa-f]{2}")
 DEFAULT_HOME = ".mlops"
 
 
 def home() -> Path:
     """The home of everything embedded: ``MLOPS_HOME``, or ``.mlops`` where the command was started."""
-    return Path(os.environ.get(HOME) or DEFAULT_HOME).expanduser().resolve()
+    path = Path(os.environ.get(HOME) or DEFAULT_HOME).expanduser().resolve()
+    if PERCENT_CODE.search(str(path)):
+        # delta-rs decodes it, and would write beside the home.
+        raise BadEnvironment(f"{HOME} is {str(path)!r}, expected a path without a percent code such as %20")
+    return path
 
 
 def places() -> Places:
