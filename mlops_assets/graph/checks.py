@@ -33,17 +33,18 @@ def check_specs(
 def write_and_tell(
     context: dg.AssetExecutionContext, produced: Mapping[dg.AssetKey, Produced]
 ) -> Iterator[Any]:
-    """Hand every output to the IO manager, then report each verdict for its own partition.
+    """Hand the selected outputs to the IO manager, then report each verdict for its own partition.
 
     One Dagster check result for a range would hide which day failed, so evaluations are yielded
     one by one.
     """
-    for key, made in produced.items():
+    selected = {key: made for key, made in produced.items() if key in context.selected_asset_keys}
+    for key, made in selected.items():
         yield dg.Output(made, output_name=context.assets_def.get_output_name_for_asset_key(key))
     for check in context.selected_asset_check_keys:
         spec = context.assets_def.get_spec_for_check_key(check)
         yield dg.Output(None, output_name=spec.get_python_identifier())
-    for key, made in produced.items():
+    for key, made in selected.items():
         for partition, verdicts in made.verdicts.items():
             for verdict in verdicts:
                 yield _evaluation(key, partition, verdict)

@@ -12,7 +12,9 @@ from mlops_assets.data.sql import WHOLE
 def say_of_partitions(
     context: dg.AssetExecutionContext, key: dg.AssetKey, told: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Metadata for each partition's own materialization."""
+    """Metadata for each partition's own materialization, if the asset is among those to be made."""
+    if key not in context.selected_asset_keys:
+        return
     for partition, metadata in told.items():
         context.add_asset_metadata(metadata, key, None if partition == WHOLE else partition)
 

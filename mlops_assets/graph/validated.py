@@ -32,6 +32,7 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         outs={
             "validated": dg.AssetOut(
                 key=good,
+                is_required=False,
                 description=f"{table.description} Checked and typed.",
                 metadata=columns.of_table(table),
                 kinds={"validated", "duckdb", "deltalake"},
@@ -39,6 +40,7 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
             ),
             "quarantine": dg.AssetOut(
                 key=bad,
+                is_required=False,
                 description=f"Rows of {table.name} set aside, with all reasons.",
                 kinds={"quarantine", "duckdb", "deltalake"},
                 **common,
@@ -47,6 +49,7 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         partitions_def=days,
         check_specs=check_specs(good, CHECKS, blocking=BLOCKING, partitions=days),
         backfill_policy=dg.BackfillPolicy.single_run(),
+        can_subset=True,
     )
     def validate(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], raw: Pinned
