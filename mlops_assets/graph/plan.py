@@ -27,21 +27,32 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Written:
-    """What is known of past writes. code: table -> partition -> code version that wrote it."""
+    """What is known of past writes.
+
+    code: table -> partition -> code version that wrote it. current: the one that would write it now.
+    outdated: table -> partitions made from rows that are others by now.
+    """
 
     code: Callable[[str], dict[str, str]]
     current: Callable[[dg.AssetKey], str | None]
+    outdated: Callable[[str], set[str]]
 
     def lacks(self, key: dg.AssetKey, partitions: Iterable[str]) -> list[str]:
-        """The partitions that were never written, or were by another version of the code."""
-        have = self.code(keys.table_name(key))
-        return [partition for partition in partitions if have.get(partition) != self.current(key)]
+        """The partitions that were never written, or by another version of the code, or from other rows."""
+        table = keys.table_name(key)
+        have, outdated, current = self.code(table), self.outdated(table), self.current(key)
+        return [one for one in partitions if have.get(one) != current or one in outdated]
 
 
 def model_run(model: Model, as_of: str) -> PlannedRun:
     """Train, evaluate and release as of a date."""
     assets = tuple(keys.of_model(model.name, stage) for stage in STAGES)
     return PlannedRun(f"{model.name} as of {as_of}", assets, as_of, as_of)
+
+
+def is_made(model: Model, as_of: str, written: Written) -> bool:
+    """Whether every stage of a model is there for an as-of date, by this code and from these rows."""
+    return not any(written.lacks(keys.of_model(model.name, stage), [as_of]) for stage in STAGES)
 
 
 def data_runs(

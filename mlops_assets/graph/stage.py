@@ -32,6 +32,8 @@ class ModelStage:
             "backfill_policy": dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
             "group_name": model.name,
             "owners": [model.owner],
+            # Two runs of one model would take turns at its champion.
+            "pool": model.name,
             "tags": model.tags,
         }
         return cls(key, dates, settings)

@@ -75,6 +75,44 @@ class Records:
         with self._database.connect() as connection:
             return {row.partition: row.code_version for row in connection.execute(query)}
 
+    def outdated(self, table: str) -> set[str]:
+        """The partitions whose newest content was made from something that holds other rows by now."""
+        m = materialization
+        newest = (
+            sa.select(m.c.table_name, m.c.partition, sa.func.max(m.c.version).label("version"))
+            .group_by(m.c.table_name, m.c.partition)
+            .cte()
+        )
+        now = (
+            sa.select(m)
+            .join(
+                newest,
+                sa.and_(
+                    m.c.table_name == newest.c.table_name,
+                    m.c.partition == newest.c.partition,
+                    m.c.version == newest.c.version,
+                ),
+            )
+            .cte()
+        )
+        made, source = now.alias("made"), now.alias("source")
+        query = (
+            sa.select(made.c.partition)
+            .distinct()
+            .join_from(made, reading, reading.c.materialization_id == made.c.id)
+            .join(
+                source,
+                sa.and_(
+                    source.c.table_name == reading.c.table_name,
+                    source.c.partition == reading.c.partition,
+                    source.c.fingerprint != reading.c.fingerprint,
+                ),
+            )
+            .where(made.c.table_name == table)
+        )
+        with self._database.connect() as connection:
+            return set(connection.execute(query).scalars())
+
     def reads(self, content: Content) -> list[Content]:
         """The exact contents a materialization read, in the order they were recorded.
 

@@ -80,6 +80,19 @@ class Releases:
         with self._database.connect() as connection:
             return _judged(connection, candidate)
 
+    def stands(self, model: str, as_of: str) -> bool:
+        """Whether there is a verdict as of a date, and the newest was reached with the champion of this moment."""
+        query = (
+            sa.select(decisions.c.champion_version, decisions.c.version)
+            .where(decisions.c.model == model, decisions.c.as_of == as_of)
+            .order_by(decisions.c.id.desc())
+            .limit(1)
+        )
+        with self._database.connect() as connection:
+            decided = connection.execute(query).first()
+        champion = self.champion(model)
+        return decided is not None and (champion.version if champion else None) in decided
+
     def _newest(self, query: sa.Select[Any]) -> Release | None:
         with self._database.connect() as connection:
             row = connection.execute(query.order_by(releases.c.version.desc()).limit(1)).first()

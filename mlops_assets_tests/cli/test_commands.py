@@ -14,11 +14,22 @@ REPOSITORY = Path(__file__).parents[2]
 MLOPS = Path(sys.executable).parent / "mlops"
 
 
-def mlops(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "DAGSTER_", "MLFLOW_"))}
-    environment |= {"MLOPS_HOME": str(home), "COLUMNS": "120", "NO_COLOR": "1"}
-    return subprocess.run(
-        [MLOPS, *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=600
+def mlops(home: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    started = start(home, *arguments, **environment)
+    stdout, stderr = started.communicate(timeout=600)
+    return subprocess.CompletedProcess(started.args, started.returncode, stdout, stderr)
+
+
+def start(home: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("MLOPS_", "DAGSTER_", "MLFLOW_"))}
+    told = {"MLOPS_HOME": str(home), "COLUMNS": "120", "NO_COLOR": "1"}
+    return subprocess.Popen(
+        [MLOPS, *arguments],
+        cwd=REPOSITORY,
+        env=inherited | told | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -67,6 +78,8 @@ def test_a_second_demo_computes_the_same_and_makes_no_second_version(demo):
     again = mlops(home, "demo")
     assert again.returncode == 0, again.stderr
     assert "The data is up to date." in again.stdout
+    for as_of in ("2013-03-01", "2013-04-01"):
+        assert f"flight_delay as of {as_of} was judged already" in again.stdout
     assert fingerprints(home) == before
     assert Stores.open(Places.below(home)).releases.versions("flight_delay") == versions
 
@@ -103,3 +116,34 @@ def test_what_cannot_be_done_is_told_without_a_traceback_and_leaves_nothing(tmp_
     assert said in re.sub(r"[\s│]+", " ", done.stderr)
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "lake").exists()
+
+
+def test_commands_that_start_together_in_a_new_home_all_work(tmp_path):
+    together = [start(tmp_path, "status", "flight_delay") for _ in range(4)]
+    for started in together:
+        _, complaint = started.communicate(timeout=120)
+        assert started.returncode == 0, complaint
+    assert mlops(tmp_path, "status", "flight_delay").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"MLOPS_THREADS": "many"}, "MLOPS_THREADS is 'many'"),
+        (
+            {"MLOPS_DATABASE": "postgresql+psycopg2://who:secret@127.0.0.1:1/x"},
+            "who:***@127.0.0.1:1/x cannot be",
+        ),
+        ({"MLOPS_DATABASE": "nonsense"}, "'nonsense' cannot be opened"),
+        ({"MLOPS_DATABASE": "oracle://x"}, "oracle://x cannot be opened"),
+        ({"MLOPS_HOME": "/proc/nowhere"}, "the home /proc/nowhere cannot be used"),
+        ({"MLOPS_HOME": "/tmp/with%20code"}, "without a percent code"),
+    ],
+)
+def test_an_environment_that_cannot_be_meant_is_told_without_a_traceback(tmp_path, environment, said):
+    done = mlops(tmp_path, "status", "flight_delay", **environment)
+    assert done.returncode == 1
+    assert said in re.sub(r"\s+", " ", done.stderr)
+    assert "BadEnvironment" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "secret" not in done.stderr

@@ -1,11 +1,12 @@
 """Which runs bring a model up to a date: what is missing, what other code made, and nothing else."""
 
 from datetime import date, timedelta
+from types import MappingProxyType
 
 import pytest
 
 from mlops_assets.graph import keys
-from mlops_assets.graph.plan import STAGES, PlannedRun, Written, data_runs, model_run
+from mlops_assets.graph.plan import STAGES, PlannedRun, Written, data_runs, is_made, model_run
 from mlops_assets_tests.sandbox import REAL, SHOP, load_project, make_project
 
 # The shop: a window of 28 days, values that live 7 days, a history of 11 days; it opens on 1 March.
@@ -38,8 +39,14 @@ def everything(code: str = "now") -> dict[str, dict[str, str]]:
     return made
 
 
-def planned(shop, made: dict[str, dict[str, str]], as_of: date = AS_OF, **options) -> list[PlannedRun]:
-    written = Written(code=lambda table: made.get(table, {}), current=lambda key: "now")
+def planned(
+    shop, made: dict[str, dict[str, str]], as_of: date = AS_OF, outdated=MappingProxyType({}), **options
+) -> list[PlannedRun]:
+    written = Written(
+        code=lambda table: made.get(table, {}),
+        current=lambda key: "now",
+        outdated=lambda table: set(outdated.get(table, ())),
+    )
     return data_runs(
         shop.catalog, shop.model("returned"), written, first_as_of=as_of, last_as_of=as_of, **options
     )
@@ -55,6 +62,29 @@ def test_from_nothing_snapshots_come_first_and_all_days_of_the_window_are_one_ru
 
 def test_nothing_is_made_twice(shop):
     assert planned(shop, everything()) == []
+
+
+def test_what_was_made_from_other_rows_is_made_again(shop):
+    (run,) = planned(shop, everything(), outdated={"validated/orders": ["2024-03-07"]})
+    assert set(run.assets) == TABLES
+    assert (run.first, run.last) == ("2024-03-07", "2024-03-07")
+
+
+@pytest.mark.parametrize(
+    ("made", "outdated", "expected"),
+    [
+        (STAGES, set(), True),
+        (STAGES[:-1], set(), False),
+        (STAGES, {"returned/training_set"}, False),
+    ],
+)
+def test_a_model_is_made_when_every_stage_is_there_from_the_rows_of_now(shop, made, outdated, expected):
+    written = Written(
+        code=lambda table: {"2024-03-29": "now"} if table.removeprefix("returned/") in made else {},
+        current=lambda key: "now",
+        outdated=lambda table: {"2024-03-29"} if table in outdated else set(),
+    )
+    assert is_made(shop.model("returned"), "2024-03-29", written) is expected
 
 
 def test_what_other_code_made_is_made_again(shop):
@@ -85,7 +115,7 @@ def test_tables_reach_further_back_than_the_views_that_need_their_history(shop):
 def test_the_shipped_model_is_brought_up_in_two_runs_of_data_and_one_of_the_model():
     project = load_project(REAL / "mlops_assets")
     (model,) = project.models.values()
-    written = Written(code=lambda table: {}, current=project.code_version)
+    written = Written(lambda table: {}, project.code_version, lambda table: set())
     first = project.catalog.first_as_of(model)
     runs = data_runs(project.catalog, model, written, first_as_of=first, last_as_of=first)
     assert [run.first for run in runs] == [

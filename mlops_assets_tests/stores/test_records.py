@@ -139,3 +139,23 @@ def test_a_new_database_may_be_opened_by_several_processes_at_once(database_url)
     database = open_database(database_url)
     assert set(sa.inspect(database).get_table_names()) == set(SCHEMA.tables)
     database.dispose()
+
+
+def test_what_was_made_from_rows_that_are_others_by_now_is_outdated(records):
+    def made_from(*reads):
+        return record("made", reads=reads)
+
+    records.adopt(0, commit(table="raw", a=record("a0"), b=record("b0")))
+    records.adopt(
+        0,
+        commit(
+            table="good",
+            a=made_from(Content("raw", "a", 0, 2, "a0"), Content("file", "x", 0, 0, "digest")),
+            b=made_from(Content("raw", "b", 0, 2, "b0")),
+        ),
+    )
+    assert records.outdated("good") == set()
+    records.adopt(1, commit(table="raw", a=record("a0"), b=record("b1")))
+    assert records.outdated("good") == {"b"}
+    records.adopt(1, commit(table="good", b=made_from(Content("raw", "b", 1, 2, "b1"))))
+    assert records.outdated("good") == set()

@@ -97,6 +97,20 @@ def test_the_version_to_beat_is_the_one_that_was_there_at_the_as_of_date(release
     assert releases.predecessor("model", as_of="2024-03-01", model_digest="changed").version == 3
 
 
+def test_a_verdict_stands_while_the_champion_is_the_one_it_was_reached_with(releases):
+    assert not releases.stands("model", "2024-01-01")
+    record(releases, candidate("2024-01-01"), NO, None)
+    assert releases.stands("model", "2024-01-01")
+    record(releases, candidate("2024-01-01", "b"), YES, None)
+    record(releases, candidate("2024-02-01", "c"), NO, 1)
+    assert releases.stands("model", "2024-01-01")
+    assert releases.stands("model", "2024-02-01")
+    record(releases, candidate("2024-03-01", "d"), YES, 1)
+    assert releases.stands("model", "2024-03-01")
+    assert not releases.stands("model", "2024-02-01")
+    assert not releases.stands("other", "2024-03-01")
+
+
 def test_models_do_not_see_each_other(releases):
     record(releases, candidate("2024-01-01"), YES, None)
     assert releases.champion("another") is None
