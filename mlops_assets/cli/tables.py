@@ -11,11 +11,16 @@ from mlops_assets.governance.evidence import Evidence
 from mlops_assets.stores.releases import Release
 
 VERDICT_STYLE = {"promote": "bold green", "hold": "bold yellow", "not enough data": "bold magenta"}
+VERDICTS_SHOWN = 12
 METRICS = {"roc_auc": "ROC AUC", "log_loss": "log loss", "brier": "Brier", "calibration_error": "calibr."}
 
 
 def print_history(console: Console, model: str, history: Sequence[Mapping[str, Any]]) -> None:
-    """Every verdict on a model with what it rests on, the newest last, then why."""
+    """The newest verdicts on a model with what they rest on, the last one last, then why."""
+    if len(history) > VERDICTS_SHOWN:
+        earlier = len(history) - VERDICTS_SHOWN
+        console.print(f"[dim]… and {earlier} earlier verdicts, all in the asset {model}/release[/]")
+        history = history[-VERDICTS_SHOWN:]
     table = Table(title=f"{model}: verdicts", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for column in ("as of", "", *METRICS.values(), "verdict"):
         table.add_column(column, no_wrap=True)

@@ -28,13 +28,6 @@ def fingerprint(rows: pa.Table) -> str:
     return digest.hexdigest()[:32]
 
 
-def combined(fingerprints: list[str]) -> str:
-    """One fingerprint for several contents in the given order."""
-    if len(fingerprints) == 1:
-        return fingerprints[0]
-    return hashlib.sha256("\n".join(fingerprints).encode()).hexdigest()[:32]
-
-
 def type_name(kind: pa.DataType) -> str:
     """The type's name, with the physical variants of text and lists counted as one."""
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):

@@ -60,7 +60,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             record = keep(stores, catalog, model, trained, files, as_of=as_of, mlflow_run_id=run.run_id)
             run.log_params(_parameters(model))
             run.log_metrics({"training_rows": trained.rows})
-            example = frame(rows.head(5), trained.inputs)
+            example = frame(rows, trained.inputs)
             run.log_model(trained.model, example, trusted_types=needed_types(files[MODEL]))
         say_of_partitions(context, stage.key, {as_of: vars(record)})
         yield from write_and_tell(context, {stage.key: produced(record, training_set)})

@@ -24,7 +24,8 @@ class LakeIOManager(dg.IOManager):
 
     An asset may return a ``Produced``, or an Arrow table or pandas frame that is the whole of the
     partitions it was asked for (with a ``partition`` column where there are several). An input
-    annotated ``pa.Table`` or ``pd.DataFrame`` is read; any other is the ``Pinned`` table.
+    annotated ``pa.Table`` or ``pd.DataFrame`` is read, and NotMaterialized raised when a partition
+    of it is missing; any other is the ``Pinned`` table, which lists them.
     """
 
     def __init__(self, stores: Stores) -> None:
@@ -46,11 +47,12 @@ class LakeIOManager(dg.IOManager):
         partitions = list(context.asset_partition_keys) if context.has_asset_partitions else None
         pinned = self._stores.lake.pin(table_name(context.asset_key), partitions)
         wanted = context.dagster_type.typing_type
-        if wanted is pa.Table:
-            return self._read(pinned)
-        if wanted is pd.DataFrame:
-            return self._read(pinned).to_pandas()
-        return pinned
+        if wanted not in (pa.Table, pd.DataFrame):
+            return pinned
+        # Rows do not show which partitions are not among them.
+        pinned.require(pinned.absent)
+        rows = self._read(pinned)
+        return rows if wanted is pa.Table else rows.to_pandas()
 
     def _read(self, pinned: Pinned) -> "pa.Table":
         return self._stores.engine.rows("SELECT * FROM pinned", {"pinned": pinned})

@@ -101,7 +101,8 @@ class _Run:
     def log_model(self, pipeline: Any, example: Any, *, trusted_types: list[str]) -> None:
         from mlops_assets.stores.registry import MODEL
 
-        signature = self._door.models.infer_signature(example, pipeline.predict_proba(example)[:, 1])
+        answers = pipeline.predict_proba(example.head(5))[:, 1]
+        signature = self._door.models.infer_signature(example, answers)
         self._door.sklearn.log_model(
             pipeline,
             name=MODEL,

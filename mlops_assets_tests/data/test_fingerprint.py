@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.data.fingerprint import combined, fingerprint
+from mlops_assets.data.fingerprint import fingerprint
 
 VALUES = {
     pa.int64(): st.integers(-(2**63), 2**63 - 1),
@@ -177,9 +177,3 @@ def test_another_process_gives_the_same_fingerprint():
 def test_the_fingerprint_is_the_one_of_yesterday():
     # Recorded fingerprints are compared for years, so a change of this text is a migration.
     assert fingerprint(SAMPLE) == "c8d54905b5ee5d86221d0e8d20e64131"
-
-
-def test_the_fingerprint_of_one_content_is_its_own_and_of_several_depends_on_their_order():
-    assert combined(["a"]) == "a"
-    assert combined(["a", "b"]) != combined(["b", "a"])
-    assert combined(["ab"]) != combined(["a", "b"])

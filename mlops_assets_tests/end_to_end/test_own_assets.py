@@ -7,6 +7,7 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.workspace.context import LoadingContext
 
+from mlops_assets.errors import NotMaterialized
 from mlops_assets.graph import keys
 from mlops_assets_tests.sandbox import SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
@@ -72,6 +73,11 @@ def test_a_range_of_rows_says_itself_which_row_is_whose(box):
     box.run(dg.AssetKey("large_orders"), first="2024-03-02", last="2024-03-04")
     contents = box.stores.records.contents("large_orders")
     assert [content.partition for content in contents] == ["2024-03-02", "2024-03-03", "2024-03-04"]
+
+
+def test_rows_of_a_range_with_a_day_missing_are_not_handed_out(box):
+    with pytest.raises(NotMaterialized, match="no partition 2024-03-16"):
+        box.run(dg.AssetKey("large_orders"), first="2024-03-14", last="2024-03-16")
 
 
 def test_an_asset_without_days_is_one_whole(box):
