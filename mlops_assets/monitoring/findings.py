@@ -61,12 +61,10 @@ class DriftReport:
 
 
 def report(policy: str, rows: int, findings: Iterable[Finding]) -> DriftReport:
-    """The report of a policy. Not enough data only when no test had enough."""
+    """The report of a policy. Not enough data when half of the tests or more had not enough."""
     found = tuple(findings)
     severities = {finding.severity for finding in found if finding.verdict == "drift"}
     severity: Severity | None = "error" if "error" in severities else "warn" if severities else None
-    verdicts = {finding.verdict for finding in found}
-    verdict: Verdict = (
-        "drift" if severities else "not enough data" if verdicts <= {"not enough data"} else "stable"
-    )
+    unknown = sum(finding.verdict == "not enough data" for finding in found)
+    verdict: Verdict = "drift" if severities else "not enough data" if 2 * unknown >= len(found) else "stable"
     return DriftReport(policy, rows, verdict, severity, found)
