@@ -17,6 +17,7 @@ ROOMS: dict[str, set[str]] = {
     "governance": {"errors", "declaration"},
     "data": {"errors", "declaration", "governance"},
     "modeling": {"errors", "declaration", "data"},
+    "monitoring": {"errors", "declaration", "data", "governance"},
     "stores": {"errors", "declaration", "data", "governance"},
     "steps": {"errors", "declaration", "data", "governance", "modeling", "stores"},
     "graph": {"errors", "declaration", "data", "governance", "modeling", "stores", "steps"},

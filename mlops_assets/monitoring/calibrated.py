@@ -1,0 +1,178 @@
+"""The default policy: it speaks when a column surely moved by an amount that matters.
+
+Five hurdles, each against a kind of false alarm: the false discovery rate (many tests), the
+effective sample size (dependence), a floor under the lower confidence bound of the effect (large
+samples), the column's own history (harmless wobble), and a second window in a row (chance).
+bench/drift_calibration.py measures what it lets through.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from mlops_assets.monitoring.comparison import MISSING, Comparison, comparisons
+from mlops_assets.monitoring.findings import DriftReport, Finding, Severity, Verdict, report
+from mlops_assets.monitoring.multiplicity import rejected
+from mlops_assets.monitoring.profile import Profile
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The constants of the policy.
+
+    false_discovery_rate: over all tests of a batch. confidence: of the lower bound of an effect.
+    warn_at, error_at: floors of that bound for distributions (D or total variation: the share of
+    rows that moved); missing_warn_at, missing_error_at: for the share of missing values.
+    column_warn_at: column -> its own first floor. history_sds: how many standard deviations
+    above its mean in earlier, stable windows an effect must lie, once there are
+    ``history_at_least`` of them. windows: a warning that many windows in a row is an error.
+    rows_at_least, effective_rows_at_least: with fewer, a test says that there is not enough data.
+    """
+
+    false_discovery_rate: float = 0.01
+    confidence: float = 0.95
+    warn_at: float = 0.03
+    error_at: float = 0.075
+    missing_warn_at: float = 0.01
+    missing_error_at: float = 0.03
+    column_warn_at: Mapping[str, float] = field(default_factory=dict)
+    history_sds: float = 4.0
+    history_at_least: int = 8
+    windows: int = 2
+    rows_at_least: int = 500
+    effective_rows_at_least: float = 30.0
+
+
+def calibrated(
+    reference: Profile, batch: Profile, history: Sequence[DriftReport] = (), *, limits: Limits | None = None
+) -> DriftReport:
+    """Judge a batch against a reference.
+
+    history: reports of earlier windows against the same reference, oldest first. Season is a
+    matter of the reference: give one of the same weekdays, or one that spans whole seasons in
+    blocks as large as the batch, whose differences then count as wobble.
+    Raises ValueError when the batch was not counted in the reference's cells.
+    """
+    with_limits = limits or Limits()
+    made = list(comparisons(reference, batch))
+    findings = list(_findings(made, history, with_limits))
+    return report("calibrated", batch.rows, findings)
+
+
+def _findings(
+    made: Sequence[Comparison], history: Sequence[DriftReport], limits: Limits
+) -> Iterator[Finding]:
+    enough = [_lacks(comparison, limits) is None for comparison in made]
+    p_values = [each.p_value for each, usable in zip(made, enough, strict=True) if usable]
+    believed = iter(rejected(p_values, limits.false_discovery_rate))
+    for comparison, usable in zip(made, enough, strict=True):
+        if usable:
+            yield _judged(comparison, next(believed), history, limits)
+        else:
+            sentence = f"{_subject(comparison)}: {_lacks(comparison, limits)}"
+            yield _finding(comparison, "not enough data", None, sentence)
+
+
+def _lacks(comparison: Comparison, limits: Limits) -> str | None:
+    """What a test lacks to be worth making, or None."""
+    if comparison.rows < limits.rows_at_least:
+        return f"{comparison.rows:,} rows with a value, at least {limits.rows_at_least:,} are needed"
+    if comparison.effective_rows < limits.effective_rows_at_least:
+        return (
+            f"{comparison.rows:,} rows that depend on each other tell as much as "
+            f"{comparison.effective_rows:.0f} independent ones, "
+            f"at least {limits.effective_rows_at_least:.0f} are needed"
+        )
+    return None
+
+
+def _judged(
+    comparison: Comparison, believed: bool, history: Sequence[DriftReport], limits: Limits
+) -> Finding:
+    bound = comparison.at_least(limits.confidence)
+    warn_at, error_at = _floors(comparison, limits)
+    usual = _usual(comparison, history, limits)
+    values = {"at_least": bound, "floor": warn_at, "error_floor": error_at}
+    if usual is not None:
+        values["usual_at_most"] = usual
+    measured = f"{_subject(comparison)}: {comparison.measure} {comparison.effect:.3f}"
+    sure = f"{measured}, at least {bound:.3f} with {limits.confidence:.0%} confidence"
+    if not believed:
+        rate = f"{limits.false_discovery_rate:.0%}"
+        sentence = (
+            f"{measured} (p {comparison.p_value:.2g}) may be chance at a false discovery rate of {rate}"
+        )
+        return _finding(comparison, "stable", None, sentence, values)
+    if bound <= warn_at:
+        return _finding(comparison, "stable", None, f"{sure}; above {warn_at:g} matters", values)
+    if usual is not None and comparison.effect <= usual:
+        sentence = f"{measured} is usual: earlier windows let expect up to {usual:.3f}"
+        return _finding(comparison, "stable", None, sentence, values)
+    if bound > error_at:
+        return _finding(comparison, "drift", "error", f"{sure}; above {error_at:g} is an error", values)
+    if _warned(comparison, history, limits.windows - 1):
+        sentence = f"{sure}; above {warn_at:g} in {limits.windows} windows in a row is an error"
+        return _finding(comparison, "drift", "error", sentence, values)
+    return _finding(comparison, "drift", "warn", f"{sure}; above {warn_at:g} is a warning", values)
+
+
+def _floors(comparison: Comparison, limits: Limits) -> tuple[float, float]:
+    if comparison.test == MISSING:
+        return limits.missing_warn_at, limits.missing_error_at
+    warn_at = limits.column_warn_at.get(comparison.column, limits.warn_at)
+    return warn_at, max(warn_at, limits.error_at)
+
+
+def _usual(comparison: Comparison, history: Sequence[DriftReport], limits: Limits) -> float | None:
+    """The greatest effect that earlier stable windows let expect; None when there are too few."""
+    found = (earlier.of(comparison.column, comparison.test) for earlier in history)
+    effects = [
+        each.effect
+        for each in found
+        if each is not None and each.verdict == "stable" and each.effect is not None
+    ]
+    if len(effects) < limits.history_at_least:
+        return None
+    spread = statistics.stdev(effects) * math.sqrt(1 + 1 / len(effects))
+    return statistics.fmean(effects) + limits.history_sds * spread
+
+
+def _warned(comparison: Comparison, history: Sequence[DriftReport], windows: int) -> bool:
+    """Whether the same test said drift in each of the last ``windows`` windows."""
+    if windows < 1 or len(history) < windows:
+        return windows < 1
+    found = (earlier.of(comparison.column, comparison.test) for earlier in history[-windows:])
+    return all(each is not None and each.verdict == "drift" for each in found)
+
+
+def _subject(comparison: Comparison) -> str:
+    return f"{comparison.column} (missing values)" if comparison.test == MISSING else comparison.column
+
+
+def _finding(
+    comparison: Comparison,
+    verdict: Verdict,
+    severity: Severity | None,
+    sentence: str,
+    values: Mapping[str, float] | None = None,
+) -> Finding:
+    measured = verdict != "not enough data"
+    statistics_of = {
+        "p_value": comparison.p_value,
+        "effective_rows": comparison.effective_rows,
+        **comparison.values,
+        **(values or {}),
+    }
+    return Finding(
+        column=comparison.column,
+        test=comparison.test,
+        verdict=verdict,
+        severity=severity,
+        measure=comparison.measure,
+        effect=comparison.effect if measured else None,
+        sentence=sentence,
+        values=statistics_of if measured else {"rows": float(comparison.rows)},
+    )

@@ -1,0 +1,40 @@
+"""What may be asked to judge a batch, by name: the house's policies, or a function of your own."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, cast
+
+from mlops_assets.monitoring.article import article
+from mlops_assets.monitoring.calibrated import calibrated
+from mlops_assets.monitoring.findings import DriftReport
+from mlops_assets.monitoring.profile import Profile
+
+# Reference, batch, and the reports of earlier windows, oldest first.
+Policy: TypeAlias = Callable[[Profile, Profile, Sequence[DriftReport]], DriftReport]
+
+POLICIES: dict[str, Policy] = {"calibrated": calibrated, "article": article}
+
+
+def policy(named: str) -> Policy:
+    """The policy of that name, or the function at a dotted path such as ``package.module.function``.
+
+    Raises ValueError when there is no such policy or function.
+
+    >>> policy("article") is article
+    True
+    """
+    if named in POLICIES:
+        return POLICIES[named]
+    module, _, function = named.rpartition(".")
+    known = ", ".join(POLICIES)
+    if not module:
+        raise ValueError(f"there is no drift policy {named!r}; there are {known}, or a dotted path")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"no function at {named!r}: {error}") from error
+    if not callable(found):
+        raise ValueError(f"{named!r} is not a function")
+    return cast(Policy, found)

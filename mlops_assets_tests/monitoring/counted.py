@@ -1,0 +1,73 @@
+"""Profiles of arrays, counted by numpy: an independent answer to what the SQL counts."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import signal
+
+from mlops_assets.monitoring.cells import QUANTILES, Cells, Edges, Watched, categories_from, edges_from
+from mlops_assets.monitoring.profile import Profile, column_profile
+
+NUMBER = Watched("x", "number")
+
+
+def number_cells(values: np.ndarray) -> Edges:
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return Edges(())
+    return edges_from(
+        np.quantile(finite, np.arange(QUANTILES + 1) / QUANTILES, method="inverted_cdf").tolist()
+    )
+
+
+def category_cells(values: np.ndarray):
+    found, counts = np.unique([value for value in values if value is not None], return_counts=True)
+    return categories_from(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+
+
+def cells_of(columns: Mapping[Watched, np.ndarray]) -> dict[Watched, Cells]:
+    return {
+        watched: number_cells(values) if watched.kind == "number" else category_cells(values)
+        for watched, values in columns.items()
+    }
+
+
+def profile(
+    columns: Mapping[Watched, np.ndarray], cells: Mapping[Watched, Cells], blocks: int = 1
+) -> Profile:
+    """NaN in a numeric column counts as not finite, None in a category as missing."""
+    rows = len(next(iter(columns.values())))
+    parts = np.array_split(np.arange(rows), blocks)
+    names = [f"{number:04d}" for number in range(blocks)]
+    made = {}
+    for watched, values in columns.items():
+        counts, missing, nonfinite = zip(
+            *(_counts(values[part], cells[watched]) for part in parts), strict=True
+        )
+        made[watched.name] = column_profile(
+            watched, cells[watched], np.array(counts), np.array(missing), np.array(nonfinite), names
+        )
+    return Profile(rows, made)
+
+
+def _counts(values: np.ndarray, cells: Cells) -> tuple[np.ndarray, int, int]:
+    if isinstance(cells, Edges):
+        finite = values[np.isfinite(values)]
+        at = np.searchsorted(cells.edges, finite, side="left")
+        return np.bincount(at, minlength=len(cells)), 0, len(values) - len(finite)
+    known = {value: position for position, value in enumerate(cells.values)}
+    at = [known.get(value, len(cells) - 1) for value in values if value is not None]
+    return np.bincount(np.array(at, dtype=np.int64), minlength=len(cells)), len(values) - len(at), 0
+
+
+def number_profiles(reference: np.ndarray, batch: np.ndarray, blocks: tuple[int, int] = (1, 1)):
+    """Both sides of one numeric column, on the reference's cells."""
+    cells = cells_of({NUMBER: reference})
+    return profile({NUMBER: reference}, cells, blocks[0]), profile({NUMBER: batch}, cells, blocks[1])
+
+
+def autoregression(random: np.random.Generator, shape: tuple[int, ...], phi: float) -> np.ndarray:
+    """Standard normal first-order autoregressions along the first axis."""
+    noise = random.standard_normal(shape)
+    noise[1:] *= np.sqrt(1 - phi**2)
+    return signal.lfilter([1.0], [1.0, -phi], noise, axis=0)
