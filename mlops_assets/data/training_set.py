@@ -33,6 +33,18 @@ class Horizon:
     as_of: datetime
 
     @classmethod
+    def watched(cls, as_of: date, days: int, zone: ZoneInfo) -> Horizon:
+        """The ``days`` before ``as_of``, none of them to train on."""
+        first = as_of - timedelta(days=days)
+        return cls(
+            first=first,
+            evaluate_from=first,
+            last=as_of - timedelta(days=1),
+            evaluation_starts=datetime.combine(first, time(), zone),
+            as_of=datetime.combine(as_of, time(), zone),
+        )
+
+    @classmethod
     def of(cls, as_of: date, window: Window, zone: ZoneInfo) -> Horizon:
         """The window that ends the day before ``as_of``; midnights are local to ``zone``."""
         evaluate_from = as_of - timedelta(days=window.evaluate_days)

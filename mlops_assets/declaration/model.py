@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, Name, Owner
+from mlops_assets.declaration.drift import Drift
 
 Metric = Literal["roc_auc", "log_loss", "brier", "calibration_error", "accuracy"]
 HIGHER_IS_BETTER: dict[str, bool] = {
@@ -137,6 +138,7 @@ class Model(Declaration):
     baseline: Estimator = Estimator(path="sklearn.dummy.DummyClassifier", parameters={"strategy": "prior"})
     window: Window
     gates: Gates = Gates()
+    drift: Drift = Drift()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     tags: dict[str, str] = {}
 

@@ -9,6 +9,7 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source
+from mlops_assets.graph.drift import drift_asset
 from mlops_assets.graph.evaluation import evaluation_asset
 from mlops_assets.graph.features import view_asset
 from mlops_assets.graph.jobs import model_jobs
@@ -35,13 +36,14 @@ def feature_definitions(catalog: Catalog) -> dg.Definitions:
 
 
 def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
-    """The story of one model: training set, model, evaluation, release; and the jobs that run it."""
+    """The story of one model: training set, model, evaluation, release, drift; and the jobs that run it."""
     with _beta_is_meant():
         stages = [
             training_set_asset(catalog, model),
             model_asset(catalog, model),
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
+            drift_asset(catalog, model),
         ]
     return dg.Definitions(assets=stages, jobs=list(model_jobs(catalog, model)))
 

@@ -1,6 +1,6 @@
 """Verdicts as Dagster asset checks: one evaluation per check and partition, in a range run too."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -31,12 +31,17 @@ def check_specs(
 
 
 def write_and_tell(
-    context: dg.AssetExecutionContext, produced: Mapping[dg.AssetKey, Produced]
+    context: dg.AssetExecutionContext,
+    produced: Mapping[dg.AssetKey, Produced],
+    *,
+    errors: Collection[str] = (),
+    told: Mapping[str, Mapping[str, dg.MetadataValue[Any]]] | None = None,
 ) -> Iterator[Any]:
     """Hand the selected outputs to the IO manager, then report each verdict for its own partition.
 
     One Dagster check result for a range would hide which day failed, so evaluations are yielded
-    one by one.
+    one by one. errors: checks whose failure is an error though it blocks nothing. told: metadata of
+    checks, by name.
     """
     selected = {key: made for key, made in produced.items() if key in context.selected_asset_keys}
     for key, made in selected.items():
@@ -47,11 +52,20 @@ def write_and_tell(
     for key, made in selected.items():
         for partition, verdicts in made.verdicts.items():
             for verdict in verdicts:
-                yield _evaluation(key, partition, verdict)
+                is_error = verdict.blocking or verdict.check in errors
+                metadata = (told or {}).get(verdict.check, {})
+                yield _evaluation(key, partition, verdict, is_error=is_error, metadata=metadata)
 
 
-def _evaluation(key: dg.AssetKey, partition: str, verdict: Verdict) -> dg.AssetCheckEvaluation:
-    severity = dg.AssetCheckSeverity.ERROR if verdict.blocking else dg.AssetCheckSeverity.WARN
+def _evaluation(
+    key: dg.AssetKey,
+    partition: str,
+    verdict: Verdict,
+    *,
+    is_error: bool,
+    metadata: Mapping[str, dg.MetadataValue[Any]],
+) -> dg.AssetCheckEvaluation:
+    severity = dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckEvaluation(
         asset_key=key,
         check_name=verdict.check,
@@ -60,5 +74,5 @@ def _evaluation(key: dg.AssetKey, partition: str, verdict: Verdict) -> dg.AssetC
         severity=severity,
         blocking=verdict.blocking,
         partition=None if partition == WHOLE else partition,
-        metadata={},
+        metadata=metadata,
     )

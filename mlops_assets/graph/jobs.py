@@ -1,4 +1,4 @@
-"""The jobs of a model: one brings its data up to a day, one trains and releases as of a date."""
+"""The jobs of a model: one brings its data up to a day, one trains and releases as of a date, one watches."""
 
 from collections.abc import Iterator
 
@@ -13,10 +13,15 @@ from mlops_assets.graph.plan import STAGES
 
 
 def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDefinition]:
-    """Both jobs; the first only when all the data below the model has the same days, as a job has."""
+    """Its jobs; that of the data only when all of it has the same days, as a job has."""
     story = [keys.of_model(model.name, stage) for stage in STAGES]
     yield dg.define_asset_job(
         f"{model.name}_release", story, description=f"Train, evaluate and judge {model.name} as of a date."
+    )
+    yield dg.define_asset_job(
+        f"{model.name}_watch",
+        [keys.of_model(model.name, "drift_report")],
+        description=f"Compare the newest events with what the champion of {model.name} was trained on.",
     )
     tables = list(dict.fromkeys([model.label.table, *tables_read(catalog.features, model.features)]))
     views = [catalog.features.views[view] for view in catalog.features.views_of(model.features)]

@@ -17,7 +17,12 @@ from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
-CODE = ("mlops_assets.modeling.training", "mlops_assets.modeling.estimators")
+CODE = (
+    "mlops_assets.modeling.training",
+    "mlops_assets.modeling.estimators",
+    "mlops_assets.monitoring.cells",
+    "mlops_assets.monitoring.counting",
+)
 
 
 def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
@@ -39,9 +44,9 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         tracking: dg.ResourceParam[Tracking],
         training_set: Pinned,
     ) -> Iterator[Any]:
-        from mlops_assets.modeling.serialization import MODEL, needed_types, to_files
+        from mlops_assets.modeling.serialization import MODEL, PROFILE, needed_types, to_files
         from mlops_assets.modeling.training import frame
-        from mlops_assets.steps.training import fit, keep, produced
+        from mlops_assets.steps.training import fit, keep, produced, profile_of
 
         as_of = context.partition_key
         tags = {
@@ -56,7 +61,8 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             context, experiment=model.name, name=f"{model.name} as of {as_of}", tags=tags
         ) as run:
             trained, rows = fit(stores, catalog, model, training_set)
-            files = to_files(trained)
+            profile = profile_of(stores, catalog, model, training_set, trained, rows)
+            files = {**to_files(trained), PROFILE: json.dumps(profile.to_dict()).encode()}
             record = keep(stores, catalog, model, trained, files, as_of=as_of, mlflow_run_id=run.run_id)
             run.log_params(_parameters(model))
             run.log_metrics({"training_rows": trained.rows})

@@ -19,7 +19,7 @@ from mlops_assets.modeling.training import Trained
 # audited on its own.
 HARMLESS = ("functools.partial", "numpy.dtype")
 
-MODEL, BASELINE, ABOUT = "model.skops", "baseline.skops", "about.json"
+MODEL, BASELINE, ABOUT, PROFILE = "model.skops", "baseline.skops", "about.json", "profile.json"
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeAlias, cast
 
+from mlops_assets.declaration.drift import CALIBRATED, Drift
 from mlops_assets.monitoring.article import article
-from mlops_assets.monitoring.calibrated import calibrated
+from mlops_assets.monitoring.calibrated import Limits, calibrated
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.monitoring.profile import Profile
 
@@ -15,6 +17,14 @@ from mlops_assets.monitoring.profile import Profile
 Policy: TypeAlias = Callable[[Profile, Profile, Sequence[DriftReport]], DriftReport]
 
 POLICIES: dict[str, Policy] = {"calibrated": calibrated, "article": article}
+
+
+def declared_policy(drift: Drift) -> Policy:
+    """The policy that a model declares, with its limits."""
+    if drift.policy != CALIBRATED:
+        return policy(drift.policy)
+    said = drift.limits.model_dump(exclude_none=True, exclude={"columns"})
+    return partial(calibrated, limits=Limits(**said, column_warn_at=drift.limits.columns))
 
 
 def policy(named: str) -> Policy:

@@ -11,11 +11,21 @@ import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION
+from mlops_assets.data.training_set import USE
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import feature_hash
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import GateRefusal
-from mlops_assets.modeling.training import Trained, split_inputs, train
+from mlops_assets.modeling.training import Trained, score, split_inputs, train
+from mlops_assets.monitoring.profile import Profile
+from mlops_assets.steps.population import (
+    RELATIONS,
+    answered,
+    asked,
+    came_true,
+    reference_profile,
+    watched_columns,
+)
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
@@ -45,6 +55,20 @@ def fit(stores: Stores, catalog: Catalog, model: Model, training_set: Pinned) ->
     """Fit on one pinned training set; the rows are returned too, as examples of what the model takes."""
     rows = stores.engine.rows("SELECT * FROM training_set", {"training_set": training_set}).to_pandas()
     return train(model, split_inputs(catalog.input_types(model)), rows), rows
+
+
+def profile_of(
+    stores: Stores, catalog: Catalog, model: Model, training_set: Pinned, trained: Trained, rows: pd.DataFrame
+) -> Profile:
+    """What the model was trained on, and how it scores the rows that it did not learn from."""
+    timezone = catalog.tables[model.label.table].source.timezone
+    held_out = rows[rows[USE] == "evaluate"]
+    scores = answered(held_out, score(trained.model, trained.inputs, held_out), timezone)
+    learned = f"(SELECT * FROM training_set WHERE {USE} = 'train')"
+    with stores.engine.session({"training_set": training_set, RELATIONS["score"]: scores}) as session:
+        session.keep(RELATIONS["feature"], asked(catalog, model, learned, timezone))
+        session.keep(RELATIONS["label"], came_true(learned, timezone))
+        return reference_profile(session, watched_columns(catalog, model))
 
 
 def keep(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,9 +12,11 @@ from mlops_assets.data.sql import PARTITION, names, text
 from mlops_assets.data.training_set import PREDICTED_AT, USE, Horizon, labelled_events, usable, use_counts
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
-from mlops_assets.stores.engine import Engine
-from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.engine import Engine, Session
+from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
+
+EVENTS = "events"
 
 
 @dataclass(frozen=True)
@@ -28,27 +31,53 @@ def assemble_training_set(
     engine: Engine, catalog: Catalog, model: Model, events: Pinned, views: Mapping[str, Pinned], as_of: str
 ) -> AssembledSet:
     """The labelled events of the window before ``as_of``, each with its features as known when asked."""
-    source = catalog.table(model.label.table, asked_by=model.name).source
-    table = catalog.table(model.label.table, asked_by=model.name).table
-    horizon = Horizon.of(date.fromisoformat(as_of), model.window, source.zone)
-    days = window_days(horizon)
-    events.require(days)
+    declared = catalog.table(model.label.table, asked_by=model.name)
+    horizon = Horizon.of(date.fromisoformat(as_of), model.window, declared.source.zone)
+    with gathered(engine, catalog, model, events, views, horizon) as session:
+        uses = {row[USE]: row["rows"] for row in session.rows(use_counts(EVENTS)).to_pylist()}
+        session.keep("requests", usable(EVENTS))
+        rows = session.rows(
+            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({with_features(catalog, model, views, 'requests')}) "
+            f"ORDER BY event_time, {names(declared.table.key)}"
+        )
+    return AssembledSet(Produced(rows, [as_of], {as_of: contents_read(events, views, horizon)}), uses)
+
+
+@contextmanager
+def gathered(
+    engine: Engine,
+    catalog: Catalog,
+    model: Model,
+    events: Pinned,
+    views: Mapping[str, Pinned],
+    horizon: Horizon,
+) -> Iterator[Session]:
+    """A session that has the views, and as ``EVENTS`` every event of the horizon with its label and use.
+
+    Raises NotMaterialized when a day is missing.
+    """
+    declared = catalog.table(model.label.table, asked_by=model.name)
+    events.require(window_days(horizon))
     for pinned in views.values():
         pinned.require(pinned.absent)
-    joined = [_joined_view(catalog, model, view) for view in views]
-    keys = [key for view in joined for key in view.keys]
     relations = {model.label.table: events, **{_relation(view): pinned for view, pinned in views.items()}}
+    keys = [key for view in views for key in catalog.features.keys(view)]
+    carried = (*model.request, *keys)
     with engine.session(relations) as session:
-        carried = (*model.request, *keys)
-        session.keep("events", labelled_events(model, table.key, carried, horizon, source.timezone))
-        uses = {row[USE]: row["rows"] for row in session.rows(use_counts("events")).to_pylist()}
-        session.keep("requests", usable("events"))
-        rows = session.rows(
-            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({as_known_at('requests', PREDICTED_AT, joined)}) "
-            f"ORDER BY event_time, {names(table.key)}"
-        )
-    read = (*events.among(days), *(content for pinned in views.values() for content in pinned.contents))
-    return AssembledSet(Produced(rows, [as_of], {as_of: read}), uses)
+        sql = labelled_events(model, declared.table.key, carried, horizon, declared.source.timezone)
+        session.keep(EVENTS, sql)
+        yield session
+
+
+def with_features(catalog: Catalog, model: Model, views: Iterable[str], requests: str) -> str:
+    """SQL: every row of ``requests`` with the features of the views as known when it was asked."""
+    return as_known_at(requests, PREDICTED_AT, [_joined_view(catalog, model, view) for view in views])
+
+
+def contents_read(events: Pinned, views: Mapping[str, Pinned], horizon: Horizon) -> tuple[Content, ...]:
+    """Every partition that rows of the horizon were made from."""
+    of_views = [content for pinned in views.values() for content in pinned.contents]
+    return (*events.among(window_days(horizon)), *of_views)
 
 
 def window_days(horizon: Horizon) -> list[str]:

@@ -29,9 +29,13 @@ class Session:
         """The result of a query, as Arrow."""
         return self._connection.sql(sql).to_arrow_table()
 
+    def register(self, relation: str, rows: pa.Table) -> None:
+        """Give rows a name for later queries of this session."""
+        self._connection.register(relation, rows)
+
     def keep(self, relation: str, sql: str) -> None:
-        """Compute a query once and give it a name for later queries of this session."""
-        self._connection.execute(f"CREATE TEMP TABLE {name(relation)} AS {sql}")
+        """Compute a query once and give it a name for later queries of this session; the last of a name counts."""
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name(relation)} AS {sql}")
 
 
 @dataclass(frozen=True)

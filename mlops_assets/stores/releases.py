@@ -69,6 +69,10 @@ class Releases:
         rival = sa.and_(releases.c.as_of == as_of, releases.c.model_digest != model_digest)
         return self._newest(_select().where(releases.c.model == model, sa.or_(earlier, rival)))
 
+    def reigned(self, model: str, *, until: str) -> Release | None:
+        """The version that reigned just before an as-of date: the newest of those made as of earlier ones."""
+        return self._newest(_select().where(releases.c.model == model, releases.c.as_of < until))
+
     def versions(self, model: str) -> list[Release]:
         """Every version, oldest first."""
         query = _select().where(releases.c.model == model).order_by(releases.c.version)

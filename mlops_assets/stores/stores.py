@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.lake import Lake
     from mlops_assets.stores.records import Records
     from mlops_assets.stores.releases import Releases
+    from mlops_assets.stores.reports import Reports
     from mlops_assets.stores.tracked import TrackedRuns
 
 
@@ -36,7 +37,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Stores:
-    """The platform's memory: tables, records, artifacts and releases."""
+    """The platform's memory: tables, records, artifacts, releases and pages."""
 
     places: Places
     lake: Lake
@@ -46,6 +47,7 @@ class Stores:
     artifacts: Artifacts
     releases: Releases
     tracked_runs: TrackedRuns
+    reports: Reports
 
     @classmethod
     def open(cls, places: Places) -> Stores:
@@ -58,6 +60,7 @@ class Stores:
         from mlops_assets.stores.lake import Lake
         from mlops_assets.stores.records import Records
         from mlops_assets.stores.releases import Releases
+        from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.tracked import TrackedRuns
 
         try:
@@ -75,4 +78,5 @@ class Stores:
             artifacts=Artifacts(places.home / "artifacts"),
             releases=Releases(database),
             tracked_runs=TrackedRuns(database),
+            reports=Reports(places.home / "reports"),
         )

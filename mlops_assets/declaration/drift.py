@@ -1,0 +1,67 @@
+"""How a model's inputs, scores and labels are watched once it reigns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from mlops_assets.declaration.base import Declaration, Name, refusal
+
+CALIBRATED = "calibrated"
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Season(Declaration):
+    """Compare with earlier windows instead of the training data: ``periods`` of them, ``every_days`` apart.
+
+    With ``every_days: 7`` and a window of one day, a Monday is compared with the Mondays before it.
+    """
+
+    every_days: Annotated[int, Field(ge=1, le=366)]
+    periods: Annotated[int, Field(ge=1, le=52)] = 4
+
+
+class DriftLimits(Declaration):
+    """Limits of the ``calibrated`` policy; what is left out keeps its default.
+
+    warn_at, error_at: the share of rows that surely moved. missing_warn_at, missing_error_at: by how
+    much the share of missing values surely changed. columns: column -> its own ``warn_at``.
+    rows_at_least: with fewer rows the answer is "not enough data".
+    """
+
+    warn_at: Share | None = None
+    error_at: Share | None = None
+    missing_warn_at: Share | None = None
+    missing_error_at: Share | None = None
+    columns: dict[Name, Share] = {}
+    rows_at_least: Annotated[int, Field(ge=30)] | None = None
+
+
+class Drift(Declaration):
+    """One batch is the ``window_days`` before an as-of date, as the champion of that time saw them.
+
+    policy: ``calibrated``, ``article`` (its literal rules), or the dotted path of a function of your
+        own that takes the reference profile, the batch's, and earlier reports, and returns a report.
+    season: what to compare with; by default the rows the champion was trained on.
+    """
+
+    policy: Annotated[
+        str, Field(pattern=r"^(calibrated|article|[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+)$")
+    ] = CALIBRATED
+    window_days: Annotated[int, Field(ge=1, le=366)] = 7
+    season: Season | None = None
+    limits: DriftLimits = DriftLimits()
+
+    @model_validator(mode="after")
+    def _only_calibrated_has_limits(self) -> Self:
+        if self.policy != CALIBRATED and self.limits != DriftLimits():
+            raise refusal(("limits",), f"only the policy 'calibrated' has limits, found {self.policy!r}", "")
+        return self
+
+    @property
+    def days(self) -> int:
+        """How many days before the as-of date are read."""
+        if self.season is None:
+            return self.window_days
+        return self.season.every_days * self.season.periods + self.window_days

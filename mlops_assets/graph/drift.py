@@ -1,0 +1,87 @@
+"""<model>/drift_report: has the world moved since the champion learned it?"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import feature_hash, meaning, source_code
+from mlops_assets.declaration.model import Model
+from mlops_assets.graph import keys, partitions
+from mlops_assets.graph.checks import check_specs, write_and_tell
+from mlops_assets.graph.features import view_input
+from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.graph.stage import ModelStage
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.stores import Stores
+
+DRIFT, SHIFT = "drift", "shift"
+CHECKS = {
+    DRIFT: "No input, score or label has surely moved by so much that it is an error.",
+    SHIFT: "No input, score or label has surely moved by an amount that matters.",
+}
+CODE = (
+    "mlops_assets.steps.drift",
+    "mlops_assets.monitoring.calibrated",
+    "mlops_assets.monitoring.comparison",
+    "mlops_assets.monitoring.dependence",
+)
+
+
+def drift_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
+    """The asset that compares the newest events with what the champion was trained on."""
+    stage = ModelStage.of(catalog, declared, "drift_report")
+    _, views = catalog.model_tables(declared)
+    days = declared.drift.days
+    features = {
+        view.name: view_input(catalog, view, first=days, before=declared.predict_before)
+        for view in views.values()
+    }
+    events = dg.AssetIn(
+        keys.validated(declared.label.table), partition_mapping=partitions.looking_back(days, 1)
+    )
+    champion = dg.AssetDep(
+        keys.of_model(declared.name, "release"), partition_mapping=partitions.looking_back(1, 1)
+    )
+    identity = meaning(
+        declared.drift,
+        declared.label,
+        declared.request,
+        str(declared.predict_before),
+        feature_hash(catalog, declared.features),
+        source_code(*CODE),
+    )
+
+    @dg.asset(
+        **stage.settings,
+        ins={"events": events, **features},
+        deps=[champion],
+        check_specs=check_specs(stage.key, CHECKS, partitions=stage.as_of_dates),
+        code_version=identity,
+        kinds={"duckdb", "deltalake"},
+        description=(
+            f"The inputs, scores and labels of the {declared.drift.window_days} days before, beside what the "
+            f"champion of that time was trained on; judged by the policy {declared.drift.policy!r}."
+        ),
+    )
+    def drift_report(
+        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], events: Pinned, **views: Pinned
+    ) -> Iterator[Any]:
+        from mlops_assets.steps.drift import judge_drift, show
+
+        as_of = context.partition_key
+        found = judge_drift(stores, catalog, declared, events, views, as_of)
+        shown = show(stores, declared, found, as_of)
+        told = {
+            "distributions": dg.MetadataValue.md(shown.pictures),
+            "worst": dg.MetadataValue.md(shown.table),
+            "report": dg.MetadataValue.path(shown.page),
+            **{name: dg.MetadataValue.text(fact) for name, fact in shown.facts.items()},
+        }
+        say_of_partitions(context, stage.key, {as_of: told})
+        yield from write_and_tell(
+            context, {stage.key: found.produced}, errors=(DRIFT,), told=dict.fromkeys(CHECKS, told)
+        )
+
+    return drift_report

@@ -1,0 +1,116 @@
+"""What was found of a batch, for people: a table of the worst, pictures, and one page that needs no network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from html import escape
+
+from mlops_assets.monitoring.findings import DriftReport, Finding
+from mlops_assets.monitoring.picture import overlaid
+from mlops_assets.monitoring.profile import Profile
+
+RANK = {("drift", "error"): 0, ("drift", "warn"): 1, ("stable", None): 2, ("not enough data", None): 3}
+# What else was measured, in the order in which it is shown.
+FIGURES = {
+    "p_value": "p",
+    "jensen_shannon_distance": "JS distance (base 2)",
+    "population_stability_index": "PSI",
+    "wasserstein_in_sd": "Wasserstein (sd)",
+    "effective_rows": "effective rows",
+}
+STYLE = """
+body { font: 14px/1.5 sans-serif; margin: 2rem auto; max-width: 70rem; color: #222; }
+table { border-collapse: collapse; }
+td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
+.error { color: #b00020; font-weight: bold; }
+.warn { color: #b26a00; font-weight: bold; }
+.number { text-align: right; }
+figure { display: inline-block; margin: 0 1rem 1rem 0; }
+"""
+
+
+def worst_first(report: DriftReport) -> list[Finding]:
+    """Errors, warnings, what is stable, what cannot be told; of each the greatest effect first."""
+    return sorted(
+        report.findings, key=lambda one: (RANK[one.verdict, one.severity], -(one.effect or 0), one.column)
+    )
+
+
+def table(report: DriftReport, *, most: int = 10) -> str:
+    """Markdown: the worst findings."""
+    header = ["column", "test", "verdict", "effect", *FIGURES.values()]
+    lines = [" | ".join(header), " | ".join("---" for _ in header)]
+    lines += [" | ".join(_cells(one)) for one in worst_first(report)[:most]]
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def pictures(report: DriftReport, reference: Profile, batch: Profile, *, most: int = 4) -> str:
+    """Markdown: the distributions of the columns with the worst findings, as pictures inside the text."""
+    drawn = []
+    for column in _columns(report)[:most]:
+        svg = overlaid(reference.columns[column], batch.columns[column])
+        drawn.append(f"![{column}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
+    return "\n".join(drawn)
+
+
+def page(
+    title: str, report: DriftReport, reference: Profile, batch: Profile, about: Mapping[str, str]
+) -> str:
+    """A whole HTML page: the verdict, why, every finding and every picture."""
+    verdict = report.verdict if report.severity is None else f"{report.verdict} ({report.severity})"
+    facts = "".join(
+        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in about.items()
+    )
+    why = "".join(f"<li>{escape(sentence)}</li>" for sentence in report.told())
+    header = "".join(
+        f"<th>{name}</th>" for name in ("column", "test", "verdict", "effect", *FIGURES.values())
+    )
+    body = "".join(_row(one) for one in worst_first(report))
+    figures = "".join(
+        f"<figure>{overlaid(reference.columns[column], batch.columns[column])}</figure>"
+        for column in _columns(report)
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{STYLE}</style><h1>{escape(title)}</h1>"
+        f'<p class="{report.severity or "calm"}">{escape(verdict)}: {report.rows:,} rows, '
+        f"policy {escape(report.policy)}</p>"
+        f"<table>{facts}</table><h2>Why</h2><ul>{why}</ul>"
+        f"<h2>Distributions</h2>{figures}"
+        f"<h2>Every test</h2><table><tr>{header}<th>in words</th></tr>{body}</table></html>"
+    )
+
+
+def _columns(report: DriftReport) -> Sequence[str]:
+    """Every column that has a picture, the worst first."""
+    return list(dict.fromkeys(one.column for one in worst_first(report)))
+
+
+def _row(one: Finding) -> str:
+    column, test, verdict, *numbers = _cells(one)
+    words = "".join(f"<td>{escape(cell)}</td>" for cell in (column, test))
+    figures = "".join(f'<td class="number">{escape(cell)}</td>' for cell in numbers)
+    return (
+        f'<tr>{words}<td class="{one.severity or "calm"}">{verdict}</td>{figures}'
+        f"<td>{escape(one.sentence)}</td></tr>"
+    )
+
+
+def _cells(one: Finding) -> list[str]:
+    verdict = one.severity or one.verdict
+    effect = "–" if one.effect is None else f"{one.effect:.3f}"
+    figures = [_figure(name, one.values.get(name)) for name in FIGURES]
+    return [one.column.replace("|", "\\|"), one.test, verdict, effect, *figures]
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return (
+        f"{value:,.0f}"
+        if name == "effective_rows"
+        else f"{value:.2g}"
+        if name == "p_value"
+        else f"{value:.3f}"
+    )

@@ -1,0 +1,85 @@
+"""A population of events as it is watched: what was asked, what was answered, and what came true."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import pyarrow as pa
+
+from mlops_assets.data.sql import local_day, name, text
+from mlops_assets.data.training_set import LABEL
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.model import Model
+from mlops_assets.modeling.training import Scores
+from mlops_assets.monitoring.cells import Cells, Role, Watched
+from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, counts_query, profile_from
+from mlops_assets.monitoring.profile import ColumnProfile, Profile
+from mlops_assets.stores.engine import Session
+
+# No declared column can be called so: names have no spaces.
+SCORE = "predicted probability"
+DAY = "day"
+# The relation of a session in which the columns of a role are found, each with its event's local day.
+RELATIONS: dict[Role, str] = {"feature": "asked", "score": "answered", "label": "came_true"}
+
+
+def watched_columns(catalog: Catalog, model: Model) -> list[Watched]:
+    """Every input of a model, its score and its label."""
+    inputs = [
+        Watched(column, "category" if kind in ("string", "boolean") else "number")
+        for column, kind in catalog.input_types(model).items()
+    ]
+    return [*inputs, Watched(SCORE, "number", "score"), Watched(LABEL, "category", "label")]
+
+
+def asked(catalog: Catalog, model: Model, relation: str, timezone: str) -> str:
+    """SQL: the inputs of every event; a moment becomes the seconds since 1970."""
+    inputs = [
+        f"epoch({name(column)}) AS {name(column)}" if kind == "timestamp" else name(column)
+        for column, kind in catalog.input_types(model).items()
+    ]
+    return f"SELECT {_day(timezone)}, {', '.join(inputs)} FROM {relation}"
+
+
+def answered(rows: pd.DataFrame, scores: Scores, timezone: str) -> pa.Table:
+    """What a model answered for each row."""
+    days = rows["event_time"].dt.tz_convert(timezone).dt.strftime("%Y-%m-%d")
+    return pa.table({DAY: pa.array(days, pa.string()), SCORE: pa.array(scores, pa.float64())})
+
+
+def came_true(relation: str, timezone: str) -> str:
+    """SQL: the label of every event."""
+    return f"SELECT {_day(timezone)}, {name(LABEL)} FROM {relation}"
+
+
+def between(relation: str, days: tuple[str, str], select: str = "*") -> str:
+    """SQL: the rows of the days from the first to the last, both included."""
+    first, last = days
+    return f"SELECT {select} FROM {relation} WHERE {DAY} BETWEEN {text(first)} AND {text(last)}"
+
+
+def reference_profile(session: Session, columns: list[Watched]) -> Profile:
+    """Counts in cells of their own, of a session that has all relations."""
+    cells: dict[Watched, Cells] = {}
+    for role, relation in RELATIONS.items():
+        of_role = [column for column in columns if column.role == role]
+        cells |= cells_from(session.rows(cells_query(relation, of_role)), of_role)
+    return profile(session, cells)
+
+
+def profile(session: Session, cells: Mapping[Watched, Cells]) -> Profile:
+    """Counts in given cells, day by day, of a session that has all relations. rows: that were asked."""
+    counted: dict[Role, Profile] = {}
+    for role, relation in RELATIONS.items():
+        inside = {column: one for column, one in cells.items() if column.role == role}
+        answer = session.rows(counts_query(relation, inside, block=by_column(DAY)))
+        counted[role] = profile_from(answer, inside)
+    columns: dict[str, ColumnProfile] = {}
+    for column in cells:
+        columns[column.name] = counted[column.role].columns[column.name]
+    return Profile(counted["feature"].rows, columns)
+
+
+def _day(timezone: str) -> str:
+    return f"{local_day('event_time', timezone)} AS {DAY}"
