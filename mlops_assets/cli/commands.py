@@ -1,13 +1,16 @@
 """What the commands do, on an opened deployment."""
 
+import json
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from mlops_assets.cli.deployment import PACKAGE, Deployment
 from mlops_assets.cli.execution import bury_dead_runs, execute
-from mlops_assets.cli.tables import print_champion, print_data, print_history
+from mlops_assets.cli.tables import print_champion, print_data, print_drift, print_history
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.demo import read_demo
 from mlops_assets.declaration.features import tables_read
@@ -16,6 +19,9 @@ from mlops_assets.errors import ImpossibleDate
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import Written, data_runs, is_made, model_run
 from mlops_assets.graph.settling import settle
+
+if TYPE_CHECKING:
+    from mlops_assets.monitoring.findings import DriftReport
 
 DEMO = PACKAGE / "defs" / "platform" / "demo.yaml"
 UI = "http://127.0.0.1:3000"
@@ -59,6 +65,37 @@ def show_status(opened: Deployment, name: str, *, console: Console) -> None:
     console.print(
         f"\nTo look at all of it: [bold]make dev[/], then {UI}/assets/{name}/release", highlight=False
     )
+
+
+def show_skew(
+    opened: Deployment,
+    baseline: str,
+    batch: str,
+    *,
+    named: str,
+    html: Path | None,
+    as_json: bool,
+    console: Console,
+) -> "DriftReport":
+    """Compare two named sets of rows, and print what was found."""
+    # Imported here: the other commands do without scipy.
+    from mlops_assets.monitoring.page import page
+    from mlops_assets.steps.skew import skew_of_rows, skew_of_version, version_named
+
+    version = version_named(baseline)
+    if version is None:
+        found = skew_of_rows(opened.stores, baseline, batch, named=named)
+    else:
+        model = opened.project.model(version[0])
+        found = skew_of_version(opened.stores, opened.project.catalog, model, version[1], batch)
+    if html is not None:
+        title = f"{batch} beside {baseline}"
+        html.write_text(page(title, found.report, found.reference, found.batch, {}), encoding="utf-8")
+    if as_json:
+        console.print_json(json.dumps(found.report.to_dict()))
+    else:
+        print_drift(console, found.report, baseline=baseline, batch=batch)
+    return found.report
 
 
 def _bring_data_up_to(

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +24,16 @@ app = typer.Typer(
 )
 console = Console()
 problems = Console(stderr=True)
+
+DRIFTED = 3
+
+
+class FailOn(StrEnum):
+    """Severities of drift."""
+
+    error = "error"
+    warn = "warn"
+
 
 ModelName = Annotated[str, typer.Argument(help="The name of a declared model.", metavar="MODEL")]
 Again = Annotated[bool, typer.Option("--again", help="Make everything again, also what is up to date.")]
@@ -56,6 +68,39 @@ def status(model: ModelName) -> None:
 
     with _opened() as opened:
         show_status(opened, model, console=console)
+
+
+@app.command()
+def skew(
+    baseline: Annotated[
+        str,
+        typer.Option(
+            help="What to compare with: MODEL, MODEL:VERSION (what it was trained on) or TABLE@FIRST..LAST."
+        ),
+    ],
+    batch: Annotated[
+        str,
+        typer.Option(
+            help="What to look at: an as-of date for a model, TABLE@DAY or TABLE@FIRST..LAST for rows."
+        ),
+    ],
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="For rows: calibrated, article, or the path of a function. A model declares its own."
+        ),
+    ] = "calibrated",
+    fail_on: Annotated[FailOn, typer.Option(help="The severity that makes the exit code 3.")] = FailOn.error,
+    html: Annotated[Path | None, typer.Option(help="Write the whole report to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+) -> None:
+    """Say whether a batch has drifted from a baseline. Exit code 0: no; 3: it has; 1: it cannot be said."""
+    from mlops_assets.cli.commands import show_skew
+
+    with _opened() as opened:
+        found = show_skew(opened, baseline, batch, named=policy, html=html, as_json=as_json, console=console)
+    if fail_on in (found.severity, FailOn.warn if found.severity else None):
+        raise typer.Exit(DRIFTED)
 
 
 @contextmanager

@@ -1,16 +1,28 @@
 """What commands print: one table per question."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.stores.releases import Release
 
+if TYPE_CHECKING:
+    from mlops_assets.monitoring.findings import DriftReport
+
 VERDICT_STYLE = {"promote": "bold green", "hold": "bold yellow", "not enough data": "bold magenta"}
+DRIFT_STYLE = {
+    "error": "bold red",
+    "warn": "bold yellow",
+    "drift": "bold red",
+    "stable": "green",
+    "not enough data": "magenta",
+}
+FINDINGS_SHOWN = 12
 VERDICTS_SHOWN = 12
 METRICS = {"roc_auc": "ROC AUC", "log_loss": "log loss", "brier": "Brier", "calibration_error": "calibr."}
 
@@ -65,6 +77,27 @@ def print_data(console: Console, rows: Sequence[tuple[str, int, str, str, int, i
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, partitions, first, last, count, aside in rows:
         table.add_row(name, str(partitions), first, last, f"{count:,}", f"{aside:,}")
+    console.print(table)
+
+
+def print_drift(console: Console, report: "DriftReport", *, baseline: str, batch: str) -> None:
+    """The verdict, why, and the worst columns."""
+    from mlops_assets.monitoring.page import worst_first
+
+    style = DRIFT_STYLE[report.severity or report.verdict]
+    severity = f" ({report.severity})" if report.severity else ""
+    console.print(
+        f"{batch} beside {baseline}: [{style}]{report.verdict}{severity}[/], {report.rows:,} rows, policy {report.policy}",
+        highlight=False,
+    )
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("column", "test", "", "why"):
+        table.add_column(column)
+    for finding in worst_first(report)[:FINDINGS_SHOWN]:
+        said = finding.severity or finding.verdict
+        table.add_row(
+            escape(finding.column), finding.test, f"[{DRIFT_STYLE[said]}]{said}[/]", escape(finding.sentence)
+        )
     console.print(table)
 
 

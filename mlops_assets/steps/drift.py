@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from mlops_assets.data.training_set import USE, Horizon
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
-from mlops_assets.errors import NotMaterialized
 from mlops_assets.governance.verdicts import Verdict
-from mlops_assets.modeling.serialization import PROFILE, from_files
-from mlops_assets.modeling.training import score
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.monitoring.page import page, pictures, table
 from mlops_assets.monitoring.policies import declared_policy
-from mlops_assets.monitoring.profile import Profile, merge
-from mlops_assets.steps.population import RELATIONS, answered, asked, between, came_true, profile
+from mlops_assets.monitoring.profile import Profile
 from mlops_assets.steps.training import one_row
-from mlops_assets.steps.training_set import contents_read, gathered, with_features
+from mlops_assets.steps.training_set import contents_read
+from mlops_assets.steps.watching import both_sides, watched_days, windows
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Release
@@ -57,16 +52,10 @@ def judge_drift(
     champion = stores.releases.reigned(model.name, until=as_of)
     if champion is None:
         return _nothing_to_compare_with(model, as_of)
-    timezone = catalog.table(model.label.table, asked_by=model.name).source.zone
-    horizon = Horizon.watched(date.fromisoformat(as_of), model.drift.days, timezone)
-    files = stores.artifacts.load(champion.artifact_digest)
-    trained_on = trained_profile(champion, files)
-    windows = _windows(model, as_of)
-    profiles = _profiles(stores, catalog, model, events, views, horizon, files, trained_on, windows)
-    batch, *earlier = profiles
-    reference = reduce(merge, earlier) if earlier else trained_on
+    reference, batch = both_sides(stores, catalog, model, champion, events, views, as_of)
     history = _history(stores, model, champion, as_of)
     found = declared_policy(model.drift)(reference, batch, [one for _, one in history])
+    horizon = watched_days(catalog, model, as_of)
     read = (*contents_read(events, views, horizon), *(content for content, _ in history))
     return Drifted(champion, found, reference, batch, _produced(model, champion, found, as_of, read))
 
@@ -88,7 +77,7 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
         "severity": found.report.severity or "none",
         "why": "; ".join(found.report.told()),
         "compared_with": _compared_with(model, found.champion),
-        "window": " to ".join(_windows(model, as_of)[0]),
+        "window": " to ".join(windows(model, as_of)[0]),
         "rows": f"{found.report.rows:,}",
     }
     title = f"{model.name}: drift as of {as_of}"
@@ -99,16 +88,6 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
         page=stores.reports.save(f"{model.name}/{as_of}/drift.html", text),
         facts=facts,
     )
-
-
-def trained_profile(release: Release, files: Mapping[str, bytes]) -> Profile:
-    """The profile that is kept with a version. Raises NotMaterialized when there is none."""
-    if PROFILE not in files:
-        raise NotMaterialized(
-            f"{release.model} version {release.version} keeps no profile of what it was trained on; "
-            f"train it again: mlops run {release.model} --as-of {release.as_of} --again"
-        )
-    return Profile.from_dict(json.loads(files[PROFILE]))
 
 
 def verdicts(report: DriftReport) -> tuple[Verdict, ...]:
@@ -127,48 +106,6 @@ def _compared_with(model: Model, champion: Release | None) -> str:
     if season is None:
         return f"what version {champion.version}, as of {champion.as_of}, was trained on"
     return f"{season.periods} earlier windows, {season.every_days} days apart; scores by version {champion.version}"
-
-
-def _windows(model: Model, as_of: str) -> list[tuple[str, str]]:
-    """First and last day of the batch, and then of each earlier window that it is compared with."""
-    season = model.drift.season
-    ages = [0] if season is None else [season.every_days * period for period in range(season.periods + 1)]
-    end = date.fromisoformat(as_of) - timedelta(days=1)
-    first = end - timedelta(days=model.drift.window_days - 1)
-    return [
-        ((first - timedelta(days=age)).isoformat(), (end - timedelta(days=age)).isoformat()) for age in ages
-    ]
-
-
-def _profiles(
-    stores: Stores,
-    catalog: Catalog,
-    model: Model,
-    events: Pinned,
-    views: Mapping[str, Pinned],
-    horizon: Horizon,
-    files: Mapping[str, bytes],
-    trained_on: Profile,
-    windows: Sequence[tuple[str, str]],
-) -> list[Profile]:
-    """The profile of each window, in the cells of the reference."""
-    timezone = catalog.tables[model.label.table].source.timezone
-    champion = from_files(files)
-    with gathered(stores.engine, catalog, model, events, views, horizon) as session:
-        session.keep("requests", f"SELECT * FROM events WHERE {USE} <> 'unlabelled'")
-        session.keep("watched", with_features(catalog, model, views, "requests"))
-        rows = session.rows("SELECT * FROM watched ORDER BY event_time").to_pandas()
-        scored = answered(rows, score(champion.model, champion.inputs, rows), timezone)
-        session.keep("all_asked", asked(catalog, model, "watched", timezone))
-        known = f"(SELECT * FROM watched WHERE {USE} = 'evaluate')"
-        session.keep("all_came_true", came_true(known, timezone))
-        session.register("all_answered", scored)
-        profiles = []
-        for window in windows:
-            for relation in RELATIONS.values():
-                session.keep(relation, between(f"all_{relation}", window))
-            profiles.append(profile(session, trained_on.cells))
-    return profiles
 
 
 def _history(

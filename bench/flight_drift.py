@@ -1,0 +1,159 @@
+"""A champion that is never replaced, March to December: what the drift checks said, and what it really lost.
+
+Version 1 of flight_delay, as of 1 March 2013, is watched week by week. Its loss in a week is compared with
+its loss on the rows it was released on; days are the units, and the interval is Student's.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy.special import stdtrit
+
+from bench.machine import described
+
+FIRST, LAST = date(2013, 3, 15), date(2013, 12, 31)
+MODEL, CHAMPION_AS_OF = "flight_delay", date(2013, 3, 1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench flight_drift", description=__doc__)
+    parser.add_argument("--home", type=Path, help="an MLOPS_HOME to use and keep (default: a temporary one)")
+    with home(parser.parse_args().home):
+        weeks = list(watched())
+    show(weeks)
+
+
+@contextmanager
+def home(kept: Path | None) -> Iterator[None]:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MLOPS_HOME"] = str(kept or folder)
+        yield
+
+
+def watched() -> Iterator[dict]:
+    """One row for each week: what the report said, and the champion's losses day by day."""
+    from mlops_assets.cli.commands import bring_up_to
+    from mlops_assets.cli.deployment import deployment
+    from mlops_assets.cli.execution import execute
+    from mlops_assets.graph import keys
+    from mlops_assets.graph.plan import PlannedRun, Written, data_runs
+
+    console = Console()
+    with deployment() as opened:
+        bring_up_to(opened, MODEL, [CHAMPION_AS_OF], again=False, console=console)
+        model, records = opened.project.model(MODEL), opened.stores.records
+        written = Written(records.code_versions, opened.project.code_version, records.outdated)
+        for run in data_runs(
+            opened.project.catalog, model, written, first_as_of=CHAMPION_AS_OF, last_as_of=LAST
+        ):
+            execute(opened, run, console)
+        report_key = keys.of_model(MODEL, "drift_report")
+        reference = daily_losses(opened, model, CHAMPION_AS_OF, model.window.evaluate_days)
+        as_of = FIRST
+        while as_of <= LAST:
+            day = as_of.isoformat()
+            execute(opened, PlannedRun(f"drift as of {day}", (report_key,), day, day), console)
+            yield {
+                "as_of": day,
+                "report": report_of(opened, report_key, day),
+                "reference": reference,
+                "losses": daily_losses(opened, model, as_of, model.drift.window_days),
+            }
+            as_of += timedelta(days=model.drift.window_days)
+
+
+def report_of(opened, key, day):
+    import json
+
+    from mlops_assets.graph.keys import table_name
+    from mlops_assets.monitoring.findings import DriftReport
+
+    pinned = opened.stores.lake.pin(table_name(key), [day])
+    (row,) = opened.stores.engine.rows("SELECT report FROM reports", {"reports": pinned}).to_pylist()
+    return DriftReport.from_dict(json.loads(row["report"]))
+
+
+def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
+    """The champion's mean log loss on each of the days before ``as_of``, by labels known then."""
+    from mlops_assets.data.training_set import LABEL, USE, Horizon
+    from mlops_assets.graph import keys
+    from mlops_assets.modeling.evaluation import log_losses
+    from mlops_assets.modeling.serialization import from_files
+    from mlops_assets.modeling.training import score
+    from mlops_assets.steps.training_set import gathered, with_features
+
+    stores, catalog = opened.stores, opened.project.catalog
+    source = catalog.tables[model.label.table].source
+    champion = stores.releases.champion(MODEL)
+    loaded = from_files(stores.artifacts.load(champion.artifact_digest))
+    events = stores.lake.pin(keys.table_name(keys.validated(model.label.table)))
+    views = {
+        view: stores.lake.pin(keys.table_name(keys.features(view)))
+        for view in catalog.features.views_of(model.features)
+    }
+    horizon = Horizon.watched(as_of, days, source.zone)
+    with gathered(stores.engine, catalog, model, events, views, horizon) as session:
+        session.keep("known", f"SELECT * FROM events WHERE {USE} = 'evaluate'")
+        rows = session.rows(f"SELECT * FROM ({with_features(catalog, model, views, 'known')})").to_pandas()
+    labels = rows[LABEL].to_numpy(dtype=np.float64)
+    losses = log_losses(labels, score(loaded.model, loaded.inputs, rows))
+    local = rows["event_time"].dt.tz_convert(source.timezone).dt.date
+    return np.array([losses[(local == day).to_numpy()].mean() for day in sorted(set(local))])
+
+
+def growth(reference: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
+    """By how much the mean daily loss grew, and half of its 95% interval (Welch)."""
+    parts = [sample.var(ddof=1) / len(sample) for sample in (losses, reference)]
+    spread = sum(parts)
+    degrees = spread**2 / sum(
+        part**2 / (len(sample) - 1) for part, sample in zip(parts, (losses, reference), strict=True)
+    )
+    return float(losses.mean() - reference.mean()), float(stdtrit(degrees, 0.975) * np.sqrt(spread))
+
+
+def show(weeks: list[dict]) -> None:
+    table = Table(title="flight_delay version 1, week by week", title_justify="left", caption=described())
+    for column in ("as of", "rows", "drift", "errors", "warnings", "log loss", "grown by", ""):
+        table.add_column(column)
+    counts: dict[tuple[str, bool], int] = {}
+    for week in weeks:
+        report, (grown, half) = week["report"], growth(week["reference"], week["losses"])
+        really = grown > half
+        said = report.severity or report.verdict
+        counts[said, really] = counts.get((said, really), 0) + 1
+        table.add_row(
+            week["as_of"],
+            f"{report.rows:,}",
+            said,
+            ", ".join(names(report, "error")),
+            ", ".join(names(report, "warn")),
+            f"{week['losses'].mean():.4f}",
+            f"{grown:+.4f} ± {half:.4f}",
+            "grown" if really else "",
+        )
+    console = Console(width=200)
+    console.print(table)
+    summary = Table(title="What was said, and whether the loss had surely grown", title_justify="left")
+    for column in ("said", "weeks", "loss surely grown", "not surely"):
+        summary.add_column(column)
+    for said in ("error", "warn", "stable", "not enough data"):
+        grown, calm = counts.get((said, True), 0), counts.get((said, False), 0)
+        summary.add_row(said, str(grown + calm), str(grown), str(calm))
+    console.print(summary)
+
+
+def names(report, severity: str) -> list[str]:
+    found = [finding for finding in report.findings if finding.severity == severity]
+    return [finding.column + (" (missing)" if finding.test == "missing" else "") for finding in found]
+
+
+if __name__ == "__main__":
+    main()

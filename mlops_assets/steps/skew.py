@@ -1,0 +1,124 @@
+"""Two named sets of rows compared: a version with the events before a date, or a table with itself on other days."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from mlops_assets.data.sql import PARTITION
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.model import Model
+from mlops_assets.errors import BadRequest, UnknownName
+from mlops_assets.monitoring.cells import Kind, Watched
+from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, counts_query, profile_from
+from mlops_assets.monitoring.findings import DriftReport
+from mlops_assets.monitoring.policies import declared_policy, policy
+from mlops_assets.monitoring.profile import Profile
+from mlops_assets.steps.watching import both_sides
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.releases import Release
+from mlops_assets.stores.stores import Stores
+
+SPELLINGS = (
+    "MODEL or MODEL:VERSION with a batch that is an as-of date (2013-04-01), or TABLE@DAY or "
+    "TABLE@FIRST..LAST on both sides (validated/flights@2013-02-01..2013-02-28)"
+)
+_VERSION = re.compile(r"^(?P<model>[a-z][a-z0-9_]*)(:(?P<version>\d+))?$")
+_ROWS = re.compile(r"^(?P<table>[\w/]+)(@(?P<first>[^.@]+?)(\.\.(?P<last>[^.@]+))?)?$")
+_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+
+
+@dataclass(frozen=True)
+class Skew:
+    """What was found between two sets of rows."""
+
+    report: DriftReport
+    reference: Profile
+    batch: Profile
+
+
+def skew_of_version(stores: Stores, catalog: Catalog, model: Model, number: int | None, as_of: str) -> Skew:
+    """The events before an as-of date beside what a version (default: the champion) was trained on.
+
+    Judged as the model declares, without history: the answer depends on these two only.
+    """
+    if not _DAY.match(as_of):
+        raise BadRequest(
+            f"the batch of a model is an as-of date, found {as_of!r}, expected for example 2013-04-01"
+        )
+    version = _version(stores, model, number)
+    events = stores.lake.pin(f"validated/{model.label.table}")
+    views = {view: stores.lake.pin(f"features/{view}") for view in catalog.features.views_of(model.features)}
+    reference, batch = both_sides(stores, catalog, model, version, events, views, as_of)
+    return Skew(declared_policy(model.drift)(reference, batch, ()), reference, batch)
+
+
+def skew_of_rows(stores: Stores, baseline: str, batch: str, *, named: str) -> Skew:
+    """Rows of a table beside other rows of it, or of another one with the same columns."""
+    before, after = _rows(stores, baseline), _rows(stores, batch)
+    columns = _comparable(before.schema, after.schema)
+    if not columns:
+        raise BadRequest(f"{before.table} and {after.table} have no column in common to compare")
+    with stores.engine.session({"before": before, "after": after}) as session:
+        cells = cells_from(session.rows(cells_query("before", columns)), columns)
+        reference, current = (
+            profile_from(session.rows(counts_query(side, cells, block=by_column(PARTITION))), cells)
+            for side in ("before", "after")
+        )
+    return Skew(policy(named)(reference, current, ()), reference, current)
+
+
+def version_named(baseline: str) -> tuple[str, int | None] | None:
+    """The model and version that a baseline names; None when it names rows."""
+    found = _VERSION.match(baseline)
+    return None if found is None else (found["model"], int(found["version"]) if found["version"] else None)
+
+
+def _version(stores: Stores, model: Model, number: int | None) -> Release:
+    versions = {release.version: release for release in stores.releases.versions(model.name)}
+    if not versions:
+        raise BadRequest(
+            f"{model.name} has no released version to compare with; run mlops run {model.name} first"
+        )
+    wanted = max(versions) if number is None else number
+    if wanted not in versions:
+        raise UnknownName.among(
+            str(wanted), map(str, versions), what=f"version of {model.name}", asked_by="the baseline"
+        )
+    return versions[wanted]
+
+
+def _rows(stores: Stores, said: str) -> Pinned:
+    found = _ROWS.match(said)
+    if found is None:
+        raise BadRequest(f"found {said!r}, expected {SPELLINGS}")
+    first, last = found["first"], found["last"] or found["first"]
+    pinned = stores.lake.pin(found["table"])
+    if first is None:
+        return pinned
+    inside = [one.partition for one in pinned.contents if first <= one.partition <= last]
+    if not inside:
+        there = [one.partition for one in pinned.contents]
+        raise BadRequest(f"{pinned.table} has no partition in {said!r}; it has {there[0]} to {there[-1]}")
+    return stores.lake.pin(found["table"], inside, version=pinned.version)
+
+
+def _comparable(before: pa.Schema, after: pa.Schema) -> list[Watched]:
+    """The columns of both that have a distribution: no moments, no partition, no lists."""
+    found = []
+    for field in before:
+        shared = field.name in after.names and field.name != PARTITION
+        kind = _kind(field.type)
+        if shared and kind is not None and kind == _kind(after.field(field.name).type):
+            found.append(Watched(field.name, kind))
+    return found
+
+
+def _kind(stored: pa.DataType) -> Kind | None:
+    if pa.types.is_integer(stored) or pa.types.is_floating(stored) or pa.types.is_decimal(stored):
+        return "number"
+    if pa.types.is_string(stored) or pa.types.is_large_string(stored) or pa.types.is_boolean(stored):
+        return "category"
+    return None
