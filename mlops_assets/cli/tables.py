@@ -87,7 +87,8 @@ def print_drift(console: Console, report: "DriftReport", *, baseline: str, batch
     style = DRIFT_STYLE[report.severity or report.verdict]
     severity = f" ({report.severity})" if report.severity else ""
     console.print(
-        f"{batch} beside {baseline}: [{style}]{report.verdict}{severity}[/], {report.rows:,} rows, policy {report.policy}",
+        f"{batch} beside {baseline}: [{style}]{report.verdict}{severity}[/], {report.rows:,} rows, "
+        f"policy {report.policy}",
         highlight=False,
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -95,9 +96,8 @@ def print_drift(console: Console, report: "DriftReport", *, baseline: str, batch
         table.add_column(column)
     for finding in worst_first(report)[:FINDINGS_SHOWN]:
         said = finding.severity or finding.verdict
-        table.add_row(
-            escape(finding.column), finding.test, f"[{DRIFT_STYLE[said]}]{said}[/]", escape(finding.sentence)
-        )
+        why = finding.sentence.partition(": ")[2] or finding.sentence
+        table.add_row(escape(finding.column), finding.test, f"[{DRIFT_STYLE[said]}]{said}[/]", escape(why))
     console.print(table)
 
 

@@ -84,9 +84,8 @@ def _version(stores: Stores, model: Model, number: int | None) -> Release:
         )
     wanted = max(versions) if number is None else number
     if wanted not in versions:
-        raise UnknownName.among(
-            str(wanted), map(str, versions), what=f"version of {model.name}", asked_by="the baseline"
-        )
+        what = f"version of {model.name}"
+        raise UnknownName.among(str(wanted), map(str, versions), what=what, asked_by="the baseline")
     return versions[wanted]
 
 
