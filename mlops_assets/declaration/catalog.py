@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from mlops_assets.declaration.condition import columns_used, require_condition
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source, Table, table_columns
-from mlops_assets.declaration.sql import columns_used
 from mlops_assets.errors import DeclarationError, UnknownName
 
 
@@ -94,8 +94,7 @@ class Catalog:
         events = self.table(model.label.table, asked_by=asked_by, field=("label", "table"))
         service = self.features.service(model.features, asked_by=asked_by)
         views = {name: self.features.views[name] for name in self.features.views_of(service.name)}
-        for column in columns_used(model.label.positive, field=("label", "positive")):
-            _is_column(events.table, column, asked_by=asked_by, field=("label", "positive"))
+        _label_fits(model, events.table, asked_by)
         for index, column in enumerate(model.request):
             _known_ahead(events.table, column, asked_by=asked_by, field=("request", index))
         for view in views:
@@ -184,6 +183,13 @@ def _each_table(sources: Sequence[Source]) -> Iterator[tuple[Source, Table]]:
     for source in sources:
         for table in source.tables:
             yield source, table
+
+
+def _label_fits(model: Model, events: Table, asked_by: str) -> None:
+    positive, field = model.label.positive, ("label", "positive")
+    for column in columns_used(positive, field=field):
+        _is_column(events, column, asked_by=asked_by, field=field)
+    require_condition(positive, events.name, table_columns(events), field=field)
 
 
 def _is_column(table: Table, column: str, *, asked_by: str, field: Sequence[str | int]) -> None:

@@ -1,0 +1,73 @@
+"""What DuckDB, which will run it, makes of declared SQL before there is any row."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.declaration.sql import SQL_TYPES
+
+if TYPE_CHECKING:
+    import duckdb
+
+# table -> column -> declared type
+Relations = Mapping[str, Mapping[str, str]]
+
+
+class NotUnderstood(Exception):
+    """DuckDB cannot make sense of a query, in its own words. kind: what it calls this kind of error."""
+
+    def __init__(self, reason: str, *, kind: str = "") -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+def parsed(query: str) -> list[dict[str, Any]]:
+    """The statements of a query as trees; only SELECT is understood. Raises NotUnderstood."""
+    with _engine().cursor() as cursor:
+        (said,) = cursor.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
+    tree: dict[str, Any] = json.loads(said[0])
+    if tree["error"]:
+        raise NotUnderstood(tree["error_message"], kind=tree["error_type"])
+    statements: list[dict[str, Any]] = tree["statements"]
+    return statements
+
+
+def bound(query: str, relations: Relations) -> dict[str, str]:
+    """The columns a query yields over empty ``relations``, each with DuckDB's type. Raises NotUnderstood.
+
+    Nothing else is in reach: no file, no other table.
+    """
+    import duckdb
+
+    with _engine().cursor() as cursor:
+        for table, columns in relations.items():
+            said = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in columns.items())
+            cursor.execute(f'CREATE TEMP TABLE "{table}" ({said})')
+        try:
+            found = cursor.execute(f"DESCRIBE {query}").fetchall()
+        except duckdb.Error as error:
+            raise NotUnderstood(reason(error, query), kind=type(error).__name__) from error
+    return {column: kind for column, kind, *_ in found}
+
+
+def reason(error: Exception, query: str) -> str:
+    """DuckDB's sentence in one line, without the query it quotes."""
+    sentence, *quoted = str(error).split("\n\nLINE ")
+    sentence = " ".join(sentence.split("Error: ", 1)[-1].split())
+    line = re.match(r"\d+", quoted[0]) if quoted and "\n" in query else None
+    return f"{sentence} (line {line[0]} of the SQL)" if line else sentence
+
+
+@lru_cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """One for all questions; each asks in a cursor, whose temporary tables nobody else sees."""
+    # Imported here: a person at the command line does not wait for it.
+    import duckdb
+
+    return duckdb.connect(
+        config={"threads": 1, "enable_external_access": False, "python_enable_replacements": False}
+    )
