@@ -6,6 +6,7 @@ MlopsError
 ├── BadEnvironment        an environment variable says something that cannot be meant
 ├── OtherVersion          a database was made by another version of the platform
 ├── SourceUnreadable      the rows of a source cannot be had
+├── ViewUncomputable      the rows it reads stop the SQL of a feature view
 ├── NotMaterialized       a table or partition was asked for before it exists
 ├── SchemaChanged         a table would hold a column in two types
 ├── GateRefusal           the inputs exist and must not be used
@@ -71,6 +72,10 @@ class OtherVersion(MlopsError):
 
 class SourceUnreadable(MlopsError):
     """The file or package a source reads from is missing or is not what it says."""
+
+
+class ViewUncomputable(MlopsError):
+    """The SQL of a feature view fits its tables and fails on rows of theirs."""
 
 
 class NotMaterialized(MlopsError):

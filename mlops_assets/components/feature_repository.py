@@ -5,7 +5,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from mlops_assets.components.door import at_its_line, declared, only, schema_of
+from mlops_assets.components.door import at_its_line, declared, only, schema_of, told_from_the_project
 from mlops_assets.components.source import GovernedSource
 from mlops_assets.declaration.base import Declaration
 from mlops_assets.declaration.catalog import Catalog
@@ -50,8 +50,11 @@ class GovernedFeatures(dg.Component):
     def _read(self, context: dg.ComponentLoadContext) -> Catalog:
         sources = [door.source for door in context.component_tree.get_all_components(GovernedSource)]
         folder = context.project_root / self.folder.folder
-        features = read_feature_repository(folder)
-        with at_its_line(context):
+        if not folder.is_dir():
+            with at_its_line(context):
+                raise DeclarationError(f"there is no feature repository at {folder}", field=("folder",))
+        with told_from_the_project(context):
+            features = read_feature_repository(folder)
             try:
                 return Catalog.of(sources, features)
             except DeclarationError as error:

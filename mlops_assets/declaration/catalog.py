@@ -10,7 +10,8 @@ from datetime import date, timedelta
 from mlops_assets.declaration.condition import columns_used, require_condition
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.source import Source, Table, table_columns
+from mlops_assets.declaration.source import Source, Table, stored_columns, table_columns
+from mlops_assets.declaration.view_sql import require_fitting_sql
 from mlops_assets.errors import DeclarationError, UnknownName
 
 
@@ -47,10 +48,12 @@ class Catalog:
 
     @classmethod
     def of(cls, sources: Sequence[Source], features: FeatureRepository) -> Catalog:
-        """Every name of the feature repository resolved. Raises DeclarationError."""
+        """Every name of the feature repository resolved, and its SQL found to fit. Raises DeclarationError."""
         catalog = cls(_tables(sources), features)
         for view in features.views.values():
             catalog.view_calendar(view)
+            read = {name: stored_columns(catalog.tables[name].table) for name in view.reads}
+            require_fitting_sql(view, features.keys(view.name), read)
         return catalog
 
     def table(self, name: str, *, asked_by: str, field: Sequence[str | int] = ()) -> DeclaredTable:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, Name, Owner
 from mlops_assets.declaration.sql import sql_text
@@ -53,6 +53,7 @@ class FeatureView(Declaration):
     ttl: Duration
     features: dict[Name, Feature] = Field(min_length=1)
     tags: dict[str, str] = {}
+    _sql_file: str = PrivateAttr("")
 
     @field_validator("ttl")
     @classmethod
@@ -60,6 +61,18 @@ class FeatureView(Declaration):
         if value <= timedelta(0):
             raise ValueError("a feature that is never valid cannot be served: 'ttl' must be above zero")
         return value
+
+    @property
+    def called(self) -> str:
+        """Its name in a sentence, with the file of its SQL when it has one."""
+        return f"feature view {self.name!r}" + (f" ({self._sql_file})" if self._sql_file else "")
+
+    def with_sql_from(self, folder: Path) -> FeatureView:
+        """The same view with a ``.sql`` file name replaced by what the file says."""
+        said = sql_text(self.sql, folder, field=("sql",))
+        view = self.model_copy(update={"sql": said})
+        view._sql_file = "" if said == self.sql else self.sql.strip()
+        return view
 
     def history_days(self, table: str) -> int:
         """Whole days before a partition's own day that ``table`` must be read for."""
@@ -181,11 +194,6 @@ def _by_name(what: str, kind: str, declared: list[Named]) -> dict[str, Named]:
             raise DeclarationError(f"{what} {one.name!r} is declared twice", field=(kind, one.name, "name"))
         named[one.name] = one
     return named
-
-
-def with_sql_from(view: FeatureView, folder: Path) -> FeatureView:
-    """The same view with a ``.sql`` file name replaced by what the file says."""
-    return view.model_copy(update={"sql": sql_text(view.sql, folder, field=("sql",))})
 
 
 def tables_read(repository: FeatureRepository, service: str) -> Mapping[str, None]:

@@ -189,3 +189,8 @@ def table_columns(table: Table) -> dict[str, Any]:
     """Every column of the validated table with its type, in stored order."""
     declared = {name: column.type for name, column in table.columns.items()}
     return {**declared, EVENT_TIME: "timestamp", AVAILABLE_AT: "timestamp"}
+
+
+def stored_columns(table: Table) -> dict[str, Any]:
+    """What SQL over the validated table may name: its columns, and the partition a row is stored in."""
+    return {**table_columns(table), "partition": "string"}

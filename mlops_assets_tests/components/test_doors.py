@@ -1,9 +1,11 @@
 """What a team reads when its declaration is wrong: file, line, what was found, what was expected, the nearest name."""
 
 import re
+import shutil
 
 import pytest
 
+from mlops_assets.errors import DeclarationError
 from mlops_assets_tests.sandbox import SHOP, load_project, make_project
 
 MODEL, SOURCE, FEATURES = "defs/returned/defs.yaml", "defs/sources/shop/defs.yaml", "feature_repo"
@@ -81,6 +83,67 @@ def test_a_view_that_reads_an_unknown_table_is_told_at_its_line(tmp_path):
     assert "customer_orders.yaml:4" in str(caught.value)
 
 
+VIEWS = [
+    ("{orders: 11d}", "{orders: 11d, customers: 0d}", ["reads 'customers', and its SQL does not"]),
+    ("FROM orders", "FROM order_lines", ["reads 'order_lines', which is not in 'reads'", "Known: orders"]),
+    ("FROM orders", "FORM orders", ["does not fit: syntax error"]),
+    ("(returned)", "(retruned)", ['"retruned" not found', '"returned"', "(line 3 of the SQL)"]),
+    ("AS settled", "AS setled", ["does not yield 'settled'", "Did you mean 'setled'?"]),
+    ("{type: integer}\n", "{type: integer}\n  more: {type: number}\n", ["does not yield 'more'"]),
+    ("  came_back: {type: integer}\n", "", ["yields 'came_back', which is not declared"]),
+]
+
+
+@pytest.mark.parametrize(("found", "wrong", "said"), VIEWS, ids=[v[1] or "undeclared" for v in VIEWS])
+def test_sql_that_does_not_fit_its_view_is_told_at_its_line(tmp_path, found, wrong, said):
+    package = make_project(tmp_path, like=SHOP)
+    view = package.parent / "feature_repo" / "views" / "customer_orders.yaml"
+    assert found in view.read_text()
+    view.write_text(view.read_text().replace(found, wrong, 1))
+    with pytest.raises(DeclarationError) as caught:
+        load_project(package)
+    told = str(caught.value)
+    assert re.match(r"feature_repo/views/customer_orders\.yaml:\d+: \w+[\w.]*: ", told)
+    assert "feature view 'customer_orders'" in told
+    for words in said:
+        assert words in told
+
+
+def test_the_file_of_sql_that_does_not_fit_is_named(tmp_path):
+    package = make_project(tmp_path, like=SHOP, more={"feature_repo/views/profile.sql": "SELECT\n1 +"})
+    view = package.parent / "feature_repo" / "views" / "customer_profile.yaml"
+    view.write_text(re.sub("sql: .*", "sql: profile.sql", view.read_text()))
+    with pytest.raises(DeclarationError, match=r"customer_profile\.yaml:5: sql: .* \(profile\.sql\)"):
+        load_project(package)
+
+
+def test_a_project_without_its_feature_repository_is_told_where_it_says_so(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    shutil.rmtree(package.parent / "feature_repo")
+    with pytest.raises(
+        DeclarationError, match=r"features/defs.yaml:\d+: attributes.folder: there is no .*repo"
+    ):
+        load_project(package)
+
+
+def test_no_error_of_the_feature_repository_names_a_place_of_this_machine(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    entities = package.parent / "feature_repo" / "entities.yaml"
+    entities.write_text(entities.read_text().replace("key:", "ky:"))
+    with pytest.raises(DeclarationError) as caught:
+        load_project(package)
+    assert str(caught.value).startswith("feature_repo/entities.yaml:1: 0.ky: unknown field 'ky'.")
+
+
+def test_yaml_that_cannot_be_read_is_told_from_the_project(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    source = package / SOURCE
+    source.write_text(source.read_text().replace("owner: team:shop", "owner: &x team:shop"))
+    with pytest.raises(DeclarationError, match="anchors") as caught:
+        load_project(package)
+    assert str(caught.value).startswith(f"{package.name}/defs/sources/shop/defs.yaml:6: ")
+
+
 def test_a_feature_that_a_service_misspells_is_told_at_its_line(tmp_path):
     package = make_project(tmp_path, like=SHOP)
     services = package.parent / "feature_repo" / "services.yaml"
@@ -94,6 +157,8 @@ def test_a_key_that_the_events_do_not_carry_is_told(tmp_path):
     package = make_project(tmp_path, like=SHOP)
     entities = package.parent / "feature_repo" / "entities.yaml"
     entities.write_text(entities.read_text().replace("key: customer_id", "key: customer"))
+    for view in (package.parent / "feature_repo" / "views").glob("*.yaml"):
+        view.write_text(view.read_text().replace("SELECT customer_id", "SELECT customer_id AS customer"))
     with pytest.raises(Exception, match="customer_id") as caught:
         load_project(package)
     assert "returned/defs.yaml" in str(caught.value)
