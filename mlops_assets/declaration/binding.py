@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # table -> column -> declared type
 Relations = Mapping[str, Mapping[str, str]]
+_Frozen = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 
 class NotUnderstood(Exception):
@@ -25,27 +26,34 @@ class NotUnderstood(Exception):
         self.kind = kind
 
 
-def parsed(query: str) -> list[dict[str, Any]]:
+@lru_cache
+def parsed(query: str) -> Sequence[Mapping[str, Any]]:
     """The statements of a query as trees; only SELECT is understood. Raises NotUnderstood."""
     with _engine().cursor() as cursor:
         (said,) = cursor.execute("SELECT json_serialize_sql(?)", [query]).fetchall()
     tree: dict[str, Any] = json.loads(said[0])
     if tree["error"]:
         raise NotUnderstood(tree["error_message"], kind=tree["error_type"])
-    statements: list[dict[str, Any]] = tree["statements"]
+    statements: list[Mapping[str, Any]] = tree["statements"]
     return statements
 
 
-def bound(query: str, relations: Relations) -> dict[str, str]:
+def bound(query: str, relations: Relations) -> Mapping[str, str]:
     """The columns a query yields over empty ``relations``, each with DuckDB's type. Raises NotUnderstood.
 
     Nothing else is in reach: no file, no other table.
     """
+    return _bound(query, tuple((table, tuple(columns.items())) for table, columns in relations.items()))
+
+
+# Every stage of a model asks the same of its label.
+@lru_cache
+def _bound(query: str, relations: _Frozen) -> Mapping[str, str]:
     import duckdb
 
     with _engine().cursor() as cursor:
-        for table, columns in relations.items():
-            said = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in columns.items())
+        for table, columns in relations:
+            said = ", ".join(f'"{column}" {SQL_TYPES[kind]}' for column, kind in columns)
             cursor.execute(f'CREATE TEMP TABLE "{table}" ({said})')
         try:
             found = cursor.execute(f"DESCRIBE {query}").fetchall()

@@ -39,7 +39,7 @@ def require_condition(
         raise _no_condition(condition, f"that is true or false: its type is {kind}", field)
 
 
-def _tree(condition: str, field: Sequence[str | int]) -> dict[str, Any]:
+def _tree(condition: str, field: Sequence[str | int]) -> Mapping[str, Any]:
     """The condition as DuckDB reads it, standing alone: what only makes sense between brackets is not one."""
     try:
         statements = parsed(f"SELECT {condition}")
