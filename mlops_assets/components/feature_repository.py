@@ -1,5 +1,6 @@
 """The door for features: a whole feature repository."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import dagster as dg
@@ -48,7 +49,7 @@ class GovernedFeatures(dg.Component):
         return self._catalog
 
     def _read(self, context: dg.ComponentLoadContext) -> Catalog:
-        sources = [door.source for door in context.component_tree.get_all_components(GovernedSource)]
+        doors = context.component_tree.get_all_components(GovernedSource)
         folder = context.project_root / self.folder.folder
         if not folder.is_dir():
             with at_its_line(context):
@@ -56,9 +57,18 @@ class GovernedFeatures(dg.Component):
         with told_from_the_project(context):
             features = read_feature_repository(folder)
             try:
-                return Catalog.of(sources, features)
+                return Catalog.of([door.source for door in doors], features)
             except DeclarationError as error:
+                _at_its_source(doors, error)
                 raise at_its_place(folder, error) from error
+
+
+def _at_its_source(doors: Sequence[GovernedSource], error: DeclarationError) -> None:
+    """Raise the error with file and line, when its field names a source that is declared in YAML."""
+    for door in reversed(doors):
+        if door.context is not None and error.field[:2] == ("sources", door.source.name):
+            with at_its_line(door.context):
+                raise DeclarationError(str(error), field=error.field[2:]) from error
 
 
 def project_catalog(context: dg.ComponentLoadContext) -> Catalog:

@@ -13,8 +13,10 @@ from mlops_assets.graph.assemble import source_definitions
 class GovernedSource(dg.Component):
     """A source: tables that come in raw and leave validated, or quarantined."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, context: dg.ComponentLoadContext | None = None) -> None:
+        """context: where it was loaded from; None when it was made in Python."""
         self.source = source
+        self.context = context
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
@@ -26,7 +28,7 @@ class GovernedSource(dg.Component):
         """From YAML; SQL files stand beside it."""
         source = declared(Source, context)
         with at_its_line(context):
-            return cls(source.with_sql_from(context.path))
+            return cls(source.with_sql_from(context.path), context)
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The source's assets."""

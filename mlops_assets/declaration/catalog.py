@@ -49,6 +49,7 @@ class Catalog:
     @classmethod
     def of(cls, sources: Sequence[Source], features: FeatureRepository) -> Catalog:
         """Every name of the feature repository resolved, and its SQL found to fit. Raises DeclarationError."""
+        _refuse_equal_names(sources)
         catalog = cls(_tables(sources), features)
         for view in features.views.values():
             catalog.view_calendar(view)
@@ -170,22 +171,33 @@ def lookback_days(span: timedelta) -> int:
 
 
 def _tables(sources: Sequence[Source]) -> dict[str, DeclaredTable]:
+    """Every table by its name. Of two with one name the later is refused."""
     found: dict[str, DeclaredTable] = {}
-    for source, table in _each_table(sources):
+    for source, index, table in _each_table(sources):
         if table.name in found:
             other = found[table.name].source.name
             raise DeclarationError(
                 f"table {table.name!r} is declared by source {other!r} and by source {source.name!r}",
-                field=("sources", source.name),
+                field=("sources", source.name, "tables", index, "name"),
             )
         found[table.name] = DeclaredTable(source, table)
     return found
 
 
-def _each_table(sources: Sequence[Source]) -> Iterator[tuple[Source, Table]]:
+def _each_table(sources: Sequence[Source]) -> Iterator[tuple[Source, int, Table]]:
     for source in sources:
-        for table in source.tables:
-            yield source, table
+        for index, table in enumerate(source.tables):
+            yield source, index, table
+
+
+def _refuse_equal_names(sources: Sequence[Source]) -> None:
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise DeclarationError(
+                f"{names.count(name)} sources are called {name!r}, expected one; give each a name of its own",
+                field=("sources", name, "name"),
+            )
 
 
 def _label_fits(model: Model, events: Table, asked_by: str) -> None:

@@ -116,6 +116,10 @@ class Gates(Declaration):
         return self
 
 
+# The first part of the asset keys of tables and views; a model's own assets begin with its name.
+TAKEN_NAMES = ("raw", "validated", "quarantine", "features")
+
+
 class Model(Declaration):
     """One governed model.
 
@@ -139,6 +143,14 @@ class Model(Declaration):
     gates: Gates = Gates()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     tags: dict[str, str] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _is_its_own(cls, value: str) -> str:
+        if value in TAKEN_NAMES:
+            taken = ", ".join(TAKEN_NAMES)
+            raise ValueError(f"found {value!r}, expected a name that the platform has not taken: not {taken}")
+        return value
 
     @field_validator("request")
     @classmethod

@@ -177,8 +177,29 @@ def test_two_sources_that_declare_one_table_are_told(tmp_path):
     text = (package / SOURCE).read_text().replace("name: shop", "name: second")
     (package / "defs/sources/second").mkdir()
     (package / "defs/sources/second/defs.yaml").write_text(text)
-    with pytest.raises(Exception, match="table 'orders' is declared by source"):
+    with pytest.raises(DeclarationError, match="table 'orders' is declared by source 's") as caught:
         load_project(package)
+    assert re.search(r"/(shop|second)/defs.yaml:10: attributes.tables.0.name: ", str(caught.value))
+
+
+def test_two_sources_of_one_name_are_told(tmp_path):
+    package = make_project(tmp_path, like=SHOP)
+    text = (package / SOURCE).read_text()
+    for table in ("orders", "customers"):
+        text = text.replace(f"name: {table}", f"name: other_{table}")
+    (package / "defs/sources/second").mkdir()
+    (package / "defs/sources/second/defs.yaml").write_text(text)
+    with pytest.raises(DeclarationError, match="2 sources are called 'shop', expected one") as caught:
+        load_project(package)
+    assert re.search(r"/(shop|second)/defs.yaml:4: attributes.name: ", str(caught.value))
+
+
+def test_two_models_of_one_name_are_told(tmp_path):
+    text = (SHOP / MODEL).read_text()
+    package = make_project(tmp_path, like=SHOP, more={"PACKAGE/defs/second/defs.yaml": text})
+    with pytest.raises(DeclarationError, match="2 models are called 'returned', expected one") as caught:
+        load_project(package)
+    assert re.search(r"/(returned|second)/defs.yaml:4: attributes.name: ", str(caught.value))
 
 
 def test_a_missing_sql_file_is_told_with_the_nearest_one(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.declaration.model import HIGHER_IS_BETTER, Gates, Model
+from mlops_assets.declaration.model import HIGHER_IS_BETTER, TAKEN_NAMES, Gates, Model
 
 SMALLEST = {
     "name": "late",
@@ -32,6 +32,11 @@ def test_the_smallest_model_has_gates_and_a_baseline():
 def test_nothing_of_the_smallest_model_may_be_missing(field):
     with pytest.raises(ValidationError, match="Field required"):
         Model.model_validate({key: value for key, value in SMALLEST.items() if key != field})
+
+
+@pytest.mark.parametrize("name", TAKEN_NAMES)
+def test_a_model_has_a_name_that_begins_no_other_asset_key(name):
+    assert f"found {name!r}, expected a name that the platform has not taken" in refusal(name=name)
 
 
 @pytest.mark.parametrize("metric", HIGHER_IS_BETTER)
