@@ -11,6 +11,7 @@ from mlops_assets.declaration.condition import columns_used, require_condition
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source, Table, stored_columns, table_columns
+from mlops_assets.declaration.training_columns import refuse_equal_columns
 from mlops_assets.declaration.view_sql import require_fitting_sql
 from mlops_assets.errors import DeclarationError, UnknownName
 
@@ -103,6 +104,8 @@ class Catalog:
             _known_ahead(events.table, column, asked_by=asked_by, field=("request", index))
         for view in views:
             self._keys_fit(view, events.table, asked_by)
+        keys = {view: self.features.keys(view) for view in views}
+        refuse_equal_columns(model, events.table, keys, self.features.served(service.name))
         self._days_fit(model, events, views)
         return events, views
 

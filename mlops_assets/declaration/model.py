@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Duration, Name, Owner
+from mlops_assets.declaration.base import Declaration, Duration, Name, Owner, refusal
 
 Metric = Literal["roc_auc", "log_loss", "brier", "calibration_error", "accuracy"]
 HIGHER_IS_BETTER: dict[str, bool] = {
@@ -155,7 +155,7 @@ class Model(Declaration):
     @field_validator("request")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if value.count(name) > 1:
-                raise ValueError(f"request column {name!r} is listed twice")
+        for index, name in enumerate(value):
+            if name in value[:index]:
+                raise refusal((index,), f"request column {name!r} is listed twice", name)
         return value

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Name, Owner, refusal
+from mlops_assets.declaration.base import Declaration, InputName, Name, Owner, refusal
 from mlops_assets.declaration.sql import sql_text
 from mlops_assets.errors import nearest
 
@@ -19,7 +19,9 @@ ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 # Every row carries these two: when it happened, and when it could first be known.
 EVENT_TIME = "event_time"
 AVAILABLE_AT = "available_at"
-RESERVED_COLUMNS = (EVENT_TIME, AVAILABLE_AT, "partition", "event_day", "found", "reasons")
+# Every stored row says which partition it belongs to.
+PARTITION = "partition"
+RESERVED_COLUMNS = (EVENT_TIME, AVAILABLE_AT, PARTITION, "event_day", "found", "reasons")
 
 
 class PackageFile(Declaration):
@@ -105,7 +107,7 @@ class Table(Declaration):
     quarantine_at_most: the share of a partition's rows that may fail before it is unusable.
     """
 
-    name: Name
+    name: InputName
     description: str = ""
     reads: PackageFile | LandedFile
     select: str
@@ -193,4 +195,4 @@ def table_columns(table: Table) -> dict[str, Any]:
 
 def stored_columns(table: Table) -> dict[str, Any]:
     """What SQL over the validated table may name: its columns, and the partition a row is stored in."""
-    return {**table_columns(table), "partition": "string"}
+    return {**table_columns(table), PARTITION: "string"}

@@ -8,12 +8,17 @@ from datetime import date, timedelta
 
 from mlops_assets.data.point_in_time import JoinedView, as_known_at
 from mlops_assets.data.sql import PARTITION, names, text
-from mlops_assets.data.training_set import PREDICTED_AT, USE, Horizon, labelled_events, usable, use_counts
+from mlops_assets.data.training_set import Horizon, labelled_events, usable, use_counts
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import PREDICTED_AT, USE
 from mlops_assets.stores.engine import Engine
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
+
+# Relations that are made on the way. No declared table begins with an underscore.
+EVENTS = "_events"
+REQUESTS = "_requests"
 
 
 @dataclass(frozen=True)
@@ -40,11 +45,11 @@ def assemble_training_set(
     relations = {model.label.table: events, **{_relation(view): pinned for view, pinned in views.items()}}
     with engine.session(relations) as session:
         carried = (*model.request, *keys)
-        session.keep("events", labelled_events(model, table.key, carried, horizon, source.timezone))
-        uses = {row[USE]: row["rows"] for row in session.rows(use_counts("events")).to_pylist()}
-        session.keep("requests", usable("events"))
+        session.keep(EVENTS, labelled_events(model, table.key, carried, horizon, source.timezone))
+        uses = {row[USE]: row["rows"] for row in session.rows(use_counts(EVENTS)).to_pylist()}
+        session.keep(REQUESTS, usable(EVENTS))
         rows = session.rows(
-            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({as_known_at('requests', PREDICTED_AT, joined)}) "
+            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({as_known_at(REQUESTS, PREDICTED_AT, joined)}) "
             f"ORDER BY event_time, {names(table.key)}"
         )
     read = (*events.among(days), *(content for pinned in views.values() for content in pinned.contents))
@@ -69,4 +74,4 @@ def _joined_view(catalog: Catalog, model: Model, view: str) -> JoinedView:
 
 def _relation(view: str) -> str:
     """A view may be called like a table; as relations of one query they must differ."""
-    return f"features_{view}"
+    return f"_features_{view}"

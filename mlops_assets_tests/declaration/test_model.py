@@ -66,7 +66,7 @@ def test_an_estimator_path_is_an_import_path(path):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"request": ["carrier", "carrier"]}, "request column 'carrier' is listed twice"),
+        ({"request": ["carrier", "carrier"]}, "request.1\n  request column 'carrier' is listed twice"),
         ({"window": {"train_days": 0, "evaluate_days": 7}}, "greater than or equal to 1"),
         ({"window": {"train_days": 28, "evaluate_day": 7}}, "Did you mean 'evaluate_days'?"),
         ({"seed": -1}, "greater than or equal to 0"),
