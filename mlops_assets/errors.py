@@ -125,7 +125,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if not names:
         return "Nothing of that kind is declared."
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
+    hint = nearest_only(name, names)
     shown = names if len(names) <= 20 else [*names[:20], f"… and {len(names) - 20} more"]
-    return f"{hint}Known: {', '.join(shown)}."
+    return f"{hint}{' ' if hint else ''}Known: {', '.join(shown)}."
+
+
+def nearest_only(name: str, known: Iterable[str]) -> str:
+    """The nearest right name as a question; nothing when none is near.
+
+    >>> nearest_only("carier", ["carrier", "origin"])
+    "Did you mean 'carrier'?"
+    """
+    close = get_close_matches(name, sorted(set(known)), n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else ""

@@ -10,10 +10,12 @@ from typing import Annotated, Any, LiteralString
 
 from pydantic import (
     AfterValidator,
+    AllowInfNan,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     PlainSerializer,
+    Strict,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -41,6 +43,11 @@ def _is_free(value: str) -> str:
 
 InputName = Annotated[Name, AfterValidator(_is_free)]
 Owner = Annotated[str, StringConstraints(pattern=r"^(team:[A-Za-z0-9_-]+|[^@\s]+@[^@\s]+)$")]
+
+# Python takes true for 1, and pydantic "1" too; who writes that means something else. NaN is no number.
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+Flag = Annotated[bool, Strict()]
 
 _DURATION = re.compile(r"^(\d+)\s*(s|m|h|d)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Duration, Name, Owner, refusal
+from mlops_assets.declaration.base import Declaration, Duration, Name, Number, Owner, Whole, refusal
 
 Metric = Literal["roc_auc", "log_loss", "brier", "calibration_error", "accuracy"]
 HIGHER_IS_BETTER: dict[str, bool] = {
@@ -17,6 +18,8 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "brier": False,
     "calibration_error": False,
 }
+
+HIGHEST: dict[str, float] = {**dict.fromkeys(HIGHER_IS_BETTER, 1.0), "log_loss": math.inf}
 
 # What a declaration may name as an estimator. Anything importable would be a way to run anything.
 ESTIMATOR_PREFIXES = ("sklearn.",)
@@ -64,19 +67,35 @@ class Window(Declaration):
     training only labels known before evaluation begins.
     """
 
-    train_days: Annotated[int, Field(ge=1, le=3650)]
-    evaluate_days: Annotated[int, Field(ge=1, le=365)]
+    train_days: Annotated[Whole, Field(ge=1, le=3650)]
+    evaluate_days: Annotated[Whole, Field(ge=1, le=365)]
 
     @property
     def days(self) -> int:
         return self.train_days + self.evaluate_days
 
 
+def _refuse_unbeatable(metric: str, margin: float) -> None:
+    """Two values of a metric differ by no more than its range is wide."""
+    if margin >= HIGHEST[metric]:
+        message = f"found {margin:g}, expected less than {HIGHEST[metric]:g}: {metric} is {_range(metric)}"
+        raise refusal(("margin",), message, margin)
+
+
+def _range(metric: str) -> str:
+    return "0 or more" if math.isinf(HIGHEST[metric]) else f"from 0 to {HIGHEST[metric]:g}"
+
+
 class BaselineGate(Declaration):
     """The model must beat its simple baseline on ``metric`` by more than ``margin``."""
 
     metric: Metric = "log_loss"
-    margin: Annotated[float, Field(ge=0)] = 0.0
+    margin: Annotated[Number, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _can_be_beaten(self) -> Self:
+        _refuse_unbeatable(self.metric, self.margin)
+        return self
 
 
 class ChampionGate(Declaration):
@@ -88,9 +107,14 @@ class ChampionGate(Declaration):
     """
 
     metric: Literal["log_loss", "brier"] = "log_loss"
-    margin: Annotated[float, Field(ge=0)] = 0.0
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    at_least_days: Annotated[int, Field(ge=3)] = 7
+    margin: Annotated[Number, Field(ge=0)] = 0.0
+    confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
+    at_least_days: Annotated[Whole, Field(ge=3)] = 7
+
+    @model_validator(mode="after")
+    def _can_be_beaten(self) -> Self:
+        _refuse_unbeatable(self.metric, self.margin)
+        return self
 
 
 class Gates(Declaration):
@@ -99,20 +123,31 @@ class Gates(Declaration):
     at_least_rows: evaluated rows below which nothing can be said.
     """
 
-    floors: dict[Metric, float] = {}
-    ceilings: dict[Metric, float] = {}
+    floors: dict[Metric, Number] = {}
+    ceilings: dict[Metric, Number] = {}
     baseline: BaselineGate = BaselineGate()
     champion: ChampionGate = ChampionGate()
-    at_least_rows: Annotated[int, Field(ge=1)] = 200
+    at_least_rows: Annotated[Whole, Field(ge=1)] = 200
 
     @model_validator(mode="after")
     def _point_the_right_way(self) -> Self:
-        for metric in self.floors:
+        for metric, floor in self.floors.items():
             if not HIGHER_IS_BETTER[metric]:
-                raise ValueError(f"{metric} is better when lower: give it a ceiling, not a floor")
-        for metric in self.ceilings:
+                message = f"{metric} is better when lower: give it a ceiling, not a floor"
+                raise refusal(("floors", metric), message, floor)
+        for metric, ceiling in self.ceilings.items():
             if HIGHER_IS_BETTER[metric]:
-                raise ValueError(f"{metric} is better when higher: give it a floor, not a ceiling")
+                message = f"{metric} is better when higher: give it a floor, not a ceiling"
+                raise refusal(("ceilings", metric), message, ceiling)
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        for kind, limits in (("floors", self.floors), ("ceilings", self.ceilings)):
+            for metric, limit in limits.items():
+                if not 0 <= limit <= HIGHEST[metric]:
+                    message = f"found {limit:g}, expected a value that {metric} can have: {_range(metric)}"
+                    raise refusal((kind, metric), message, limit)
         return self
 
 
@@ -141,7 +176,7 @@ class Model(Declaration):
     baseline: Estimator = Estimator(path="sklearn.dummy.DummyClassifier", parameters={"strategy": "prior"})
     window: Window
     gates: Gates = Gates()
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     tags: dict[str, str] = {}
 
     @field_validator("name")

@@ -10,9 +10,9 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, InputName, Name, Owner, refusal
+from mlops_assets.declaration.base import Declaration, Flag, InputName, Name, Number, Owner, refusal
 from mlops_assets.declaration.sql import sql_text
-from mlops_assets.errors import nearest
+from mlops_assets.errors import nearest, nearest_only
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
@@ -75,8 +75,8 @@ class Column(Declaration):
 
     type: ColumnType
     description: str = ""
-    required: bool = False
-    between: tuple[float | None, float | None] | None = None
+    required: Flag = False
+    between: tuple[Number | None, Number | None] | None = None
     one_of: tuple[str, ...] | None = None
     matches: str | None = None
     known: Literal["ahead", "afterwards"] = "afterwards"
@@ -114,7 +114,7 @@ class Table(Declaration):
     key: tuple[Name, ...] = Field(min_length=1)
     partitions: Literal["daily", "none"] = "daily"
     columns: dict[Name, Column] = Field(min_length=1)
-    quarantine_at_most: float = Field(default=0.05, ge=0, le=1)
+    quarantine_at_most: Annotated[Number, Field(ge=0, le=1)] = 0.05
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
@@ -157,17 +157,18 @@ class Source(Declaration):
     @classmethod
     def _timezone_exists(cls, value: str) -> str:
         if value not in available_timezones():
-            raise ValueError(f"unknown time zone {value!r}. {_short(nearest(value, available_timezones()))}")
+            raise ValueError(f"unknown time zone {value!r}. {nearest_only(value, available_timezones())}")
         return value
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.end is not None and self.end < self.start:
-            raise ValueError(f"the source ends ({self.end}) before it starts ({self.start})")
+            message = f"the source ends ({self.end}) before it starts ({self.start})"
+            raise refusal(("end",), message, str(self.end))
         names = [table.name for table in self.tables]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"table {name!r} is declared twice")
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise refusal(("tables", index, "name"), f"table {name!r} is declared twice", name)
         return self
 
     @property
@@ -181,10 +182,6 @@ class Source(Declaration):
             for i, table in enumerate(self.tables)
         )
         return self.model_copy(update={"tables": tables})
-
-
-def _short(hint: str) -> str:
-    return hint.split(" Known:")[0]
 
 
 def table_columns(table: Table) -> dict[str, Any]:

@@ -77,6 +77,34 @@ def test_an_estimator_path_is_an_import_path(path):
         ({"gates": {"champion": {"metric": "roc_auc"}}}, "'log_loss' or 'brier'"),
         ({"gates": {"baseline": {"margin": -0.1}}}, "greater than or equal to 0"),
         ({"gates": {"floors": {"auc": 0.5}}}, "'roc_auc'"),
+        (
+            {"gates": {"floors": {"roc_auc": 1.5}}},
+            "found 1.5, expected a value that roc_auc can have: from 0 to 1",
+        ),
+        ({"gates": {"floors": {"accuracy": -0.1}}}, "found -0.1, expected a value that accuracy can have"),
+        (
+            {"gates": {"ceilings": {"log_loss": -1}}},
+            "found -1, expected a value that log_loss can have: 0 or more",
+        ),
+        ({"gates": {"ceilings": {"brier": 2}}}, "gates.ceilings.brier\n  found 2"),
+        ({"gates": {"floors": {"roc_auc": float("nan")}}}, "finite number"),
+        ({"gates": {"ceilings": {"log_loss": float("inf")}}}, "finite number"),
+        ({"gates": {"floors": {"roc_auc": True}}}, "valid number"),
+        ({"gates": {"floors": {"roc_auc": "0.6"}}}, "valid number"),
+        ({"gates": {"champion": {"margin": float("inf")}}}, "finite number"),
+        (
+            {"gates": {"champion": {"metric": "brier", "margin": 1}}},
+            "gates.champion.margin\n  found 1, expected less",
+        ),
+        ({"gates": {"baseline": {"metric": "accuracy", "margin": 1.5}}}, "accuracy is from 0 to 1"),
+        ({"gates": {"at_least_rows": True}}, "valid integer"),
+        ({"gates": {"at_least_rows": 1e3}}, "valid integer"),
+        (
+            {"window": {"train_days": True, "evaluate_days": 7}},
+            "window.train_days\n  Input should be a valid integer",
+        ),
+        ({"window": {"train_days": "28", "evaluate_days": 7}}, "valid integer"),
+        ({"seed": True}, "valid integer"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused(changed, said):
