@@ -40,7 +40,14 @@ def declared(kind: type[Declared], context: dg.ComponentLoadContext) -> Declared
     """The declaration that stands in ``defs.yaml``. Raises DeclarationError with file and line."""
     with told_from_the_project(context):
         document = _document(context)
-        return document.parse(kind, document.value.get("attributes") or {}, below=("attributes",))
+        said = document.value.get("attributes")
+        required = [name for name, field in kind.model_fields.items() if field.is_required()]
+        if said is None and required:
+            expected = (
+                f"found nothing, expected what a {kind.__name__.lower()} must say: {', '.join(required)}"
+            )
+            raise DeclarationError(document.finding(("attributes",), expected))
+        return document.parse(kind, said or {}, below=("attributes",))
 
 
 @contextmanager
@@ -64,6 +71,24 @@ def at_its_line(context: dg.ComponentLoadContext) -> Iterator[None]:
         with told_from_the_project(context):
             message = _document(context).finding(("attributes", *error.field), str(error))
             raise DeclarationError(message) from error
+
+
+def malformed(path: Path) -> str | None:
+    """What keeps a ``defs.yaml`` from being a component at all, with file and line; None when nothing does."""
+    documents = list(read_documents(path))
+    if not documents:
+        return f"{path}:1: found an empty file, expected a component: 'type' and 'attributes'"
+    for document in documents:
+        if not isinstance(document.value, dict):
+            kind = type(document.value).__name__
+            return document.finding((), f"found a {kind}, expected a component: 'type' and 'attributes'")
+        if "type" not in document.value:
+            return document.finding(("type",), "found nothing, expected the type of the component")
+        attributes = document.value.get("attributes")
+        if not isinstance(attributes, dict | None):
+            kind = type(attributes).__name__
+            return document.finding(("attributes",), f"found a {kind}, expected fields with their values")
+    return None
 
 
 def only(doors: Sequence[Door], name: str, context: dg.ComponentLoadContext) -> Door:

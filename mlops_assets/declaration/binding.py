@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -76,6 +77,8 @@ def _engine() -> duckdb.DuckDBPyConnection:
     # Imported here: a person at the command line does not wait for it.
     import duckdb
 
+    # DuckDB complains, at great length, of a connection that outlives its library.
+    atexit.register(_engine.cache_clear)
     return duckdb.connect(
         config={"threads": 1, "enable_external_access": False, "python_enable_replacements": False}
     )

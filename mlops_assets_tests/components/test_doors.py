@@ -97,6 +97,28 @@ def test_a_view_that_reads_an_unknown_table_is_told_at_its_line(tmp_path):
     assert "customer_orders.yaml:4" in str(caught.value)
 
 
+TYPE = "type: mlops_assets.components.GovernedModel\n"
+NO_COMPONENTS = [
+    ("", "1: found an empty file, expected a component: 'type' and 'attributes'"),
+    ("# nothing\n", "1: found an empty file"),
+    ("- 1\n", "1: found a list, expected a component"),
+    ("\nattributes: {name: a}\n", "2: type: found nothing, expected the type of the component"),
+    (TYPE + "attributes: [1]\n", "2: attributes: found a list, expected fields with their values"),
+    (TYPE + "attributes: text\n", "2: attributes: found a str"),
+    (TYPE, "1: attributes: found nothing, expected what a model must say: name, owner, label, features,"),
+    (TYPE + "attributes:\n", "2: attributes: found nothing, expected what a model must say"),
+    (TYPE + "attributes: {}\n", "2: attributes.name: Field required"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), NO_COMPONENTS)
+def test_a_file_that_is_no_component_is_told_with_its_line(tmp_path, text, said):
+    package = make_project(tmp_path, like=SHOP, more={"PACKAGE/defs/returned/defs.yaml": text})
+    with pytest.raises(DeclarationError) as caught:
+        load_project(package)
+    assert str(caught.value).startswith(f"{package.name}/defs/returned/defs.yaml:{said}")
+
+
 VIEWS = [
     ("{orders: 11d}", "{orders: 11d, customers: 0d}", ["reads 'customers', and its SQL does not"]),
     ("FROM orders", "FROM order_lines", ["reads 'order_lines', which is not in 'reads'", "Known: orders"]),
