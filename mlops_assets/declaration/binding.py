@@ -63,6 +63,20 @@ def _bound(query: str, relations: _Frozen) -> Mapping[str, str]:
     return {column: kind for column, kind, *_ in found}
 
 
+def pattern_problem(pattern: str) -> str | None:
+    """What is wrong with a regular expression, in the words of RE2, which DuckDB uses; None when it is right.
+
+    >>> pattern_problem("[A-Z]{2}"), pattern_problem("[A-Z")
+    (None, 'missing ]: [A-Z')
+    """
+    quoted = pattern.replace("'", "''")
+    try:
+        bound(f"SELECT regexp_full_match('', '{quoted}')", {})
+    except NotUnderstood as problem:
+        return str(problem)
+    return None
+
+
 def reason(error: Exception, query: str) -> str:
     """DuckDB's sentence in one line, without the query it quotes."""
     sentence, *quoted = str(error).split("\n\nLINE ")

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Flag, InputName, Name, Number, Owner, refusal
+from mlops_assets.declaration.binding import pattern_problem
 from mlops_assets.declaration.sql import sql_text
 from mlops_assets.errors import nearest, nearest_only
 
@@ -66,9 +67,29 @@ class LandedFile(Declaration):
         return "{day}" in self.landing
 
 
+def _of_its_kind(value: Any) -> Any:
+    """A file read as the kind its words speak of, so that only mistakes of that kind are told."""
+    if isinstance(value, PackageFile | LandedFile):
+        return value
+    words = value.keys() if isinstance(value, dict) else ()
+    if "landing" in words:
+        return LandedFile.model_validate(value)
+    if "package" in words or "file" in words:
+        return PackageFile.model_validate(value)
+    known = {*PackageFile.model_fields, *LandedFile.model_fields}
+    for word in words:
+        if word not in known:
+            raise refusal((str(word),), f"unknown field {str(word)!r}. {nearest(str(word), known)}", word)
+    raise ValueError(
+        f"found {value!r}, expected a file of an installed package, {{package: …, file: …}}, "
+        "or one that lands, {landing: …}"
+    )
+
+
 class Column(Declaration):
     """One column: its type, and what its values must satisfy for the row to be used.
 
+    matches: a regular expression, in RE2's syntax, for the whole value.
     known: ``ahead`` when the value is published before the event (a timetable), so that a
     model may be asked with it; ``afterwards`` when it is part of what happened.
     """
@@ -80,6 +101,14 @@ class Column(Declaration):
     one_of: tuple[str, ...] | None = None
     matches: str | None = None
     known: Literal["ahead", "afterwards"] = "afterwards"
+
+    @field_validator("matches")
+    @classmethod
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        problem = None if value is None else pattern_problem(value)
+        if problem is not None:
+            raise ValueError(f"found {value!r}, expected a regular expression as RE2 reads it: {problem}")
+        return value
 
     @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Self:
@@ -109,7 +138,7 @@ class Table(Declaration):
 
     name: InputName
     description: str = ""
-    reads: PackageFile | LandedFile
+    reads: Annotated[PackageFile | LandedFile, BeforeValidator(_of_its_kind)]
     select: str
     key: tuple[Name, ...] = Field(min_length=1)
     partitions: Literal["daily", "none"] = "daily"

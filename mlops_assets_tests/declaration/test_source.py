@@ -36,12 +36,45 @@ def refusal(declared, value):
         ({"type": "number", "between": [float("nan"), 1]}, "between.0\n  Input should be a finite number"),
         ({"type": "number", "between": [True, 2]}, "between.0\n  Input should be a valid number"),
         ({"type": "string", "required": 1}, "required\n  Input should be a valid boolean"),
+        (
+            {"type": "string", "matches": "[A-Z"},
+            "matches\n  Value error, found '[A-Z', expected a regular expression",
+        ),
+        ({"type": "string", "matches": "a**"}, "as RE2 reads it: bad repetition operator: **"),
+        ({"type": "string", "matches": "(?=a)b"}, "as RE2 reads it: invalid perl operator: (?="),
+        ({"type": "string", "matches": "(a"}, "missing ): (a"),
         ({"type": "text"}, "'string', 'integer', 'number', 'boolean' or 'timestamp'"),
         ({"type": "string", "one_of": [False]}, "Input should be a valid string"),
     ],
 )
 def test_rules_that_do_not_fit_the_type_are_refused(column, said):
     assert said in refusal(Column, column)
+
+
+@pytest.mark.parametrize("pattern", ["[A-Z]{2}", "", r"\d+", r"\pL+", "it's", "(?i)a", r"(?P<x>a)\z"])
+def test_a_pattern_is_what_the_engine_takes_for_one(pattern):
+    assert Column(type="string", matches=pattern).matches == pattern
+
+
+@pytest.mark.parametrize(
+    ("reads", "said"),
+    [
+        ({"package": "a", "fil": "b"}, ["reads.fil\n  unknown field 'fil'. Did you mean 'file'?"]),
+        ({"package": "a"}, ["reads.file\n  Field required"]),
+        ({"file": "a.csv"}, ["reads.package\n  Field required"]),
+        ({"landing": "a.txt"}, ["reads.landing\n  String should match pattern"]),
+        ({"landing": "a.csv", "file": "b"}, ["reads.file\n  unknown field 'file'"]),
+        ({"landng": "a.csv"}, ["reads.landng\n  unknown field 'landng'. Did you mean 'landing'?"]),
+        ({"missing": []}, ["reads\n  Value error, found {'missing': []}, expected a file of an installed"]),
+        ({}, ["reads\n  Value error, found {}, expected a file of an installed package"]),
+        ("a.csv", ["reads\n  Value error, found 'a.csv', expected a file of an installed package"]),
+    ],
+)
+def test_only_mistakes_of_the_kind_of_file_that_is_meant_are_told(reads, said):
+    told = refusal(Table, table(reads=reads))
+    assert "1 validation error" in told
+    for words in said:
+        assert words in told
 
 
 @pytest.mark.parametrize("between", [[0, None], [None, 1], [1, 1], [0.5, 2]])
