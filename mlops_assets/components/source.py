@@ -6,6 +6,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from mlops_assets.components.door import at_its_line, declared, schema_of
+from mlops_assets.declaration.installed import require_installed
 from mlops_assets.declaration.source import Source
 from mlops_assets.graph.assemble import source_definitions
 
@@ -32,4 +33,6 @@ class GovernedSource(dg.Component):
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The source's assets."""
+        with at_its_line(context):
+            require_installed(self.source)
         return source_definitions(self.source)

