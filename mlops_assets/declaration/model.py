@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, Name, Number, Owner, Whole, refusal
+from mlops_assets.declaration.importable import import_problem
+from mlops_assets.errors import nearest_only
 
 Metric = Literal["roc_auc", "log_loss", "brier", "calibration_error", "accuracy"]
 HIGHER_IS_BETTER: dict[str, bool] = {
@@ -56,7 +58,12 @@ class Estimator(Declaration):
     def _is_allowed(cls, value: str) -> str:
         if not value.startswith(ESTIMATOR_PREFIXES):
             allowed = " or ".join(f"{prefix}…" for prefix in ESTIMATOR_PREFIXES)
-            raise ValueError(f"found {value!r}, expected the import path of an estimator in {allowed}")
+            close = nearest_only(value.split(".")[0], (prefix.rstrip(".") for prefix in ESTIMATOR_PREFIXES))
+            expected = f"found {value!r}, expected the import path of an estimator in {allowed}"
+            raise ValueError(f"{expected}. {close}" if close else expected)
+        problem = import_problem(value)
+        if problem is not None:
+            raise ValueError(f"found {value!r}, expected the import path of an estimator: {problem}")
         return value
 
 

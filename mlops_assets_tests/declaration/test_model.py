@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.declaration.model import HIGHER_IS_BETTER, TAKEN_NAMES, Gates, Model
+from mlops_assets.declaration.model import HIGHER_IS_BETTER, TAKEN_NAMES, Estimator, Gates, Model
 
 SMALLEST = {
     "name": "late",
@@ -56,6 +56,38 @@ def test_an_estimator_comes_from_scikit_learn(path):
     assert f"found '{path}', expected the import path of an estimator in sklearn.…" in refusal(
         estimator={"path": path}
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("sklern.tree.DecisionTreeClassifier", "in sklearn.…. Did you mean 'sklearn'?"),
+        ("sklearn.nowhere.Thing", "there is no 'nowhere' in sklearn"),
+        ("sklearn.linear_modle.Lasso", "there is no 'linear_modle' in sklearn. Did you mean 'linear_model'?"),
+        (
+            "sklearn.linear_model.LogisticRegresion",
+            "there is no 'LogisticRegresion' in sklearn.linear_model. Did you mean 'LogisticRegression'?",
+        ),
+        ("sklearn.dummy.DummyClasifier", "Did you mean 'DummyClassifier'?"),
+    ],
+)
+def test_an_estimator_that_is_not_there_is_refused_with_the_nearest_one(path, said):
+    assert said in refusal(estimator={"path": path})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "sklearn.ensemble.HistGradientBoostingClassifier",
+        "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.naive_bayes.GaussianNB",
+        "sklearn.model_selection.HalvingGridSearchCV",  # made when it is imported: files do not tell
+        "sklearn._isotonic.Anything",
+        "sklearn.LogisticRegression",
+    ],
+)
+def test_an_estimator_that_is_there_or_may_be_is_taken(path):
+    assert Estimator(path=path).path == path
 
 
 @pytest.mark.parametrize("path", ["sklearn", "sklearn.", "sklearn..x", "sklearn.a-b", "sklearn.a;b", ""])
