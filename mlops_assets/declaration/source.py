@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Flag, InputName, Name, Number, Owner, refusal
-from mlops_assets.declaration.binding import pattern_problem
+from mlops_assets.declaration.binding import NotUnderstood, parsed, pattern_problem
 from mlops_assets.declaration.sql import sql_text
-from mlops_assets.errors import nearest, nearest_only
+from mlops_assets.errors import DeclarationError, nearest, nearest_only
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
@@ -207,10 +207,24 @@ class Source(Declaration):
     def with_sql_from(self, folder: Path) -> Self:
         """The same source with ``.sql`` file names replaced by what the files say."""
         tables = tuple(
-            table.model_copy(update={"select": sql_text(table.select, folder, field=("tables", i, "select"))})
-            for i, table in enumerate(self.tables)
+            table.model_copy(update={"select": _query(table, folder, ("tables", index, "select"))})
+            for index, table in enumerate(self.tables)
         )
         return self.model_copy(update={"tables": tables})
+
+
+def _query(table: Table, folder: Path, field: tuple[str | int, ...]) -> str:
+    """The SQL of a table. Only its grammar can be told before there is a file: that is what says the columns."""
+    query = sql_text(table.select, folder, field=field)
+    try:
+        if len(parsed(query)) != 1:
+            raise NotUnderstood("it is not one SELECT")
+        # It is run inside another query, where nothing may end it early.
+        parsed(f"SELECT * FROM ({query})")
+    except NotUnderstood as problem:
+        message = f"the SQL of table {table.name!r} cannot be read: {problem}"
+        raise DeclarationError(message, field=field) from problem
+    return query
 
 
 def table_columns(table: Table) -> dict[str, Any]:

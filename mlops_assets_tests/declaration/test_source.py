@@ -154,6 +154,23 @@ def test_sql_in_a_file_beside_replaces_its_name(tmp_path):
     assert declared.with_sql_from(tmp_path).tables[0].select == "SELECT 'ö'"
 
 
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [
+        ("SELECT * FORM source", "syntax error"),
+        ("SELECT * FROM source;", "syntax error"),
+        ("SELECT 1; SELECT 2", "it is not one SELECT"),
+        ("DROP TABLE source", "Only SELECT statements"),
+        ("", "it is not one SELECT"),
+    ],
+)
+def test_sql_that_is_no_query_is_refused_where_it_stands(tmp_path, select, said):
+    declared = Source.model_validate(source(tables=[table(name="a"), table(name="b", select=select)]))
+    with pytest.raises(DeclarationError, match=f"the SQL of table 'b' cannot be read: .*{said}") as refused:
+        declared.with_sql_from(tmp_path)
+    assert refused.value.field == ("tables", 1, "select")
+
+
 def test_a_missing_sql_file_is_refused_with_the_nearest_one(tmp_path):
     (tmp_path / "visits.sql").write_text("SELECT 1")
     declared = Source.model_validate(source(tables=[table(), table(name="b", select="visit.sql")]))
