@@ -73,24 +73,6 @@ def at_its_line(context: dg.ComponentLoadContext) -> Iterator[None]:
             raise DeclarationError(message) from error
 
 
-def malformed(path: Path) -> str | None:
-    """What keeps a ``defs.yaml`` from being a component at all, with file and line; None when nothing does."""
-    documents = list(read_documents(path))
-    if not documents:
-        return f"{path}:1: found an empty file, expected a component: 'type' and 'attributes'"
-    for document in documents:
-        if not isinstance(document.value, dict):
-            kind = type(document.value).__name__
-            return document.finding((), f"found a {kind}, expected a component: 'type' and 'attributes'")
-        if "type" not in document.value:
-            return document.finding(("type",), "found nothing, expected the type of the component")
-        attributes = document.value.get("attributes")
-        if not isinstance(attributes, dict | None):
-            kind = type(attributes).__name__
-            return document.finding(("attributes",), f"found a {kind}, expected fields with their values")
-    return None
-
-
 def only(doors: Sequence[Door], name: str, context: dg.ComponentLoadContext) -> Door:
     """The one component of its kind. Raises DeclarationError when there are none or several."""
     if len(doors) != 1:

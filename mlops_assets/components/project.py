@@ -1,17 +1,13 @@
 """The whole project as the command line sees it: definitions, catalog and models, loaded once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 from dagster.components.core.component_tree import ComponentTree, ComponentTreeException
-from dagster_shared.check import CheckError
-from pydantic import ValidationError
 
-from mlops_assets.components.door import DECLARED_IN, malformed
 from mlops_assets.components.feature_repository import project_catalog
+from mlops_assets.components.malformed import malformed_files_told
 from mlops_assets.components.model import GovernedModel
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
@@ -30,7 +26,7 @@ class Project:
     def load(cls, path_within_project: Path) -> "Project":
         """Load the project that a path belongs to. Raises DeclarationError with file and line."""
         tree = ComponentTree.for_project(path_within_project)
-        with _malformed_files_told(tree):
+        with malformed_files_told(tree):
             return cls._loaded(tree)
 
     @classmethod
@@ -57,20 +53,6 @@ class Project:
     def code_version(self, key: dg.AssetKey) -> str | None:
         """The version of the code that makes an asset now."""
         return self.definitions.resolve_asset_graph().get(key).code_version
-
-
-@contextmanager
-def _malformed_files_told(tree: ComponentTree) -> Iterator[None]:
-    """Dagster reads the files first, and stops at one that is no component, without a word about where."""
-    try:
-        yield
-    except (CheckError, ValidationError) as error:
-        root = tree.project_root
-        for path in sorted(tree.defs_module_path.rglob(DECLARED_IN)):
-            said = malformed(path)
-            if said is not None:
-                raise DeclarationError(said.replace(f"{root}/", "")) from error
-        raise
 
 
 def _declaration_error(error: BaseException) -> DeclarationError | None:
