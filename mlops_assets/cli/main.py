@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from mlops_assets.errors import MlopsError
 
@@ -66,5 +67,7 @@ def _opened() -> Iterator["Deployment"]:
         with deployment() as opened:
             yield opened
     except MlopsError as error:
-        problems.print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False, markup=True)
+        # A refusal quotes what was written, brackets and all.
+        said = f"[bold red]{type(error).__name__}[/]: {escape(str(error))}"
+        problems.print(said, highlight=False, markup=True)
         raise typer.Exit(1) from error
