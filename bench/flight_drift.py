@@ -83,7 +83,8 @@ def report_of(opened, key, day):
 
 def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
     """The champion's mean log loss on each of the days before ``as_of``, by labels known then."""
-    from mlops_assets.data.training_set import LABEL, USE, Horizon
+    from mlops_assets.data.training_set import Horizon
+    from mlops_assets.declaration.training_columns import LABEL, USE
     from mlops_assets.graph import keys
     from mlops_assets.modeling.evaluation import log_losses
     from mlops_assets.modeling.serialization import from_files

@@ -6,6 +6,7 @@ MlopsError
 ├── BadEnvironment        the environment says something that cannot be meant, or names what cannot be opened
 ├── OtherVersion          a database was made by another version of the platform
 ├── SourceUnreadable      the rows of a source cannot be had
+├── ViewUncomputable      the rows it reads stop the SQL of a feature view
 ├── NotMaterialized       a table or partition was asked for before it exists
 ├── SchemaChanged         a table would hold a column in two types
 ├── GateRefusal           the inputs exist and must not be used
@@ -73,6 +74,10 @@ class SourceUnreadable(MlopsError):
     """The file or package a source reads from is missing or is not what it says."""
 
 
+class ViewUncomputable(MlopsError):
+    """The SQL of a feature view fits its tables and fails on rows of theirs."""
+
+
 class NotMaterialized(MlopsError):
     """A table or partition is read before anything wrote it."""
 
@@ -128,7 +133,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = sorted(set(known))
     if not names:
         return "Nothing of that kind is declared."
-    close = get_close_matches(name, names, n=1, cutoff=0.5)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
+    hint = nearest_only(name, names)
     shown = names if len(names) <= 20 else [*names[:20], f"… and {len(names) - 20} more"]
-    return f"{hint}Known: {', '.join(shown)}."
+    return f"{hint}{' ' if hint else ''}Known: {', '.join(shown)}."
+
+
+def nearest_only(name: str, known: Iterable[str]) -> str:
+    """The nearest right name as a question; nothing when none is near.
+
+    >>> nearest_only("carier", ["carrier", "origin"])
+    "Did you mean 'carrier'?"
+    """
+    close = get_close_matches(name, sorted(set(known)), n=1, cutoff=0.5)
+    return f"Did you mean {close[0]!r}?" if close else ""

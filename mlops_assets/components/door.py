@@ -38,9 +38,26 @@ def schema_of(kind: type[Declaration]) -> type[BaseModel]:
 
 def declared(kind: type[Declared], context: dg.ComponentLoadContext) -> Declared:
     """The declaration that stands in ``defs.yaml``. Raises DeclarationError with file and line."""
-    document = _document(context)
-    with _told_from_the_project(context):
-        return document.parse(kind, document.value.get("attributes") or {}, below=("attributes",))
+    with told_from_the_project(context):
+        document = _document(context)
+        said = document.value.get("attributes")
+        required = [name for name, field in kind.model_fields.items() if field.is_required()]
+        if said is None and required:
+            expected = (
+                f"found nothing, expected what a {kind.__name__.lower()} must say: {', '.join(required)}"
+            )
+            raise DeclarationError(document.finding(("attributes",), expected))
+        return document.parse(kind, said or {}, below=("attributes",))
+
+
+@contextmanager
+def told_from_the_project(context: dg.ComponentLoadContext) -> Iterator[None]:
+    """Errors name files as a person at the root of the project would."""
+    try:
+        yield
+    except DeclarationError as error:
+        root = f"{Path(context.project_root)}/"
+        raise DeclarationError(str(error).replace(root, ""), field=error.field) from error
 
 
 @contextmanager
@@ -51,7 +68,7 @@ def at_its_line(context: dg.ComponentLoadContext) -> Iterator[None]:
     except DeclarationError as error:
         if not (context.path / DECLARED_IN).is_file():
             raise
-        with _told_from_the_project(context):
+        with told_from_the_project(context):
             message = _document(context).finding(("attributes", *error.field), str(error))
             raise DeclarationError(message) from error
 
@@ -70,13 +87,3 @@ def _document(context: dg.ComponentLoadContext) -> Document:
     documents = list(read_documents(context.path / DECLARED_IN))
     index = context.component_path.instance_key
     return documents[index if isinstance(index, int) else 0]
-
-
-@contextmanager
-def _told_from_the_project(context: dg.ComponentLoadContext) -> Iterator[None]:
-    """Errors name files as a person at the root of the project would."""
-    try:
-        yield
-    except DeclarationError as error:
-        root = f"{Path(context.project_root)}/"
-        raise DeclarationError(str(error).replace(root, ""), field=error.field) from error

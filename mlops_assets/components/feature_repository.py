@@ -1,11 +1,12 @@
 """The door for features: a whole feature repository."""
 
+from collections.abc import Sequence
 from typing import Self
 
 import dagster as dg
 from pydantic import BaseModel
 
-from mlops_assets.components.door import at_its_line, declared, only, schema_of
+from mlops_assets.components.door import at_its_line, declared, only, schema_of, told_from_the_project
 from mlops_assets.components.source import GovernedSource
 from mlops_assets.declaration.base import Declaration
 from mlops_assets.declaration.catalog import Catalog
@@ -48,14 +49,26 @@ class GovernedFeatures(dg.Component):
         return self._catalog
 
     def _read(self, context: dg.ComponentLoadContext) -> Catalog:
-        sources = [door.source for door in context.component_tree.get_all_components(GovernedSource)]
+        doors = context.component_tree.get_all_components(GovernedSource)
         folder = context.project_root / self.folder.folder
-        features = read_feature_repository(folder)
-        with at_its_line(context):
+        if not folder.is_dir():
+            with at_its_line(context):
+                raise DeclarationError(f"there is no feature repository at {folder}", field=("folder",))
+        with told_from_the_project(context):
+            features = read_feature_repository(folder)
             try:
-                return Catalog.of(sources, features)
+                return Catalog.of([door.source for door in doors], features)
             except DeclarationError as error:
+                _at_its_source(doors, error)
                 raise at_its_place(folder, error) from error
+
+
+def _at_its_source(doors: Sequence[GovernedSource], error: DeclarationError) -> None:
+    """Raise the error with file and line, when its field names a source that is declared in YAML."""
+    for door in reversed(doors):
+        if door.context is not None and error.field[:2] == ("sources", door.source.name):
+            with at_its_line(door.context):
+                raise DeclarationError(str(error), field=error.field[2:]) from error
 
 
 def project_catalog(context: dg.ComponentLoadContext) -> Catalog:

@@ -7,6 +7,7 @@ import dagster as dg
 from dagster.components.core.component_tree import ComponentTree, ComponentTreeException
 
 from mlops_assets.components.feature_repository import project_catalog
+from mlops_assets.components.malformed import malformed_files_told
 from mlops_assets.components.model import GovernedModel
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
@@ -25,6 +26,11 @@ class Project:
     def load(cls, path_within_project: Path) -> "Project":
         """Load the project that a path belongs to. Raises DeclarationError with file and line."""
         tree = ComponentTree.for_project(path_within_project)
+        with malformed_files_told(tree):
+            return cls._loaded(tree)
+
+    @classmethod
+    def _loaded(cls, tree: ComponentTree) -> "Project":
         try:
             models = [door.model for door in tree.get_all_components(GovernedModel)]
             return cls(

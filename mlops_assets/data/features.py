@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from mlops_assets.data.sql import PARTITION, SQL_TYPES, WHOLE, local_day, name, names, text
+from mlops_assets.data.sql import PARTITION, WHOLE, local_day, name, names, text
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
+from mlops_assets.declaration.sql import SQL_TYPES
 
 
 def view_rows(

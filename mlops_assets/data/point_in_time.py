@@ -8,6 +8,9 @@ from datetime import timedelta
 
 from mlops_assets.data.sql import name, names
 
+# No declared name begins with an underscore.
+KNOWN_AT = "_known_at"
+
 
 @dataclass(frozen=True)
 class JoinedView:
@@ -55,14 +58,14 @@ def _reigning_rows(view: JoinedView) -> str:
     return f"""
         SELECT * FROM (
             SELECT {keys}, {features}, event_time, available_at,
-                   greatest(event_time, available_at) AS known_at
+                   greatest(event_time, available_at) AS {KNOWN_AT}
             FROM {name(view.relation)}
             WHERE event_time IS NOT NULL AND available_at IS NOT NULL
             QUALIFY row_number() OVER (
                 PARTITION BY {keys}, greatest(event_time, available_at)
                 ORDER BY event_time DESC, available_at DESC, {features}) = 1)
         QUALIFY event_time >= max(event_time) OVER (
-            PARTITION BY {keys} ORDER BY known_at ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"""
+            PARTITION BY {keys} ORDER BY {KNOWN_AT} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"""
 
 
 def _join_one(requests: str, at: str, view: JoinedView) -> str:
@@ -76,4 +79,4 @@ def _join_one(requests: str, at: str, view: JoinedView) -> str:
     return f"""
         SELECT r.*, {values}
         FROM {requests} r ASOF LEFT JOIN {name(f"known_{view.relation}")} v
-          ON {same_entity} AND r.{name(at)} >= v.known_at"""
+          ON {same_entity} AND r.{name(at)} >= v.{KNOWN_AT}"""

@@ -9,14 +9,9 @@ from zoneinfo import ZoneInfo
 
 from mlops_assets.data.sql import local_day, name, names, text
 from mlops_assets.declaration.model import Model, Window
+from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT, PREDICTED_AT, USE
 
 Use = Literal["train", "evaluate", "unlabelled", "not_known_yet", "overlaps_evaluation"]
-
-# Columns the platform adds to every training set.
-LABEL = "label"
-USE = "use"
-PREDICTED_AT = "predicted_at"
-LABEL_KNOWN_AT = "label_known_at"
 
 
 @dataclass(frozen=True)

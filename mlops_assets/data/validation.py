@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlops_assets.data.ingestion import EVENT_DAY
-from mlops_assets.data.sql import PARTITION, SQL_TYPES, name, names, text
+from mlops_assets.data.sql import PARTITION, name, names, text
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Column, Table, table_columns
+from mlops_assets.declaration.sql import SQL_TYPES
 from mlops_assets.governance.verdicts import Verdict
 
 Group = Literal["types", "completeness", "uniqueness", "validity"]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, LiteralString
 
 from pydantic import (
+    AfterValidator,
+    AllowInfNan,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     PlainSerializer,
+    Strict,
     StringConstraints,
     ValidationError,
     model_validator,
@@ -22,7 +26,28 @@ from mlops_assets.errors import nearest
 
 # Names become asset keys, SQL identifiers and folders, so they are kept to what all three accept.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+# What a table or a view may not be called besides: an asset that reads it takes it by that name.
+TAKEN_INPUTS = frozenset(keyword.kwlist) | {
+    *("arg_dict", "bool", "conf", "config", "context", "dict", "float", "input", "input_arg_dict", "int"),
+    *("labelled_events", "meta", "output", "output_arg_dict", "stores", "str", "type"),
+}
+
+
+def _is_free(value: str) -> str:
+    if value in TAKEN_INPUTS:
+        raise ValueError(
+            f"found {value!r}, which Dagster, Python or the platform has taken; expected another"
+        )
+    return value
+
+
+InputName = Annotated[Name, AfterValidator(_is_free)]
 Owner = Annotated[str, StringConstraints(pattern=r"^(team:[A-Za-z0-9_-]+|[^@\s]+@[^@\s]+)$")]
+
+# Python takes true for 1, and pydantic "1" too; who writes that means something else. NaN is no number.
+Whole = Annotated[int, Strict()]
+Number = Annotated[float, Strict(), AllowInfNan(False)]
+Flag = Annotated[bool, Strict()]
 
 _DURATION = re.compile(r"^(\d+)\s*(s|m|h|d)$")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

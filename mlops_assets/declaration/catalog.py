@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from mlops_assets.declaration.condition import columns_used, require_condition
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.source import Source, Table, table_columns
-from mlops_assets.declaration.sql import columns_used
+from mlops_assets.declaration.source import Source, Table, stored_columns, table_columns
+from mlops_assets.declaration.training_columns import refuse_equal_columns
+from mlops_assets.declaration.view_sql import require_fitting_sql
 from mlops_assets.errors import DeclarationError, UnknownName
 
 
@@ -47,10 +49,13 @@ class Catalog:
 
     @classmethod
     def of(cls, sources: Sequence[Source], features: FeatureRepository) -> Catalog:
-        """Every name of the feature repository resolved. Raises DeclarationError."""
+        """Every name of the feature repository resolved, and its SQL found to fit. Raises DeclarationError."""
+        _refuse_equal_names(sources)
         catalog = cls(_tables(sources), features)
         for view in features.views.values():
             catalog.view_calendar(view)
+            read = {name: stored_columns(catalog.tables[name].table) for name in view.reads}
+            require_fitting_sql(view, features.keys(view.name), read)
         return catalog
 
     def table(self, name: str, *, asked_by: str, field: Sequence[str | int] = ()) -> DeclaredTable:
@@ -94,12 +99,13 @@ class Catalog:
         events = self.table(model.label.table, asked_by=asked_by, field=("label", "table"))
         service = self.features.service(model.features, asked_by=asked_by)
         views = {name: self.features.views[name] for name in self.features.views_of(service.name)}
-        for column in columns_used(model.label.positive, field=("label", "positive")):
-            _is_column(events.table, column, asked_by=asked_by, field=("label", "positive"))
+        _label_fits(model, events.table, asked_by)
         for index, column in enumerate(model.request):
             _known_ahead(events.table, column, asked_by=asked_by, field=("request", index))
         for view in views:
             self._keys_fit(view, events.table, asked_by)
+        keys = {view: self.features.keys(view) for view in views}
+        refuse_equal_columns(model, events.table, keys, self.features.served(service.name))
         self._days_fit(model, events, views)
         return events, views
 
@@ -168,22 +174,40 @@ def lookback_days(span: timedelta) -> int:
 
 
 def _tables(sources: Sequence[Source]) -> dict[str, DeclaredTable]:
+    """Every table by its name. Of two with one name the later is refused."""
     found: dict[str, DeclaredTable] = {}
-    for source, table in _each_table(sources):
+    for source, index, table in _each_table(sources):
         if table.name in found:
             other = found[table.name].source.name
             raise DeclarationError(
                 f"table {table.name!r} is declared by source {other!r} and by source {source.name!r}",
-                field=("sources", source.name),
+                field=("sources", source.name, "tables", index, "name"),
             )
         found[table.name] = DeclaredTable(source, table)
     return found
 
 
-def _each_table(sources: Sequence[Source]) -> Iterator[tuple[Source, Table]]:
+def _each_table(sources: Sequence[Source]) -> Iterator[tuple[Source, int, Table]]:
     for source in sources:
-        for table in source.tables:
-            yield source, table
+        for index, table in enumerate(source.tables):
+            yield source, index, table
+
+
+def _refuse_equal_names(sources: Sequence[Source]) -> None:
+    names = [source.name for source in sources]
+    for name in names:
+        if names.count(name) > 1:
+            raise DeclarationError(
+                f"{names.count(name)} sources are called {name!r}, expected one; give each a name of its own",
+                field=("sources", name, "name"),
+            )
+
+
+def _label_fits(model: Model, events: Table, asked_by: str) -> None:
+    positive, field = model.label.positive, ("label", "positive")
+    for column in columns_used(positive, field=field):
+        _is_column(events, column, asked_by=asked_by, field=field)
+    require_condition(positive, events.name, table_columns(events), field=field)
 
 
 def _is_column(table: Table, column: str, *, asked_by: str, field: Sequence[str | int]) -> None:

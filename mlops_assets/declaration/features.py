@@ -8,13 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Duration, Name, Owner
+from mlops_assets.declaration.base import Declaration, Duration, InputName, Name, Owner, refusal
+from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, PARTITION
 from mlops_assets.declaration.sql import sql_text
 from mlops_assets.errors import DeclarationError, UnknownName
 
 Named = TypeVar("Named", "Entity", "FeatureView", "FeatureService")
+# What the rows of every view have besides its keys and features.
+GIVEN = (EVENT_TIME, AVAILABLE_AT, PARTITION)
 FeatureType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
 
@@ -25,6 +28,13 @@ class Entity(Declaration):
     description: str = ""
     key: Name
     type: Literal["string", "integer"] = "string"
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_column(cls, value: str) -> str:
+        if value in GIVEN:
+            raise ValueError(f"found {value!r}, which the platform adds to every view; expected a key column")
+        return value
 
 
 class Feature(Declaration):
@@ -44,7 +54,7 @@ class FeatureView(Declaration):
     ttl: how long after ``event_time`` a value may still be served.
     """
 
-    name: Name
+    name: InputName
     description: str = ""
     owner: Owner
     entities: tuple[Name, ...] = Field(min_length=1)
@@ -53,6 +63,24 @@ class FeatureView(Declaration):
     ttl: Duration
     features: dict[Name, Feature] = Field(min_length=1)
     tags: dict[str, str] = {}
+    _sql_file: str = PrivateAttr("")
+
+    @field_validator("entities")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for index, name in enumerate(value):
+            if name in value[:index]:
+                raise refusal((index,), f"entity {name!r} is listed twice", name)
+        return value
+
+    @field_validator("features")
+    @classmethod
+    def _are_its_own(cls, value: dict[str, Feature]) -> dict[str, Feature]:
+        for name in value:
+            if name in GIVEN:
+                message = f"{name!r} is given by the platform; leave it out of 'features'"
+                raise refusal((name,), message, name)
+        return value
 
     @field_validator("ttl")
     @classmethod
@@ -60,6 +88,18 @@ class FeatureView(Declaration):
         if value <= timedelta(0):
             raise ValueError("a feature that is never valid cannot be served: 'ttl' must be above zero")
         return value
+
+    @property
+    def called(self) -> str:
+        """Its name in a sentence, with the file of its SQL when it has one."""
+        return f"feature view {self.name!r}" + (f" ({self._sql_file})" if self._sql_file else "")
+
+    def with_sql_from(self, folder: Path) -> FeatureView:
+        """The same view with a ``.sql`` file name replaced by what the file says."""
+        said = sql_text(self.sql, folder, field=("sql",))
+        view = self.model_copy(update={"sql": said})
+        view._sql_file = "" if said == self.sql else self.sql.strip()
+        return view
 
     def history_days(self, table: str) -> int:
         """Whole days before a partition's own day that ``table`` must be read for."""
@@ -111,6 +151,7 @@ class FeatureRepository(Declaration):
                         asked_by=f"feature view {view.name!r}",
                         field=("views", view.name, "entities", index),
                     )
+            self._keys_are_distinct(view)
         for service in self.services.values():
             self.served(service.name)
         return self
@@ -128,6 +169,20 @@ class FeatureRepository(Declaration):
     def keys(self, view: str) -> tuple[str, ...]:
         """The join keys of a view, in the order of its entities."""
         return tuple(self.entities[name].key for name in self.views[view].entities)
+
+    def _keys_are_distinct(self, view: FeatureView) -> None:
+        keys = self.keys(view.name)
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise DeclarationError(
+                    f"{view.called} has two entities with the key {key!r}; expected each key once",
+                    field=("views", view.name, "entities", index),
+                )
+            if key in view.features:
+                raise DeclarationError(
+                    f"{view.called} declares its key {key!r} as a feature too; leave it out of 'features'",
+                    field=("views", view.name, "features", key),
+                )
 
     def service(self, name: str, *, asked_by: str) -> FeatureService:
         if name not in self.services:
@@ -181,11 +236,6 @@ def _by_name(what: str, kind: str, declared: list[Named]) -> dict[str, Named]:
             raise DeclarationError(f"{what} {one.name!r} is declared twice", field=(kind, one.name, "name"))
         named[one.name] = one
     return named
-
-
-def with_sql_from(view: FeatureView, folder: Path) -> FeatureView:
-    """The same view with a ``.sql`` file name replaced by what the file says."""
-    return view.model_copy(update={"sql": sql_text(view.sql, folder, field=("sql",))})
 
 
 def tables_read(repository: FeatureRepository, service: str) -> Mapping[str, None]:

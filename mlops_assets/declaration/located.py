@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +10,21 @@ from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from yaml.composer import ComposerError
 
 from mlops_assets.declaration.base import Declaration
-from mlops_assets.errors import DeclarationError
+from mlops_assets.errors import DeclarationError, nearest_only
 
 Declared = TypeVar("Declared", bound=Declaration)
 
 # Declarations are small; a megabyte of YAML is a mistake or an attack.
 LARGEST_FILE = 1_000_000
 DEEPEST = 50
+# What pydantic adds to the place of a key that is wrong itself.
+KEY = "[key]"
+# Findings of our own say what was found.
+OWN_KINDS = ("unknown_field", "environment", "refused")
 # Written in C where PyYAML was built with it: ten times faster, the same YAML.
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -50,7 +56,8 @@ class Document:
         found = error.errors()
         inner = [one for one in found if not any(_is_below(other["loc"], one["loc"]) for other in found)]
         return "\n".join(
-            self.finding([*below, *one["loc"]], _sentence(one["msg"], one["input"])) for one in inner
+            self.finding([*below, *(part for part in one["loc"] if part != KEY)], _sentence(one))
+            for one in inner
         )
 
     def finding(self, field: Sequence[str | int], message: str) -> str:
@@ -135,10 +142,12 @@ def _at(node: yaml.Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _sentence(message: str, found: Any) -> str:
-    """Pydantic's sentence, with the offending value when the sentence does not carry it."""
-    message = message.removeprefix("Value error, ")
-    short = repr(found)
-    if "unknown field" in message or len(short) > 60 or short in message:
+def _sentence(finding: ErrorDetails) -> str:
+    """Pydantic's sentence, with the nearest right word, and the offending value when it does not carry it."""
+    message, short = finding["msg"].removeprefix("Value error, "), repr(finding["input"])
+    if finding["type"] == "literal_error":
+        words = re.findall(r"'(\w+)'", finding["ctx"]["expected"])
+        message += f". {hint}" if (hint := nearest_only(str(finding["input"]), words)) else ""
+    if finding["type"] in OWN_KINDS or len(short) > 60 or short in message:
         return message
     return f"{message} (found {short})"

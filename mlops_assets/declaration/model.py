@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Duration, Name, Owner
+from mlops_assets.declaration.base import Declaration, Duration, Name, Number, Owner, Whole, refusal
 from mlops_assets.declaration.drift import Drift
+from mlops_assets.declaration.importable import import_problem
+from mlops_assets.errors import nearest_only
 
 Metric = Literal["roc_auc", "log_loss", "brier", "calibration_error", "accuracy"]
 HIGHER_IS_BETTER: dict[str, bool] = {
@@ -18,6 +21,8 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "brier": False,
     "calibration_error": False,
 }
+
+HIGHEST: dict[str, float] = {**dict.fromkeys(HIGHER_IS_BETTER, 1.0), "log_loss": math.inf}
 
 # What a declaration may name as an estimator. Anything importable would be a way to run anything.
 ESTIMATOR_PREFIXES = ("sklearn.",)
@@ -54,7 +59,12 @@ class Estimator(Declaration):
     def _is_allowed(cls, value: str) -> str:
         if not value.startswith(ESTIMATOR_PREFIXES):
             allowed = " or ".join(f"{prefix}…" for prefix in ESTIMATOR_PREFIXES)
-            raise ValueError(f"found {value!r}, expected the import path of an estimator in {allowed}")
+            close = nearest_only(value.split(".")[0], (prefix.rstrip(".") for prefix in ESTIMATOR_PREFIXES))
+            expected = f"found {value!r}, expected the import path of an estimator in {allowed}"
+            raise ValueError(f"{expected}. {close}" if close else expected)
+        problem = import_problem(value)
+        if problem is not None:
+            raise ValueError(f"found {value!r}, expected the import path of an estimator: {problem}")
         return value
 
 
@@ -65,19 +75,35 @@ class Window(Declaration):
     training only labels known before evaluation begins.
     """
 
-    train_days: Annotated[int, Field(ge=1, le=3650)]
-    evaluate_days: Annotated[int, Field(ge=1, le=365)]
+    train_days: Annotated[Whole, Field(ge=1, le=3650)]
+    evaluate_days: Annotated[Whole, Field(ge=1, le=365)]
 
     @property
     def days(self) -> int:
         return self.train_days + self.evaluate_days
 
 
+def _refuse_unbeatable(metric: str, margin: float) -> None:
+    """Two values of a metric differ by no more than its range is wide."""
+    if margin >= HIGHEST[metric]:
+        message = f"found {margin:g}, expected less than {HIGHEST[metric]:g}: {metric} is {_range(metric)}"
+        raise refusal(("margin",), message, margin)
+
+
+def _range(metric: str) -> str:
+    return "0 or more" if math.isinf(HIGHEST[metric]) else f"from 0 to {HIGHEST[metric]:g}"
+
+
 class BaselineGate(Declaration):
     """The model must beat its simple baseline on ``metric`` by more than ``margin``."""
 
     metric: Metric = "log_loss"
-    margin: Annotated[float, Field(ge=0)] = 0.0
+    margin: Annotated[Number, Field(ge=0)] = 0.0
+
+    @model_validator(mode="after")
+    def _can_be_beaten(self) -> Self:
+        _refuse_unbeatable(self.metric, self.margin)
+        return self
 
 
 class ChampionGate(Declaration):
@@ -89,9 +115,14 @@ class ChampionGate(Declaration):
     """
 
     metric: Literal["log_loss", "brier"] = "log_loss"
-    margin: Annotated[float, Field(ge=0)] = 0.0
-    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
-    at_least_days: Annotated[int, Field(ge=3)] = 7
+    margin: Annotated[Number, Field(ge=0)] = 0.0
+    confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
+    at_least_days: Annotated[Whole, Field(ge=3)] = 7
+
+    @model_validator(mode="after")
+    def _can_be_beaten(self) -> Self:
+        _refuse_unbeatable(self.metric, self.margin)
+        return self
 
 
 class Gates(Declaration):
@@ -100,21 +131,36 @@ class Gates(Declaration):
     at_least_rows: evaluated rows below which nothing can be said.
     """
 
-    floors: dict[Metric, float] = {}
-    ceilings: dict[Metric, float] = {}
+    floors: dict[Metric, Number] = {}
+    ceilings: dict[Metric, Number] = {}
     baseline: BaselineGate = BaselineGate()
     champion: ChampionGate = ChampionGate()
-    at_least_rows: Annotated[int, Field(ge=1)] = 200
+    at_least_rows: Annotated[Whole, Field(ge=1)] = 200
 
     @model_validator(mode="after")
     def _point_the_right_way(self) -> Self:
-        for metric in self.floors:
+        for metric, floor in self.floors.items():
             if not HIGHER_IS_BETTER[metric]:
-                raise ValueError(f"{metric} is better when lower: give it a ceiling, not a floor")
-        for metric in self.ceilings:
+                message = f"{metric} is better when lower: give it a ceiling, not a floor"
+                raise refusal(("floors", metric), message, floor)
+        for metric, ceiling in self.ceilings.items():
             if HIGHER_IS_BETTER[metric]:
-                raise ValueError(f"{metric} is better when higher: give it a floor, not a ceiling")
+                message = f"{metric} is better when higher: give it a floor, not a ceiling"
+                raise refusal(("ceilings", metric), message, ceiling)
         return self
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        for kind, limits in (("floors", self.floors), ("ceilings", self.ceilings)):
+            for metric, limit in limits.items():
+                if not 0 <= limit <= HIGHEST[metric]:
+                    message = f"found {limit:g}, expected a value that {metric} can have: {_range(metric)}"
+                    raise refusal((kind, metric), message, limit)
+        return self
+
+
+# The first part of the asset keys of tables and views; a model's own assets begin with its name.
+TAKEN_NAMES = ("raw", "validated", "quarantine", "features")
 
 
 class Model(Declaration):
@@ -139,13 +185,21 @@ class Model(Declaration):
     window: Window
     gates: Gates = Gates()
     drift: Drift = Drift()
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     tags: dict[str, str] = {}
+
+    @field_validator("name")
+    @classmethod
+    def _is_its_own(cls, value: str) -> str:
+        if value in TAKEN_NAMES:
+            taken = ", ".join(TAKEN_NAMES)
+            raise ValueError(f"found {value!r}, expected a name that the platform has not taken: not {taken}")
+        return value
 
     @field_validator("request")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            if value.count(name) > 1:
-                raise ValueError(f"request column {name!r} is listed twice")
+        for index, name in enumerate(value):
+            if name in value[:index]:
+                raise refusal((index,), f"request column {name!r} is listed twice", name)
         return value

@@ -12,7 +12,6 @@ from mlops_assets.declaration.features import (
     FeatureRepository,
     FeatureService,
     FeatureView,
-    with_sql_from,
 )
 from mlops_assets.declaration.located import Declared, Document, read_documents
 from mlops_assets.errors import DeclarationError
@@ -79,7 +78,7 @@ def _read_views(path: Path) -> Iterator[tuple[FeatureView, _Place]]:
     for document in read_documents(path):
         view, place = document.parse(FeatureView, document.value), _Place(document)
         try:
-            yield with_sql_from(view, path.parent), place
+            yield view.with_sql_from(path.parent), place
         except DeclarationError as error:
             raise DeclarationError(place.finding(error, error.field)) from error
 

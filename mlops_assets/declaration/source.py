@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Name, Owner, refusal
+from mlops_assets.declaration.base import Declaration, Flag, InputName, Name, Number, Owner, refusal
+from mlops_assets.declaration.binding import NotUnderstood, parsed, pattern_problem
 from mlops_assets.declaration.sql import sql_text
-from mlops_assets.errors import nearest
+from mlops_assets.errors import DeclarationError, nearest, nearest_only
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
 # Every row carries these two: when it happened, and when it could first be known.
 EVENT_TIME = "event_time"
 AVAILABLE_AT = "available_at"
-RESERVED_COLUMNS = (EVENT_TIME, AVAILABLE_AT, "partition", "event_day", "found", "reasons")
+# Every stored row says which partition it belongs to.
+PARTITION = "partition"
+RESERVED_COLUMNS = (EVENT_TIME, AVAILABLE_AT, PARTITION, "event_day", "found", "reasons")
 
 
 class PackageFile(Declaration):
@@ -64,20 +67,48 @@ class LandedFile(Declaration):
         return "{day}" in self.landing
 
 
+def _of_its_kind(value: Any) -> Any:
+    """A file read as the kind its words speak of, so that only mistakes of that kind are told."""
+    if isinstance(value, PackageFile | LandedFile):
+        return value
+    words = value.keys() if isinstance(value, dict) else ()
+    if "landing" in words:
+        return LandedFile.model_validate(value)
+    if "package" in words or "file" in words:
+        return PackageFile.model_validate(value)
+    known = {*PackageFile.model_fields, *LandedFile.model_fields}
+    for word in words:
+        if word not in known:
+            raise refusal((str(word),), f"unknown field {str(word)!r}. {nearest(str(word), known)}", word)
+    raise ValueError(
+        f"found {value!r}, expected a file of an installed package, {{package: …, file: …}}, "
+        "or one that lands, {landing: …}"
+    )
+
+
 class Column(Declaration):
     """One column: its type, and what its values must satisfy for the row to be used.
 
+    matches: a regular expression, in RE2's syntax, for the whole value.
     known: ``ahead`` when the value is published before the event (a timetable), so that a
     model may be asked with it; ``afterwards`` when it is part of what happened.
     """
 
     type: ColumnType
     description: str = ""
-    required: bool = False
-    between: tuple[float | None, float | None] | None = None
+    required: Flag = False
+    between: tuple[Number | None, Number | None] | None = None
     one_of: tuple[str, ...] | None = None
     matches: str | None = None
     known: Literal["ahead", "afterwards"] = "afterwards"
+
+    @field_validator("matches")
+    @classmethod
+    def _is_a_pattern(cls, value: str | None) -> str | None:
+        problem = None if value is None else pattern_problem(value)
+        if problem is not None:
+            raise ValueError(f"found {value!r}, expected a regular expression as RE2 reads it: {problem}")
+        return value
 
     @model_validator(mode="after")
     def _rules_fit_the_type(self) -> Self:
@@ -105,14 +136,14 @@ class Table(Declaration):
     quarantine_at_most: the share of a partition's rows that may fail before it is unusable.
     """
 
-    name: Name
+    name: InputName
     description: str = ""
-    reads: PackageFile | LandedFile
+    reads: Annotated[PackageFile | LandedFile, BeforeValidator(_of_its_kind)]
     select: str
     key: tuple[Name, ...] = Field(min_length=1)
     partitions: Literal["daily", "none"] = "daily"
     columns: dict[Name, Column] = Field(min_length=1)
-    quarantine_at_most: float = Field(default=0.05, ge=0, le=1)
+    quarantine_at_most: Annotated[Number, Field(ge=0, le=1)] = 0.05
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
@@ -155,17 +186,18 @@ class Source(Declaration):
     @classmethod
     def _timezone_exists(cls, value: str) -> str:
         if value not in available_timezones():
-            raise ValueError(f"unknown time zone {value!r}. {_short(nearest(value, available_timezones()))}")
+            raise ValueError(f"unknown time zone {value!r}. {nearest_only(value, available_timezones())}")
         return value
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:
         if self.end is not None and self.end < self.start:
-            raise ValueError(f"the source ends ({self.end}) before it starts ({self.start})")
+            message = f"the source ends ({self.end}) before it starts ({self.start})"
+            raise refusal(("end",), message, str(self.end))
         names = [table.name for table in self.tables]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"table {name!r} is declared twice")
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise refusal(("tables", index, "name"), f"table {name!r} is declared twice", name)
         return self
 
     @property
@@ -175,17 +207,32 @@ class Source(Declaration):
     def with_sql_from(self, folder: Path) -> Self:
         """The same source with ``.sql`` file names replaced by what the files say."""
         tables = tuple(
-            table.model_copy(update={"select": sql_text(table.select, folder, field=("tables", i, "select"))})
-            for i, table in enumerate(self.tables)
+            table.model_copy(update={"select": _query(table, folder, ("tables", index, "select"))})
+            for index, table in enumerate(self.tables)
         )
         return self.model_copy(update={"tables": tables})
 
 
-def _short(hint: str) -> str:
-    return hint.split(" Known:")[0]
+def _query(table: Table, folder: Path, field: tuple[str | int, ...]) -> str:
+    """The SQL of a table. Only its grammar can be told before there is a file: that is what says the columns."""
+    query = sql_text(table.select, folder, field=field)
+    try:
+        if len(parsed(query)) != 1:
+            raise NotUnderstood("it is not one SELECT")
+        # It is run inside another query, where nothing may end it early.
+        parsed(f"SELECT * FROM ({query})")
+    except NotUnderstood as problem:
+        message = f"the SQL of table {table.name!r} cannot be read: {problem}"
+        raise DeclarationError(message, field=field) from problem
+    return query
 
 
 def table_columns(table: Table) -> dict[str, Any]:
     """Every column of the validated table with its type, in stored order."""
     declared = {name: column.type for name, column in table.columns.items()}
     return {**declared, EVENT_TIME: "timestamp", AVAILABLE_AT: "timestamp"}
+
+
+def stored_columns(table: Table) -> dict[str, Any]:
+    """What SQL over the validated table may name: its columns, and the partition a row is stored in."""
+    return {**table_columns(table), PARTITION: "string"}

@@ -1,14 +1,20 @@
-"""SQL that stands in a file beside its declaration."""
+"""SQL that stands in a file beside its declaration, and the types it speaks of."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from mlops_assets.errors import DeclarationError, nearest
+
+# DuckDB's name for each declared type.
+SQL_TYPES = {
+    "string": "VARCHAR",
+    "integer": "BIGINT",
+    "number": "DOUBLE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMPTZ",
+}
 
 
 def sql_text(declared: str, folder: Path, *, field: Sequence[str | int] = ()) -> str:
@@ -22,39 +28,3 @@ def sql_text(declared: str, folder: Path, *, field: Sequence[str | int] = ()) ->
             f"there is no file {declared!r} in {folder}. {nearest(declared, beside)}", field=field
         )
     return path.read_text(encoding="utf-8")
-
-
-def columns_used(condition: str, *, field: Sequence[str | int] = ()) -> list[str]:
-    """The columns a SQL condition (DuckDB's dialect) names, in order, each once.
-
-    >>> columns_used("arrival_delay >= 15 AND dest <> 'JFK'")
-    ['arrival_delay', 'dest']
-    """
-    parsed = _parsed(f"SELECT ({condition})")
-    if parsed["error"]:
-        message = f"found {condition!r}, expected a SQL condition: {parsed['error_message']}"
-        raise DeclarationError(message, field=field)
-    return list(dict.fromkeys(_columns_below(parsed)))
-
-
-@lru_cache
-def _parsed(statement: str) -> dict[str, Any]:
-    """What DuckDB, which will run it, makes of a statement."""
-    # Imported here: only models have conditions.
-    import duckdb
-
-    with duckdb.connect() as connection:
-        (said,) = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
-    parsed: dict[str, Any] = json.loads(said[0])
-    return parsed
-
-
-def _columns_below(part: Any) -> Iterator[str]:
-    if isinstance(part, dict):
-        if part.get("class") == "COLUMN_REF":
-            yield part["column_names"][-1]
-        for inner in part.values():
-            yield from _columns_below(inner)
-    elif isinstance(part, list):
-        for inner in part:
-            yield from _columns_below(inner)

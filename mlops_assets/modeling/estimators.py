@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from mlops_assets.declaration.model import Estimator
-from mlops_assets.errors import DeclarationError, nearest
+from mlops_assets.errors import DeclarationError, nearest, nearest_only
 
 # Histogram boosting bins into 255 values; rarer categories share a code of their own.
 MOST_CATEGORIES = 254
@@ -71,11 +71,16 @@ def build_pipeline(declared: Estimator, inputs: Inputs, *, seed: int) -> Pipelin
 
 def _estimator_class(path: str) -> Any:
     module, _, attribute = path.rpartition(".")
+    known: list[str] = []
     try:
-        found = getattr(import_module(module), attribute)
+        imported = import_module(module)
+        known = dir(imported)
+        found = getattr(imported, attribute)
     except (ImportError, AttributeError) as error:
+        close = nearest_only(attribute, known)
         raise DeclarationError(
-            f"there is no estimator {path!r}; expected the import path of a scikit-learn classifier",
+            f"there is no estimator {path!r}; "
+            f"expected the import path of a scikit-learn classifier. {close}".rstrip(),
             field=("estimator", "path"),
         ) from error
     if not _is_plain_classifier(found):

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from mlops_assets.data.training_set import LABEL, USE
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import LABEL, USE
 from mlops_assets.errors import TrainingRefused
 from mlops_assets.modeling.estimators import Inputs, build_pipeline
 from mlops_assets.modeling.threads import a_core_to_spare

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.data.training_set import LABEL, USE
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import LABEL, USE
 from mlops_assets.governance.evidence import Comparison, Evidence
 from mlops_assets.modeling.evaluation import daily_improvement, measure
 from mlops_assets.modeling.report import evaluation_plot

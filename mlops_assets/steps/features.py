@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
+import duckdb
+
 from mlops_assets.data.features import view_rows
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
+from mlops_assets.errors import ViewUncomputable
 from mlops_assets.stores.engine import Engine
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
@@ -20,12 +23,20 @@ def compute_view(
     tables: Mapping[str, Pinned],
     partitions: Sequence[str],
 ) -> Produced:
-    """The view's rows of these days. Raises NotMaterialized when a day of the history they need is missing."""
+    """The view's rows of these days.
+
+    Raises NotMaterialized when a day of the history they need is missing, and ViewUncomputable
+    when a row stops its SQL.
+    """
     calendar = catalog.view_calendar(view)
     zone = calendar.timezone if calendar else None
     reads = {day: tuple(_read_for_day(catalog, view, tables, day)) for day in partitions}
     sql = view_rows(view, catalog.key_types(view.name), days=partitions, timezone=zone)
-    return Produced(engine.rows(sql, tables), partitions, reads)
+    try:
+        rows = engine.rows(sql, tables)
+    except duckdb.Error as error:
+        raise ViewUncomputable(f"{view.called}: {error}") from error
+    return Produced(rows, partitions, reads)
 
 
 def _read_for_day(

@@ -8,9 +8,9 @@ import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.data.sql import local_day, name, text
-from mlops_assets.data.training_set import LABEL
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import LABEL
 from mlops_assets.modeling.training import Scores
 from mlops_assets.monitoring.cells import Cells, Role, Watched
 from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, counts_query, profile_from
@@ -21,7 +21,7 @@ from mlops_assets.stores.engine import Session
 SCORE = "predicted probability"
 DAY = "day"
 # The relation of a session in which the columns of a role are found, each with its event's local day.
-RELATIONS: dict[Role, str] = {"feature": "asked", "score": "answered", "label": "came_true"}
+RELATIONS: dict[Role, str] = {"feature": "_asked", "score": "_answered", "label": "_came_true"}
 
 
 def watched_columns(catalog: Catalog, model: Model) -> list[Watched]:

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION
-from mlops_assets.data.training_set import USE
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import feature_hash
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import USE
 from mlops_assets.errors import GateRefusal
 from mlops_assets.modeling.training import Trained, score, split_inputs, train
 from mlops_assets.monitoring.profile import Profile

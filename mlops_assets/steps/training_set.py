@@ -9,14 +9,17 @@ from datetime import date, timedelta
 
 from mlops_assets.data.point_in_time import JoinedView, as_known_at
 from mlops_assets.data.sql import PARTITION, names, text
-from mlops_assets.data.training_set import PREDICTED_AT, USE, Horizon, labelled_events, usable, use_counts
+from mlops_assets.data.training_set import Horizon, labelled_events, usable, use_counts
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import PREDICTED_AT, USE
 from mlops_assets.stores.engine import Engine, Session
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 
-EVENTS = "events"
+# Relations that are made on the way. No declared table begins with an underscore.
+EVENTS = "_events"
+REQUESTS = "_requests"
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ def assemble_training_set(
     horizon = Horizon.of(date.fromisoformat(as_of), model.window, declared.source.zone)
     with gathered(engine, catalog, model, events, views, horizon) as session:
         uses = {row[USE]: row["rows"] for row in session.rows(use_counts(EVENTS)).to_pylist()}
-        session.keep("requests", usable(EVENTS))
+        session.keep(REQUESTS, usable(EVENTS))
         rows = session.rows(
-            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({with_features(catalog, model, views, 'requests')}) "
+            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({with_features(catalog, model, views, REQUESTS)}) "
             f"ORDER BY event_time, {names(declared.table.key)}"
         )
     return AssembledSet(Produced(rows, [as_of], {as_of: contents_read(events, views, horizon)}), uses)
@@ -98,4 +101,4 @@ def _joined_view(catalog: Catalog, model: Model, view: str) -> JoinedView:
 
 def _relation(view: str) -> str:
     """A view may be called like a table; as relations of one query they must differ."""
-    return f"features_{view}"
+    return f"_features_{view}"

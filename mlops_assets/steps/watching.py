@@ -7,18 +7,23 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import reduce
 
-from mlops_assets.data.training_set import USE, Horizon
+from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import USE
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.modeling.serialization import PROFILE, Loaded, from_files
 from mlops_assets.modeling.training import score
 from mlops_assets.monitoring.profile import Profile, merge
 from mlops_assets.steps.population import RELATIONS, answered, asked, between, came_true, profile
-from mlops_assets.steps.training_set import gathered, with_features
+from mlops_assets.steps.training_set import EVENTS, REQUESTS, gathered, with_features
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
+
+WATCHED = "_watched"
+# Before the name of a relation: of all windows together.
+ALL = "_all"
 
 
 def both_sides(
@@ -85,17 +90,17 @@ def _profiles(
     """The profile of each window, in the cells of the reference."""
     timezone = catalog.tables[model.label.table].source.timezone
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
-        session.keep("requests", f"SELECT * FROM events WHERE {USE} <> 'unlabelled'")
-        session.keep("watched", with_features(catalog, model, views, "requests"))
-        rows = session.rows("SELECT * FROM watched ORDER BY event_time").to_pandas()
+        session.keep(REQUESTS, f"SELECT * FROM {EVENTS} WHERE {USE} <> 'unlabelled'")
+        session.keep(WATCHED, with_features(catalog, model, views, REQUESTS))
+        rows = session.rows(f"SELECT * FROM {WATCHED} ORDER BY event_time").to_pandas()
         scored = answered(rows, score(version.model, version.inputs, rows), timezone)
-        session.keep("all_asked", asked(catalog, model, "watched", timezone))
-        known = f"(SELECT * FROM watched WHERE {USE} = 'evaluate')"
-        session.keep("all_came_true", came_true(known, timezone))
-        session.register("all_answered", scored)
+        session.keep(f"{ALL}{RELATIONS['feature']}", asked(catalog, model, WATCHED, timezone))
+        known = f"(SELECT * FROM {WATCHED} WHERE {USE} = 'evaluate')"
+        session.keep(f"{ALL}{RELATIONS['label']}", came_true(known, timezone))
+        session.register(f"{ALL}{RELATIONS['score']}", scored)
         profiles = []
         for window in windows:
             for relation in RELATIONS.values():
-                session.keep(relation, between(f"all_{relation}", window))
+                session.keep(relation, between(f"{ALL}{relation}", window))
             profiles.append(profile(session, trained_on.cells))
     return profiles

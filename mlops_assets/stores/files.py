@@ -7,13 +7,13 @@ import os
 import shutil
 import zipfile
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import mkdtemp
 
 from mlops_assets.data.sql import text
+from mlops_assets.declaration.installed import installed_file
 from mlops_assets.declaration.source import LandedFile, PackageFile
-from mlops_assets.errors import SourceUnreadable
+from mlops_assets.errors import DeclarationError, SourceUnreadable
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,10 @@ class Files:
 
         Raises SourceUnreadable when the distribution or the file is missing.
         """
-        path = self._installed(declared)
+        try:
+            path = installed_file(declared)
+        except DeclarationError as error:
+            raise SourceUnreadable(str(error)) from error
         return SourceFile(_unpacked(path, self.cache), declared.named, declared.missing)
 
     def landed_file(self, declared: LandedFile, day: str | None = None) -> SourceFile | None:
@@ -62,22 +65,6 @@ class Files:
         if not path.resolve().is_relative_to(self.landing.resolve()):
             raise SourceUnreadable(f"{relative} leads out of the landing root; expected a file below it")
         return SourceFile(path, f"landing:{relative}", declared.missing)
-
-    def _installed(self, declared: PackageFile) -> Path:
-        try:
-            installed = distribution(declared.package).files or []
-        except PackageNotFoundError as error:
-            raise SourceUnreadable(
-                f"the distribution {declared.package!r} is not installed; install it, or correct 'reads.package'"
-            ) from error
-        wanted = PurePosixPath(declared.file)
-        found = [file for file in installed if PurePosixPath(*file.parts[1:]) == wanted]
-        if not found:
-            have = sorted(
-                str(PurePosixPath(*file.parts[1:])) for file in installed if file.suffix == wanted.suffix
-            )
-            raise SourceUnreadable(f"{declared.named} does not exist; files of that kind: {', '.join(have)}")
-        return Path(str(found[0].locate()))
 
 
 def _unpacked(path: Path, cache: Path) -> Path:

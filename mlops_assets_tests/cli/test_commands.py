@@ -104,6 +104,7 @@ def test_status_of_a_model_that_has_done_nothing_says_so(tmp_path):
     [
         (["run", "flight_dely", "--as-of", "2013-03-01"], "Did you mean 'flight_delay'?"),
         (["status", "flight_dely"], "Did you mean 'flight_delay'?"),
+        (["status", "[/late]"], "asks for the model '[/late]'"),
         (["run", "flight_delay", "--as-of", "2013-02-28"], "from 2013-03-01 to 2014-01-01"),
         (["run", "flight_delay", "--as-of", "2014-01-02"], "from 2013-03-01 to 2014-01-01"),
         (["run", "flight_delay", "--as-of", "1 March"], "%Y-%m-%d"),

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.data.sql import SQL_TYPES, local_day, name, names, text
+from mlops_assets.data.sql import local_day, name, names, text
+from mlops_assets.declaration.sql import SQL_TYPES
 from mlops_assets.stores.engine import Engine
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=12)

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from mlops_assets.declaration.base import Declaration, Duration, Name, Owner, parse_duration, spell_duration
+from mlops_assets.declaration.base import (
+    TAKEN_INPUTS,
+    Declaration,
+    Duration,
+    InputName,
+    Name,
+    Owner,
+    parse_duration,
+    spell_duration,
+)
 
 
 class Inner(Declaration):
@@ -70,6 +79,12 @@ def test_a_name_is_one_that_assets_sql_and_folders_take(name):
 def test_no_other_name_is_taken(name):
     with pytest.raises(ValidationError):
         TypeAdapter(Name).validate_python(name)
+
+
+@pytest.mark.parametrize("name", sorted(TAKEN_INPUTS))
+def test_what_assets_read_is_not_called_like_something_else_they_are_given(name):
+    with pytest.raises(ValidationError, match=r"expected another|should match pattern"):
+        TypeAdapter(InputName).validate_python(name)
 
 
 @pytest.mark.parametrize("owner", ["team:data", "team:a-B_1", "a@b.org"])

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlops_assets.declaration.features import (
+    GIVEN,
     Entity,
     FeatureRepository,
     FeatureService,
@@ -49,6 +50,35 @@ def test_history_is_read_in_whole_days_rounded_up(span, days):
 def test_a_feature_that_is_never_valid_is_refused():
     with pytest.raises(ValidationError, match="'ttl' must be above zero"):
         view(ttl="0s")
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_what_every_view_has_is_neither_a_feature_nor_a_key(name):
+    with pytest.raises(ValidationError, match=f"features.{name}\n  '{name}' is given by the platform"):
+        view(features={name: {"type": "timestamp"}})
+    with pytest.raises(
+        ValidationError, match=f"key\n.*found '{name}', which the platform adds to every view"
+    ):
+        Entity(name="airport", key=name)
+
+
+def test_an_entity_listed_twice_is_refused_where_it_stands_again():
+    with pytest.raises(ValidationError, match=r"entities.1\n  entity 'airport' is listed twice"):
+        view(entities=["airport", "airport"])
+
+
+def test_two_entities_of_one_key_are_refused_in_one_view():
+    with pytest.raises(DeclarationError, match="'weather' has two entities with the key 'origin'") as refused:
+        FeatureRepository.of(
+            [AIRPORT, Entity(name="town", key="origin")], [view(entities=["airport", "town"])], []
+        )
+    assert refused.value.field == ("views", "weather", "entities", 1)
+
+
+def test_a_key_that_is_a_feature_too_is_refused():
+    with pytest.raises(DeclarationError, match="'weather' declares its key 'origin' as a feature") as refused:
+        repository(views=[view(features={"origin": {"type": "string"}})])
+    assert refused.value.field == ("views", "weather", "features", "origin")
 
 
 @pytest.mark.parametrize("missing", ["entities", "reads", "features"])

@@ -1,7 +1,7 @@
 """A refused declaration says where it stands."""
 
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -21,6 +21,8 @@ class Thing(Declaration):
     size: Annotated[int, Field(ge=1)] = 1
     columns: dict[str, Column] = {}
     rows: tuple[Column, ...] = ()
+    kind: Literal["small", "large"] = "small"
+    limits: dict[Literal["small", "large"], int] = {}
 
 
 @pytest.fixture
@@ -61,6 +63,15 @@ def refusal(path):
         (
             "name: '{{ env.X }}'\n",
             "thing.yaml:1: name: found '{{ env.X }}': a declaration holds no environment",
+        ),
+        (
+            "name: a\nkind: smal\n",
+            "thing.yaml:2: kind: Input should be 'small' or 'large'. Did you mean 'small'? (found 'smal')",
+        ),
+        ("name: a\nkind: 7\n", "thing.yaml:2: kind: Input should be 'small' or 'large' (found 7)"),
+        (
+            "name: a\nlimits:\n  large: 1\n  smal: 1\n",
+            "thing.yaml:4: limits.smal: Input should be 'small' or 'large'. Did you mean 'small'?",
         ),
         ("- name: a\n", "thing.yaml:1: Input should be a valid dictionary"),
         ("name: a\n---\nsize: 2\n", "thing.yaml:3: name: Field required"),

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.declaration.model import HIGHER_IS_BETTER, Gates, Model
+from mlops_assets.declaration.model import HIGHER_IS_BETTER, TAKEN_NAMES, Estimator, Gates, Model
 
 SMALLEST = {
     "name": "late",
@@ -34,6 +34,11 @@ def test_nothing_of_the_smallest_model_may_be_missing(field):
         Model.model_validate({key: value for key, value in SMALLEST.items() if key != field})
 
 
+@pytest.mark.parametrize("name", TAKEN_NAMES)
+def test_a_model_has_a_name_that_begins_no_other_asset_key(name):
+    assert f"found {name!r}, expected a name that the platform has not taken" in refusal(name=name)
+
+
 @pytest.mark.parametrize("metric", HIGHER_IS_BETTER)
 @pytest.mark.parametrize("kind", ["floors", "ceilings"])
 def test_a_limit_points_the_way_the_metric_gets_better(metric, kind):
@@ -53,6 +58,38 @@ def test_an_estimator_comes_from_scikit_learn(path):
     )
 
 
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("sklern.tree.DecisionTreeClassifier", "in sklearn.…. Did you mean 'sklearn'?"),
+        ("sklearn.nowhere.Thing", "there is no 'nowhere' in sklearn"),
+        ("sklearn.linear_modle.Lasso", "there is no 'linear_modle' in sklearn. Did you mean 'linear_model'?"),
+        (
+            "sklearn.linear_model.LogisticRegresion",
+            "there is no 'LogisticRegresion' in sklearn.linear_model. Did you mean 'LogisticRegression'?",
+        ),
+        ("sklearn.dummy.DummyClasifier", "Did you mean 'DummyClassifier'?"),
+    ],
+)
+def test_an_estimator_that_is_not_there_is_refused_with_the_nearest_one(path, said):
+    assert said in refusal(estimator={"path": path})
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "sklearn.ensemble.HistGradientBoostingClassifier",
+        "sklearn.ensemble._forest.RandomForestClassifier",
+        "sklearn.naive_bayes.GaussianNB",
+        "sklearn.model_selection.HalvingGridSearchCV",  # made when it is imported: files do not tell
+        "sklearn._isotonic.Anything",
+        "sklearn.LogisticRegression",
+    ],
+)
+def test_an_estimator_that_is_there_or_may_be_is_taken(path):
+    assert Estimator(path=path).path == path
+
+
 @pytest.mark.parametrize("path", ["sklearn", "sklearn.", "sklearn..x", "sklearn.a-b", "sklearn.a;b", ""])
 def test_an_estimator_path_is_an_import_path(path):
     assert "should match pattern" in refusal(estimator={"path": path})
@@ -61,7 +98,7 @@ def test_an_estimator_path_is_an_import_path(path):
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"request": ["carrier", "carrier"]}, "request column 'carrier' is listed twice"),
+        ({"request": ["carrier", "carrier"]}, "request.1\n  request column 'carrier' is listed twice"),
         ({"window": {"train_days": 0, "evaluate_days": 7}}, "greater than or equal to 1"),
         ({"window": {"train_days": 28, "evaluate_day": 7}}, "Did you mean 'evaluate_days'?"),
         ({"seed": -1}, "greater than or equal to 0"),
@@ -72,6 +109,34 @@ def test_an_estimator_path_is_an_import_path(path):
         ({"gates": {"champion": {"metric": "roc_auc"}}}, "'log_loss' or 'brier'"),
         ({"gates": {"baseline": {"margin": -0.1}}}, "greater than or equal to 0"),
         ({"gates": {"floors": {"auc": 0.5}}}, "'roc_auc'"),
+        (
+            {"gates": {"floors": {"roc_auc": 1.5}}},
+            "found 1.5, expected a value that roc_auc can have: from 0 to 1",
+        ),
+        ({"gates": {"floors": {"accuracy": -0.1}}}, "found -0.1, expected a value that accuracy can have"),
+        (
+            {"gates": {"ceilings": {"log_loss": -1}}},
+            "found -1, expected a value that log_loss can have: 0 or more",
+        ),
+        ({"gates": {"ceilings": {"brier": 2}}}, "gates.ceilings.brier\n  found 2"),
+        ({"gates": {"floors": {"roc_auc": float("nan")}}}, "finite number"),
+        ({"gates": {"ceilings": {"log_loss": float("inf")}}}, "finite number"),
+        ({"gates": {"floors": {"roc_auc": True}}}, "valid number"),
+        ({"gates": {"floors": {"roc_auc": "0.6"}}}, "valid number"),
+        ({"gates": {"champion": {"margin": float("inf")}}}, "finite number"),
+        (
+            {"gates": {"champion": {"metric": "brier", "margin": 1}}},
+            "gates.champion.margin\n  found 1, expected less",
+        ),
+        ({"gates": {"baseline": {"metric": "accuracy", "margin": 1.5}}}, "accuracy is from 0 to 1"),
+        ({"gates": {"at_least_rows": True}}, "valid integer"),
+        ({"gates": {"at_least_rows": 1e3}}, "valid integer"),
+        (
+            {"window": {"train_days": True, "evaluate_days": 7}},
+            "window.train_days\n  Input should be a valid integer",
+        ),
+        ({"window": {"train_days": "28", "evaluate_days": 7}}, "valid integer"),
+        ({"seed": True}, "valid integer"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused(changed, said):

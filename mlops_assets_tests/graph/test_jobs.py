@@ -33,8 +33,8 @@ def jobs(project) -> set[str]:
     return {job.name for job in project.definitions.resolve_all_job_defs() if not job.name.startswith("__")}
 
 
-def test_a_model_has_a_job_for_its_data_and_one_for_its_release(tmp_path):
-    assert jobs(load_project(make_project(tmp_path, like=SHOP))) == {"returned_data", "returned_release"}
+def test_a_model_has_a_job_for_its_data_one_for_its_release_and_one_that_watches(tmp_path):
+    assert jobs(load_project(make_project(tmp_path, like=SHOP))) == {"returned_data", "returned_release", "returned_watch"}
 
 
 @pytest.mark.parametrize("service", ['["customer_orders", "customer_visits"]'])
@@ -48,4 +48,4 @@ def test_data_of_two_calendars_has_no_single_job(tmp_path, service):
     services.write_text(
         services.read_text().replace('["customer_orders", "customer_profile:country"]', service)
     )
-    assert jobs(load_project(package)) == {"returned_release"}
+    assert jobs(load_project(package)) == {"returned_release", "returned_watch"}

@@ -17,15 +17,16 @@ def built(path, *, inputs=INPUTS, seed=7, **declared):
     return build_pipeline(Estimator(path=path, **declared), inputs, seed=seed)
 
 
+# Modules that make names when they are imported.
 @pytest.mark.parametrize(
-    "path",
+    ("path", "said"),
     [
-        "sklearn.nowhere.Thing",
-        "sklearn.linear_model.LogisticRegresion",
+        ("sklearn.model_selection.GridSerchCV", r"Did you mean 'GridSearchCV'\?"),
+        ("sklearn.Zzz", r"expected the import path of a scikit-learn classifier\.$"),
     ],
 )
-def test_a_path_that_leads_nowhere_is_refused(path):
-    with pytest.raises(DeclarationError, match=f"there is no estimator '{path}'; expected") as refusal:
+def test_a_path_that_only_importing_tells_to_lead_nowhere_is_refused(path, said):
+    with pytest.raises(DeclarationError, match=f"there is no estimator '{path}'; .*{said}") as refusal:
         built(path)
     assert refusal.value.field == ("estimator", "path")
 

@@ -1,0 +1,77 @@
+"""Does the SQL of a feature view fit what it reads and what it promises?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mlops_assets.declaration.binding import NotUnderstood, Relations, bound, parsed
+from mlops_assets.declaration.features import FeatureView
+from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
+from mlops_assets.errors import DeclarationError, nearest
+
+_MISSING_TABLE = re.compile(r'Table with name "?(\w+)"? does not exist')
+
+
+def require_fitting_sql(view: FeatureView, keys: Sequence[str], tables: Relations) -> None:
+    """Refuse SQL that does not run on ``tables``, or yields other columns than the view declares.
+
+    keys: the view's join keys. tables: those in ``reads``, each with its columns and their types.
+    Raises DeclarationError.
+    """
+    found = _yielded(view, tables)
+    _keep_promises(view, keys, found)
+    for table in view.reads:
+        if _runs_without(table, view, tables):
+            raise DeclarationError(
+                f"{view.called} declares that it reads {table!r}, and its SQL does not; leave it out of 'reads'",
+                field=("views", view.name, "reads", table),
+            )
+
+
+def _yielded(view: FeatureView, tables: Relations) -> list[str]:
+    field = ("views", view.name, "sql")
+    try:
+        if len(parsed(view.sql)) != 1:
+            raise NotUnderstood("it is not one SELECT")
+        return list(bound(_as_it_runs(view), tables))
+    except NotUnderstood as problem:
+        missing = _MISSING_TABLE.search(str(problem))
+        told = (
+            f"reads {missing[1]!r}, which is not in 'reads'. {nearest(missing[1], tables)}"
+            if missing
+            else f"does not fit: {problem}"
+        )
+        raise DeclarationError(f"the SQL of {view.called} {told}", field=field) from problem
+
+
+def _keep_promises(view: FeatureView, keys: Sequence[str], found: Sequence[str]) -> None:
+    promised = [*keys, EVENT_TIME, AVAILABLE_AT, *view.features]
+    for column in promised:
+        if column not in found:
+            part = ("features", column) if column in view.features else ("sql",)
+            others = [name for name in found if name not in promised]
+            raise DeclarationError(
+                f"the SQL of {view.called} does not yield {column!r}. {nearest(column, others or found)}",
+                field=("views", view.name, *part),
+            )
+    for column in found:
+        if column not in promised:
+            raise DeclarationError(
+                f"the SQL of {view.called} yields {column!r}, which is not declared; "
+                "declare it in 'features', or leave it out of the SQL",
+                field=("views", view.name, "sql"),
+            )
+
+
+def _runs_without(table: str, view: FeatureView, tables: Relations) -> bool:
+    try:
+        bound(_as_it_runs(view), {name: columns for name, columns in tables.items() if name != table})
+    except NotUnderstood:
+        return False
+    return True
+
+
+def _as_it_runs(view: FeatureView) -> str:
+    """Inside another query, on the same lines."""
+    return f"SELECT * FROM ({view.sql})"

@@ -1,0 +1,93 @@
+"""The SQL of a view runs on the tables it declares and yields the columns it declares; anything else is refused."""
+
+import pytest
+
+from mlops_assets.declaration.features import FeatureView
+from mlops_assets.declaration.view_sql import require_fitting_sql
+from mlops_assets.errors import DeclarationError
+
+TIMES = {"event_time": "timestamp", "available_at": "timestamp"}
+TABLES = {
+    "flights": {"tailnum": "string", "delay": "integer", **TIMES},
+    "planes": {"tailnum": "string", "seats": "integer", **TIMES},
+}
+ROW = "tailnum, delay, event_time, available_at"
+
+
+def check(sql, *reads):
+    view = FeatureView.model_validate(
+        {
+            "name": "delays",
+            "owner": "team:x",
+            "entities": ["aircraft"],
+            "reads": dict.fromkeys(reads or ("flights",), "1d"),
+            "sql": sql,
+            "ttl": "1d",
+            "features": {"delay": {"type": "integer"}},
+        }
+    )
+    require_fitting_sql(view, ["tailnum"], {table: TABLES[table] for table in view.reads})
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"SELECT {ROW} FROM flights",
+        f"FROM flights SELECT {ROW}",
+        f"WITH flights AS (SELECT * FROM flights WHERE delay > 0) SELECT {ROW} FROM flights",
+        f"SELECT {ROW} FROM flights -- all of them\n",
+        f"SELECT {ROW} FROM flights UNION ALL SELECT {ROW} FROM flights",
+        "SELECT tailnum, max(delay) OVER (PARTITION BY tailnum ORDER BY event_time) AS delay, "
+        "event_time AT TIME ZONE 'America/New_York' AS event_time, available_at FROM flights",
+    ],
+)
+def test_sql_that_fits_is_taken(sql):
+    check(sql)
+
+
+def test_every_table_that_is_read_may_be_joined():
+    check("SELECT f.* REPLACE (delay + seats AS delay) FROM flights f JOIN planes USING (tailnum)", *TABLES)
+
+
+@pytest.mark.parametrize(
+    ("sql", "part", "said"),
+    [
+        (f"SELECT {ROW} FORM flights", "sql", "does not fit: "),
+        (f"SELECT {ROW}\nFROM flights WHERE\n", "sql", "does not fit: syntax error"),
+        (f"SELECT {ROW} FROM flights;", "sql", "does not fit: syntax error"),
+        (f"SELECT {ROW} FROM flights; SELECT 1", "sql", "does not fit: it is not one SELECT"),
+        ("", "sql", "does not fit: it is not one SELECT"),
+        ("DROP TABLE flights", "sql", "does not fit: Only SELECT statements"),
+        ("SELECT tailnum, dely AS delay, event_time, available_at FROM flights", "sql",
+         'does not fit: Referenced column "dely" not found in FROM clause! Candidate bindings: "delay"'),
+        ("SELECT tailnum,\n  late(delay) AS delay, event_time, available_at FROM flights", "sql",
+         'does not exist! Did you mean'),
+        (f"SELECT {ROW}\nFROM flights\nWHERE dely > 1", "sql", "(line 3 of the SQL)"),
+        (f"SELECT {ROW} FROM flight", "sql",
+         "reads 'flight', which is not in 'reads'. Did you mean 'flights'? Known: flights."),
+        (f"SELECT {ROW} FROM flights JOIN planes USING (tailnum)", "sql", "reads 'planes', which is not in"),
+        (f"SELECT {ROW} FROM 'flights.csv'", "sql", "does not fit: Cannot access file"),
+        (f"SELECT {ROW} FROM read_csv('flights.csv')", "sql", "does not fit: Cannot access file"),
+        ("SELECT tailnum, event_time, available_at FROM flights", "features.delay", "does not yield 'delay'"),
+        ("SELECT tailnum, delay AS dely, event_time, available_at FROM flights", "features.delay",
+         "does not yield 'delay'. Did you mean 'dely'?"),
+        ("SELECT delay, event_time, available_at FROM flights", "sql", "does not yield 'tailnum'"),
+        ("SELECT tailnum, delay, event_time FROM flights", "sql", "does not yield 'available_at'"),
+        (f"SELECT {ROW}, 1 AS more FROM flights", "sql", "yields 'more', which is not declared"),
+        (f"SELECT {ROW}, delay FROM flights", "sql", "yields 'delay_1', which is not declared"),
+    ],
+)  # fmt: skip
+def test_sql_that_does_not_fit_is_refused_at_its_place(sql, part, said):
+    with pytest.raises(DeclarationError) as refused:
+        check(sql)
+    assert said in str(refused.value)
+    assert "feature view 'delays'" in str(refused.value)
+    assert refused.value.field == ("views", "delays", *part.split("."))
+
+
+def test_a_table_that_is_declared_and_not_read_is_refused():
+    with pytest.raises(
+        DeclarationError, match="declares that it reads 'planes', and its SQL does not"
+    ) as refused:
+        check(f"SELECT {ROW} FROM flights", "flights", "planes")
+    assert refused.value.field == ("views", "delays", "reads", "planes")
