@@ -23,7 +23,8 @@ from mlops_assets.monitoring.profile import Profile
 class Limits:
     """The constants of the policy.
 
-    false_discovery_rate: over all tests of a batch. confidence: of the lower bound of an effect.
+    false_discovery_rate: over all tests of a batch. error_false_discovery_rate: the smaller one
+    that a single window must stand to be an error. confidence: of the lower bound of an effect.
     warn_at, error_at: floors of that bound for distributions (D or total variation: the share of
     rows that moved); missing_warn_at, missing_error_at: for the share of missing values.
     column_warn_at: column -> its own first floor. history_sds: how many standard deviations
@@ -33,6 +34,7 @@ class Limits:
     """
 
     false_discovery_rate: float = 0.01
+    error_false_discovery_rate: float = 0.001
     confidence: float = 0.95
     warn_at: float = 0.03
     error_at: float = 0.075
@@ -67,10 +69,16 @@ def _findings(
 ) -> Iterator[Finding]:
     enough = [_lacks(comparison, limits) is None for comparison in made]
     p_values = [each.p_value for each, usable in zip(made, enough, strict=True) if usable]
-    believed = iter(rejected(p_values, limits.false_discovery_rate))
+    believed = iter(
+        zip(
+            rejected(p_values, limits.false_discovery_rate),
+            rejected(p_values, limits.error_false_discovery_rate),
+            strict=True,
+        )
+    )
     for comparison, usable in zip(made, enough, strict=True):
         if usable:
-            yield _judged(comparison, next(believed), history, limits)
+            yield _judged(comparison, *next(believed), history, limits)
         else:
             sentence = f"{_subject(comparison)}: {_lacks(comparison, limits)}"
             yield _finding(comparison, "not enough data", None, sentence)
@@ -90,7 +98,11 @@ def _lacks(comparison: Comparison, limits: Limits) -> str | None:
 
 
 def _judged(
-    comparison: Comparison, believed: bool, history: Sequence[DriftReport], limits: Limits
+    comparison: Comparison,
+    believed: bool,
+    believed_at_once: bool,
+    history: Sequence[DriftReport],
+    limits: Limits,
 ) -> Finding:
     bound = comparison.at_least(limits.confidence)
     warn_at, error_at = _floors(comparison, limits)
@@ -111,7 +123,7 @@ def _judged(
     if usual is not None and comparison.effect <= usual:
         sentence = f"{measured} is usual: earlier windows let expect up to {usual:.3f}"
         return _finding(comparison, "stable", None, sentence, values)
-    if bound > error_at:
+    if believed_at_once and bound > error_at:
         return _finding(comparison, "drift", "error", f"{sure}; above {error_at:g} is an error", values)
     if _warned(comparison, history, limits.windows - 1):
         sentence = f"{sure}; above {warn_at:g} in {limits.windows} windows in a row is an error"
