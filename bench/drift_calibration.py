@@ -4,9 +4,9 @@ Twenty-five columns, one of which is changed. The reference is four weeks of win
 the batch and a block of its own. Quiet batches are judged one after the other, with the last twenty
 reports as history; a changed batch is judged alone after a quiet history.
 
-The constants of the default policy were fixed on other streams: Gaussian columns only, reference of
-1, 4, 10 and 20 windows, seeds 1, 7 and 77. The seeds, the marginals, the outages and the season here
-came later, and nothing was fitted to them.
+The constants of the default policy were fixed elsewhere: on Gaussian columns with references of 1, 4,
+10 and 20 windows, and on the autoregressions of this file, with seeds 1, 7, 77 and 20260. What is
+printed comes from another seed; season and correlated features were never used to fix anything.
 
 `--peers` adds the defaults of Evidently and NannyML, run for real in a throw-away environment.
 """
@@ -41,14 +41,14 @@ CHANGES = ("shift 0.1", "shift 0.25", "shift 0.5", "category 0.05", "category 0.
 REFERENCE_WINDOWS = 28
 HISTORY = 20
 # size -> quiet batches, changed batches.
-QUICK = {1_000: (100, 40), 10_000: (100, 40), 100_000: (10, 10)}
+QUICK = {1_000: (100, 20), 10_000: (100, 20)}
 FULL = {1_000: (400, 100), 10_000: (400, 100), 100_000: (100, 40), 1_000_000: (10, 10)}
 
 
 def main() -> None:
     arguments = _arguments()
     sizes = FULL if arguments.full else QUICK
-    sizes = {size: sizes.get(size, (100, 40)) for size in arguments.sizes or sizes}
+    sizes = {size: sizes.get(size, (100, 20)) for size in arguments.sizes or sizes}
     started = time.perf_counter()
     results = []
     for stream in STREAMS:
@@ -71,7 +71,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", help=f"rows per batch (default: {list(QUICK)})")
     parser.add_argument("--streams", nargs="+", choices=[stream.name for stream in STREAMS])
     parser.add_argument("--full", action="store_true", help=f"more batches, and a million rows: {FULL}")
-    parser.add_argument("--seed", type=int, default=20_260, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=31_415, help="default: %(default)s")
     parser.add_argument(
         "--peers", action="store_true", help="run Evidently and NannyML, if pip can fetch them"
     )
