@@ -4,7 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHES = ("loading", "event_log", "backfill")
+BENCHES = ("loading", "event_log", "backfill", "drift_calibration")
 
 
 def main() -> None:

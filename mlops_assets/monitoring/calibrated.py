@@ -9,7 +9,7 @@ bench/drift_calibration.py measures what it lets through.
 from __future__ import annotations
 
 import math
-import statistics
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,7 +23,8 @@ from mlops_assets.monitoring.profile import Profile
 class Limits:
     """The constants of the policy.
 
-    false_discovery_rate: over all tests of a batch. confidence: of the lower bound of an effect.
+    false_discovery_rate: over all tests of a batch. error_false_discovery_rate: the smaller one
+    that a single window must stand to be an error. confidence: of the lower bound of an effect.
     warn_at, error_at: floors of that bound for distributions (D or total variation: the share of
     rows that moved); missing_warn_at, missing_error_at: for the share of missing values.
     column_warn_at: column -> its own first floor. history_sds: how many standard deviations
@@ -33,6 +34,7 @@ class Limits:
     """
 
     false_discovery_rate: float = 0.01
+    error_false_discovery_rate: float = 0.001
     confidence: float = 0.95
     warn_at: float = 0.03
     error_at: float = 0.075
@@ -67,10 +69,18 @@ def _findings(
 ) -> Iterator[Finding]:
     enough = [_lacks(comparison, limits) is None for comparison in made]
     p_values = [each.p_value for each, usable in zip(made, enough, strict=True) if usable]
-    believed = iter(rejected(p_values, limits.false_discovery_rate))
+    believed = iter(
+        zip(
+            rejected(p_values, limits.false_discovery_rate),
+            rejected(p_values, limits.error_false_discovery_rate),
+            strict=True,
+        )
+    )
+    earlier = _earlier(history)
     for comparison, usable in zip(made, enough, strict=True):
         if usable:
-            yield _judged(comparison, next(believed), history, limits)
+            before = earlier[comparison.column, comparison.test]
+            yield _judged(comparison, *next(believed), before, limits)
         else:
             sentence = f"{_subject(comparison)}: {_lacks(comparison, limits)}"
             yield _finding(comparison, "not enough data", None, sentence)
@@ -90,11 +100,15 @@ def _lacks(comparison: Comparison, limits: Limits) -> str | None:
 
 
 def _judged(
-    comparison: Comparison, believed: bool, history: Sequence[DriftReport], limits: Limits
+    comparison: Comparison,
+    believed: bool,
+    believed_at_once: bool,
+    earlier: Sequence[Finding | None],
+    limits: Limits,
 ) -> Finding:
     bound = comparison.at_least(limits.confidence)
     warn_at, error_at = _floors(comparison, limits)
-    usual = _usual(comparison, history, limits)
+    usual = _usual(earlier, limits)
     values = {"at_least": bound, "floor": warn_at, "error_floor": error_at}
     if usual is not None:
         values["usual_at_most"] = usual
@@ -111,9 +125,9 @@ def _judged(
     if usual is not None and comparison.effect <= usual:
         sentence = f"{measured} is usual: earlier windows let expect up to {usual:.3f}"
         return _finding(comparison, "stable", None, sentence, values)
-    if bound > error_at:
+    if believed_at_once and bound > error_at:
         return _finding(comparison, "drift", "error", f"{sure}; above {error_at:g} is an error", values)
-    if _warned(comparison, history, limits.windows - 1):
+    if _warned(earlier, limits.windows - 1):
         sentence = f"{sure}; above {warn_at:g} in {limits.windows} windows in a row is an error"
         return _finding(comparison, "drift", "error", sentence, values)
     return _finding(comparison, "drift", "warn", f"{sure}; above {warn_at:g} is a warning", values)
@@ -126,26 +140,34 @@ def _floors(comparison: Comparison, limits: Limits) -> tuple[float, float]:
     return warn_at, max(warn_at, limits.error_at)
 
 
-def _usual(comparison: Comparison, history: Sequence[DriftReport], limits: Limits) -> float | None:
+def _earlier(history: Sequence[DriftReport]) -> dict[tuple[str, str], list[Finding | None]]:
+    """What each earlier window said of a test, oldest first; None where it did not make it."""
+    found: dict[tuple[str, str], list[Finding | None]] = defaultdict(lambda: [None] * len(history))
+    for window, report_of_it in enumerate(history):
+        for finding in report_of_it.findings:
+            found[finding.column, finding.test][window] = finding
+    return found
+
+
+def _usual(earlier: Sequence[Finding | None], limits: Limits) -> float | None:
     """The greatest effect that earlier stable windows let expect; None when there are too few."""
-    found = (earlier.of(comparison.column, comparison.test) for earlier in history)
     effects = [
         each.effect
-        for each in found
+        for each in earlier
         if each is not None and each.verdict == "stable" and each.effect is not None
     ]
     if len(effects) < limits.history_at_least:
         return None
-    spread = statistics.stdev(effects) * math.sqrt(1 + 1 / len(effects))
-    return statistics.fmean(effects) + limits.history_sds * spread
+    mean = math.fsum(effects) / len(effects)
+    variance = math.fsum((effect - mean) ** 2 for effect in effects) / (len(effects) - 1)
+    return mean + limits.history_sds * math.sqrt(variance * (1 + 1 / len(effects)))
 
 
-def _warned(comparison: Comparison, history: Sequence[DriftReport], windows: int) -> bool:
+def _warned(earlier: Sequence[Finding | None], windows: int) -> bool:
     """Whether the same test said drift in each of the last ``windows`` windows."""
-    if windows < 1 or len(history) < windows:
+    if windows < 1 or len(earlier) < windows:
         return windows < 1
-    found = (earlier.of(comparison.column, comparison.test) for earlier in history[-windows:])
-    return all(each is not None and each.verdict == "drift" for each in found)
+    return all(each is not None and each.verdict == "drift" for each in earlier[-windows:])
 
 
 def _subject(comparison: Comparison) -> str:
@@ -160,7 +182,7 @@ def _finding(
     values: Mapping[str, float] | None = None,
 ) -> Finding:
     measured = verdict != "not enough data"
-    statistics_of = {
+    measures = {
         "p_value": comparison.p_value,
         "effective_rows": comparison.effective_rows,
         **comparison.values,
@@ -174,5 +196,5 @@ def _finding(
         measure=comparison.measure,
         effect=comparison.effect if measured else None,
         sentence=sentence,
-        values=statistics_of if measured else {"rows": float(comparison.rows)},
+        values=measures if measured else {"rows": float(comparison.rows)},
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import fdtrc, ndtri, stdtr, stdtrit
+from scipy.special import betainc, betaincc, fdtrc, ndtri, stdtr, stdtrit
 
 from mlops_assets.monitoring.cells import Edges
 from mlops_assets.monitoring.dependence import (
@@ -85,7 +85,11 @@ def distribution(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
 
 
 def missing(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
-    """Of the share of rows without a usable value: the two-proportion z test."""
+    """Of the share of rows without a usable value: two-proportion z, or exact where they are few.
+
+    The p-value is the greater of z's and of the binomial one for effective counts (Korn and
+    Graubard 1998): a few outages are too skewed for z.
+    """
     was, of_reference = reference.unusable, reference.usable + reference.unusable
     is_now, rows = batch.unusable, batch.usable + batch.unusable
     if not of_reference or not rows:
@@ -103,7 +107,10 @@ def missing(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
         effect=abs(q - p),
         standard_error=math.sqrt(variance),
         degrees=wander.degrees,
-        p_value=two_sided_p(as_normal(abs(z), wander.degrees)),
+        p_value=max(
+            two_sided_p(as_normal(abs(z), wander.degrees)),
+            binomial_p(is_now / wander.effect, rows / wander.effect, (was + is_now) / (of_reference + rows)),
+        ),
         values={"reference_share": p, "batch_share": q, "z": z, "design_effect": wander.effect},
     )
 
@@ -185,6 +192,19 @@ def _of_categories(reference: ColumnProfile, batch: ColumnProfile) -> Comparison
             "jensen_shannon_distance": jensen_shannon_distance(first, second),
         },
     )
+
+
+def binomial_p(count: float, rows: float, share: float) -> float:
+    """The two-sided exact p-value of ``count`` successes in ``rows`` trials; either may be a fraction.
+
+    >>> round(binomial_p(5, 100, 0.01), 4)
+    0.0069
+    """
+    if not 0 < share < 1:
+        return 1.0
+    at_least = float(betainc(count, rows - count + 1, share)) if count > 0 else 1.0
+    at_most = float(betaincc(count + 1, rows - count, share)) if count < rows else 1.0
+    return min(1.0, 2 * min(at_least, at_most))
 
 
 def wandering_p(effect: float, size: float, degrees: float) -> float:

@@ -45,6 +45,14 @@ def test_a_small_shift_warns_and_is_an_error_in_the_second_window():
     assert calm_between.severity == "warn"
 
 
+def test_a_single_window_is_an_error_only_beyond_a_smaller_chance():
+    batch = moved(0.5, rows=1000)
+    (finding,) = [each for each in judged(batch).findings if each.severity == "error"]
+    p_value = finding.values["p_value"]
+    assert judged(batch, error_false_discovery_rate=p_value / 2).severity == "warn"
+    assert judged(batch, false_discovery_rate=p_value, error_false_discovery_rate=0).verdict == "stable"
+
+
 def test_a_sure_but_tiny_shift_does_not_matter():
     report = judged(moved(0.07, rows=100_000))
     finding = report.of("x", "distribution")

@@ -4,11 +4,14 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from mlops_assets.monitoring.cells import Watched
 from mlops_assets.monitoring.comparison import (
     Comparison,
+    binomial_p,
     comparisons,
     distribution,
     missing,
@@ -134,6 +137,23 @@ def test_a_missing_test_of_dependent_outages_is_not_sure():
     comparison = missing(calm.columns["x"], worse.columns["x"])
     assert comparison.values["design_effect"] > 20
     assert comparison.p_value > 1e-4
+
+
+@given(rows=st.integers(1, 300), share=st.floats(0.01, 0.99), data=st.data())
+def test_exact_tails_are_scipys(rows, share, data):
+    count = data.draw(st.integers(0, rows))
+    exact = stats.binom(rows, share)
+    expected = min(1, 2 * min(exact.sf(count - 1), exact.cdf(count)))
+    assert binomial_p(count, rows, share) == pytest.approx(expected, rel=1e-6, abs=1e-12)
+
+
+def test_a_few_clustered_outages_are_too_few_to_be_sure():
+    calm, worse = number_profiles(
+        np.where(np.arange(20_000) % 100 == 0, np.nan, 1.0), np.repeat([1.0, np.nan], [476, 24])
+    )
+    comparison = missing(calm.columns["x"], worse.columns["x"])
+    assert comparison.values["z"] > 8
+    assert comparison.p_value > 100 * stats.norm.sf(8)
 
 
 def test_students_quantile_is_scipys():

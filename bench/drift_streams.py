@@ -1,0 +1,112 @@
+"""Streams whose truth is known: 20 numeric and 5 category columns, window after window."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from scipy import signal
+
+NUMBERS = [f"x{number:02d}" for number in range(20)]
+CATEGORIES = [f"c{number}" for number in range(5)]
+NAMES = np.array(["a", "b", "c", "d", "e", "f", "g", "h"])
+SHARES = np.array([0.4, 0.2, 0.12, 0.1, 0.08, 0.05, 0.03, 0.02])
+MISSING = 0.01
+
+
+@dataclass(frozen=True)
+class Stream:
+    """phi: of the first-order autoregression of every column and of its outages. loading: of a factor
+    that ``together`` numeric columns share. weekend: sds that two windows of seven lie higher.
+    """
+
+    name: str
+    phi: float = 0.0
+    loading: float = 0.7
+    together: int = 4
+    weekend: float = 0.0
+
+
+STREAMS = (
+    Stream("i.i.d."),
+    Stream("AR(1) 0.5", phi=0.5),
+    Stream("AR(1) 0.9", phi=0.9),
+    Stream("AR(1) 0.98", phi=0.98),
+    Stream("weekly season", weekend=0.3),
+    Stream("correlated features", together=20),
+)
+
+
+class Windows:
+    """An endless stream, read one window of ``rows`` rows at a time."""
+
+    def __init__(self, stream: Stream, rows: int, seed: int) -> None:
+        self.stream, self.rows, self.number = stream, rows, 0
+        self.random = np.random.default_rng(seed)
+        # Per row: a value of every column, one of the factor, and one of every column's outage.
+        self.width = 2 * (len(NUMBERS) + len(CATEGORIES)) + 1
+        self.state = self.random.standard_normal((1, self.width)) * stream.phi
+
+    def __iter__(self) -> Iterator["Window"]:
+        while True:
+            yield self.next()
+
+    def next(self) -> "Window":
+        noise = self.random.standard_normal((self.rows, self.width)) * np.sqrt(1 - self.stream.phi**2)
+        if self.stream.phi:
+            noise, self.state = signal.lfilter([1.0], [1.0, -self.stream.phi], noise, axis=0, zi=self.state)
+        columns = len(NUMBERS) + len(CATEGORIES)
+        latent, factor, outage = noise[:, :columns], noise[:, columns], noise[:, columns + 1 :]
+        together = self.stream.together
+        latent[:, 1:together] *= np.sqrt(1 - self.stream.loading**2)
+        latent[:, 1:together] += self.stream.loading * factor[:, np.newaxis]
+        latent += self.stream.weekend * (self.number % 7 >= 5)
+        self.number += 1
+        return Window(latent, outage < THRESHOLD, np.random.default_rng([self.number, self.rows]))
+
+
+# The normal quantile of MISSING, and those of the categories' shares.
+THRESHOLD = -2.3263478740408408
+CUTS = np.array([-0.2533471, 0.2533471, 0.5828415, 0.9153651, 1.2815516, 1.6448536, 2.0537489])
+
+
+@dataclass(frozen=True)
+class Window:
+    """latent: normal values, shape (rows, columns). outage: where a value is missing."""
+
+    latent: np.ndarray
+    outage: np.ndarray
+    random: np.random.Generator
+
+    def column(self, name: str) -> pa.Array:
+        at = (NUMBERS + CATEGORIES).index(name)
+        return rendered(name, self.latent[:, at], self.outage[:, at])
+
+    def table(self) -> pa.Table:
+        return pa.table({name: self.column(name) for name in NUMBERS + CATEGORIES})
+
+    def numbers(self) -> np.ndarray:
+        return np.where(self.outage, np.nan, self.latent)[:, : len(NUMBERS)]
+
+    def changed(self, change: str) -> tuple[str, pa.Array]:
+        """The column that a named change touches, and its values then."""
+        kind, _, amount = change.partition(" ")
+        if kind == "shift":
+            return "x00", rendered("x00", self.latent[:, 0] + float(amount), self.outage[:, 0])
+        if kind == "missing":
+            more = (float(amount) - MISSING) / (1 - MISSING)
+            lost = self.outage[:, 0] | (self.random.random(len(self.latent)) < more)
+            return "x00", rendered("x00", self.latent[:, 0], lost)
+        at = len(NUMBERS)
+        leaves = self.random.random(len(self.latent)) < float(amount) / (1 - SHARES[0])
+        return "c0", rendered("c0", np.where(leaves, -9.0, self.latent[:, at]), self.outage[:, at])
+
+
+def rendered(name: str, latent: np.ndarray, outage: np.ndarray) -> pa.Array:
+    """What a data set would hold: skewed, rounded, and cut-off numbers among normal ones."""
+    if name in CATEGORIES:
+        codes = pa.array(np.searchsorted(CUTS, latent), mask=outage)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(NAMES.tolist()))
+    shape = NUMBERS.index(name) % 4
+    values = (latent, np.exp(latent), np.round(2 * latent), np.maximum(latent, 0))[shape]
+    return pa.array(values, mask=outage)
