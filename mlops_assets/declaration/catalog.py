@@ -11,7 +11,7 @@ from mlops_assets.declaration.condition import columns_used, require_condition
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source, Table, stored_columns, table_columns
-from mlops_assets.declaration.training_columns import refuse_equal_columns
+from mlops_assets.declaration.training_columns import LABEL, refuse_equal_columns
 from mlops_assets.declaration.view_sql import require_fitting_sql
 from mlops_assets.errors import DeclarationError, UnknownName
 
@@ -107,6 +107,7 @@ class Catalog:
         keys = {view: self.features.keys(view) for view in views}
         refuse_equal_columns(model, events.table, keys, self.features.served(service.name))
         self._days_fit(model, events, views)
+        self._limits_fit(model, asked_by)
         return events, views
 
     def input_types(self, model: Model) -> dict[str, str]:
@@ -137,6 +138,14 @@ class Catalog:
                     f"{asked_by}: {key!r} is {found} in {events.name!r} and {kind} in feature view {view!r}",
                     field=("features",),
                 )
+
+    def _limits_fit(self, model: Model, asked_by: str) -> None:
+        served = [one.column for one in self.features.served(model.features)]
+        watched = [*model.request, *served, LABEL]
+        for column in model.drift.limits.columns:
+            if column not in watched:
+                field = ("drift", "limits", "columns", column)
+                raise UnknownName.among(column, watched, what="input", asked_by=asked_by, field=field)
 
     def _days_fit(self, model: Model, events: DeclaredTable, views: dict[str, FeatureView]) -> None:
         source = events.source

@@ -34,7 +34,11 @@ def jobs(project) -> set[str]:
 
 
 def test_a_model_has_a_job_for_its_data_one_for_its_release_and_one_that_watches(tmp_path):
-    assert jobs(load_project(make_project(tmp_path, like=SHOP))) == {"returned_data", "returned_release", "returned_watch"}
+    assert jobs(load_project(make_project(tmp_path, like=SHOP))) == {
+        "returned_data",
+        "returned_release",
+        "returned_watch",
+    }
 
 
 @pytest.mark.parametrize("service", ['["customer_orders", "customer_visits"]'])
