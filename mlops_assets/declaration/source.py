@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -150,6 +150,11 @@ class Table(Declaration):
         """The tables that its rows refer to, each once."""
         found = (one.references.table for one in self.expectations if one.references is not None)
         return tuple(dict.fromkeys(found))
+
+    def without(self, expectations: Collection[str]) -> Self:
+        """The same table without the expectations of these names."""
+        kept = tuple(one for one in self.expectations if one.name not in expectations)
+        return self.model_copy(update={"expectations": kept})
 
     def known_ahead(self) -> Mapping[str, Column]:
         """The columns a model may be asked with, in declared order."""

@@ -30,8 +30,8 @@ class Session:
         return self._connection.sql(sql).to_arrow_table()
 
     def keep(self, relation: str, sql: str) -> None:
-        """Compute a query once and give it a name for later queries of this session."""
-        self._connection.execute(f"CREATE TEMP TABLE {name(relation)} AS {sql}")
+        """Compute a query once and give it a name for later queries of this session; the last of a name counts."""
+        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name(relation)} AS {sql}")
 
 
 @dataclass(frozen=True)
