@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from statistics import median
@@ -103,8 +103,8 @@ def fails(expectation: Expectation) -> str:
         case References(table=table, columns=columns):
             there = " AND ".join(f"{name(column)} IS NOT NULL" for column in columns.values())
             here = " AND ".join(f"{name(column)} IS NOT NULL" for column in columns)
-            known = f"SELECT row({names(columns.values())}) FROM {name(referred(table))} WHERE {there}"
-            return f"({here} AND row({names(columns)}) NOT IN ({known}))"
+            known = f"SELECT {_together(columns.values())} FROM {name(referred(table))} WHERE {there}"
+            return f"({here} AND {_together(columns)} NOT IN ({known}))"
     raise ValueError(f"{expectation.kind} is not about single rows")
 
 
@@ -180,6 +180,12 @@ def could_not_run(expectation: Expectation, why: str) -> Outcome:
     severity: Severity = "info" if expectation.severity == "info" else "critical"
     sentence = f"could not run: {expectation.name}: {why}"
     return Outcome(expectation.name, GROUP_OF[expectation.kind], severity, False, sentence, could_run=False)
+
+
+def _together(columns: Iterable[str]) -> str:
+    """SQL: one value of all columns; DuckDB has no row of one."""
+    listed = list(columns)
+    return names(listed) if len(listed) == 1 else f"row({names(listed)})"
 
 
 def _between(between: Between) -> Limits:

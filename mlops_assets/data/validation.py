@@ -84,9 +84,7 @@ def checked_rows(table: Table, raw: str, present: Sequence[str]) -> str:
     column, ``event_time``, ``available_at`` and ``reasons`` (a list, empty for good rows).
     """
     have = frozenset(present)
-    typed = ", ".join(
-        f"{_typed(column, kind, have)} AS {name(column)}" for column, kind in table_columns(table).items()
-    )
+    typed = typed_columns(table, present)
     aside = [one for one in table.expectations if one.sets_aside]
     reasons = ", ".join(
         f"CASE WHEN {rule.fails} THEN {text(rule.reason)} END" for rule in _rules(table, have)
@@ -102,6 +100,15 @@ def checked_rows(table: Table, raw: str, present: Sequence[str]) -> str:
     return f"""
         SELECT * REPLACE (list_concat({REASONS}, {_without_nulls(more)}) AS {REASONS})
         FROM ({checked})"""
+
+
+def typed_columns(table: Table, present: Sequence[str]) -> str:
+    """SQL over a raw row: every column in its declared type, null where the text is not of that type."""
+    have = frozenset(present)
+    typed = (
+        f"{_typed(column, kind, have)} AS {name(column)}" for column, kind in table_columns(table).items()
+    )
+    return ", ".join(typed)
 
 
 def validated_rows(table: Table, checked: str) -> str:
@@ -200,7 +207,7 @@ def _tell(found: Mapping[str, int]) -> str:
 def _rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
     for column, kind in table_columns(table).items():
         if column in have:
-            yield from _type_rules(column, kind)
+            yield from type_rules(column, kind)
     for column in (EVENT_TIME, AVAILABLE_AT):
         yield _missing(column, "timestamp", have)
     for column, declared in table.columns.items():
@@ -213,7 +220,8 @@ def _rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
         yield Rule("validity", f"{EVENT_TIME}: not of its partition's day", outside)
 
 
-def _type_rules(column: str, kind: str) -> Iterator[Rule]:
+def type_rules(column: str, kind: str) -> Iterator[Rule]:
+    """What is wrong with text that is not of a type."""
     found, cast = name(column), _cast(column, kind)
     article = "an" if kind == "integer" else "a"
     fails = f"{found} IS NOT NULL AND {cast} IS NULL"

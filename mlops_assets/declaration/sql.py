@@ -40,10 +40,10 @@ def columns_used(condition: str, *, field: Sequence[str | int] = ()) -> list[str
 @lru_cache
 def _parsed(statement: str) -> dict[str, Any]:
     """What DuckDB, which will run it, makes of a statement."""
-    # Imported here: only models have conditions.
+    # Imported here: only declarations with conditions need it. Opening a connection would cost more than parsing.
     import duckdb
 
-    with duckdb.connect() as connection:
+    with duckdb.default_connection().cursor() as connection:
         (said,) = connection.execute("SELECT json_serialize_sql(?)", [statement]).fetchall()
     parsed: dict[str, Any] = json.loads(said[0])
     return parsed

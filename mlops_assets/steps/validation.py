@@ -6,12 +6,17 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import duckdb
 
 from mlops_assets.data.expectations import Outcome, Setting, could_not_run, outcome, referred
 from mlops_assets.data.ingestion import EVENT_DAY
-from mlops_assets.data.sql import PARTITION
+from mlops_assets.data.sql import PARTITION, text
+from mlops_assets.data.sql import name as quoted
+from mlops_assets.data.suites import batch_rows, suite
 from mlops_assets.data.validation import (
     PartitionCounts,
     checked_rows,
@@ -28,6 +33,7 @@ from mlops_assets.stores.engine import Session
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.suites import BATCH, SuiteResult, run_suite
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,35 @@ def judge(
         counts=counts,
         outcomes=outcomes,
     )
+
+
+def validate_with_suite(
+    stores: Stores,
+    source: Source,
+    table: Table,
+    raw: Pinned,
+    partition: str,
+    *,
+    refers_to: Mapping[str, str] | None = None,
+) -> tuple[dict[str, Any], list[SuiteResult]]:
+    """What Great Expectations says of a partition: the suite of its expectations, and the result of each.
+
+    The suite runs on DuckDB, over the same pinned rows that ``judge`` reads.
+    """
+    raw.require([partition])
+    present = present_columns(raw)
+    others = _referred(stores, refers_to or {})
+    setting = settings_of(stores, source, table, raw, [partition])[partition]
+    compiled = suite(table, present, setting, partition=partition)
+    relations = {"raw": raw} | {referred(name): pinned for name, pinned in others.pinned.items()}
+    copies = {referred(name): f"SELECT * FROM {quoted(referred(name))}" for name in others.pinned}
+    of_partition = f"(SELECT * FROM raw WHERE {PARTITION} = {text(partition)})"
+    copies[BATCH] = batch_rows(table, of_partition, present)
+    with TemporaryDirectory() as folder:
+        database = Path(folder) / "suite.duckdb"
+        with stores.engine.session(relations) as session:
+            session.export(copies, database)
+        return compiled, run_suite(compiled, database)
 
 
 def present_columns(raw: Pinned) -> list[str]:
