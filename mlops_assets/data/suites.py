@@ -25,6 +25,9 @@ from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Column, Ta
 
 Compiled = dict[str, Any]
 
+# Where a query is to name the rows. To Great Expectations a query is a template, other braces are doubled.
+THE_BATCH = name("the batch")
+
 
 def suite(table: Table, present: Sequence[str], setting: Setting, *, partition: str) -> Compiled:
     """Everything that is expected of a partition, for the relation that ``batch_rows`` yields.
@@ -46,7 +49,7 @@ def batch_rows(table: Table, raw: str, present: Sequence[str]) -> str:
 
 
 def _of_columns(table: Table, present: Sequence[str]) -> Iterator[Compiled]:
-    as_found = f"SELECT {', '.join(f'{name(_found(c))} AS {name(c)}' for c in present)} FROM {{batch}}"
+    as_found = f"SELECT {', '.join(f'{name(_found(c))} AS {name(c)}' for c in present)} FROM {THE_BATCH}"
     for column, kind in table_columns(table).items():
         for rule in type_rules(column, kind):
             yield _no_rows(rule.group, rule.reason, f"SELECT * FROM ({as_found}) WHERE {rule.fails}")
@@ -58,7 +61,7 @@ def _of_columns(table: Table, present: Sequence[str]) -> Iterator[Compiled]:
         yield from _of_values(column, declared)
     yield _unique(table.key)
     if table.is_daily:
-        outside = f"SELECT * FROM {{batch}} WHERE {EVENT_DAY} <> {PARTITION}"
+        outside = f"SELECT * FROM {THE_BATCH} WHERE {EVENT_DAY} <> {PARTITION}"
         yield _no_rows("validity", f"{EVENT_TIME}: not of its partition's day", outside)
 
 
@@ -74,9 +77,8 @@ def _of_values(column: str, declared: Column) -> Iterator[Compiled]:
             "column_values_to_be_in_set", "validity", said, column=column, value_set=list(declared.one_of)
         )
     if declared.matches is not None:
-        # A query is a template to Great Expectations, so the braces of a pattern are doubled.
-        pattern = text(declared.matches).replace("{", "{{").replace("}", "}}")
-        query = f"SELECT * FROM {{batch}} WHERE NOT regexp_full_match({name(column)}, {pattern})"
+        pattern = text(declared.matches)
+        query = f"SELECT * FROM {THE_BATCH} WHERE NOT regexp_full_match({name(column)}, {pattern})"
         yield _no_rows("validity", f"{column}: not of its pattern", query)
 
 
@@ -103,8 +105,8 @@ def _compiled(one: Expectation, setting: Setting) -> Iterator[Compiled]:
                 yield _expect(what, group, said, column=column, quantile_ranges=ranges)
             case References() | Rows():
                 failing = fails(one)
-                too_many = f"(SELECT count(*) FILTER ({failing}) > {high!r} * count(*) FROM {{batch}})"
-                yield _no_rows(group, said, f"SELECT * FROM {{batch}} WHERE {failing} AND {too_many}")
+                too_many = f"(SELECT count(*) FILTER ({failing}) > {high!r} * count(*) FROM {THE_BATCH})"
+                yield _no_rows(group, said, f"SELECT * FROM {THE_BATCH} WHERE {failing} AND {too_many}")
             case expected:
                 yield _bounded(expected, group, said, low, high)
 
@@ -132,7 +134,8 @@ def _expect(what: str, check: str, said: str, **arguments: Any) -> Compiled:
 
 def _no_rows(check: str, said: str, query: str) -> Compiled:
     """An expectation that a query for failing rows finds none."""
-    return {**_expect("", check, said, unexpected_rows_query=query), "type": "unexpected_rows_expectation"}
+    template = query.replace("{", "{{").replace("}", "}}").replace(THE_BATCH, "{batch}")
+    return {**_expect("", check, said, unexpected_rows_query=template), "type": "unexpected_rows_expectation"}
 
 
 def _not_missing(column: str) -> Compiled:

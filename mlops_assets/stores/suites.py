@@ -39,10 +39,17 @@ def run_suite(suite: Mapping[str, Any], database: Path) -> list[SuiteResult]:
     try:
         validated = batch.validate(_numbered(suite), result_format="SUMMARY")
     finally:
-        batch.data.execution_engine.close()
+        _close(batch.data.execution_engine)
         source.get_engine().dispose()
     results = sorted(validated.results, key=lambda result: result.expectation_config.meta["number"])
     return [_told(result) for result in results]
+
+
+def _close(engine: Any) -> None:
+    """Close what an execution engine has open; its own close() leaves the connection it keeps."""
+    with engine.get_connection() as connection:
+        connection.close()
+    engine.engine.dispose()
 
 
 def _numbered(suite: Mapping[str, Any]) -> Any:
