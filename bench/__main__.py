@@ -4,7 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHES = ("loading", "event_log", "backfill")
+BENCHES = ("loading", "event_log", "quality", "backfill")
 
 
 def main() -> None:

@@ -22,7 +22,17 @@ ROOMS: dict[str, set[str]] = {
     "graph": {"errors", "declaration", "data", "governance", "modeling", "stores", "steps"},
     "resources": {"errors", "data", "stores", "graph"},
     "components": {"errors", "declaration", "graph"},
-    "cli": {"errors", "declaration", "governance", "stores", "steps", "graph", "resources", "components"},
+    "cli": {
+        "errors",
+        "declaration",
+        "governance",
+        "data",
+        "stores",
+        "steps",
+        "graph",
+        "resources",
+        "components",
+    },
     "defs": {"graph", "resources"},
     "definitions": set(),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,6 +29,12 @@ AsOf = Annotated[
     datetime,
     typer.Option("--as-of", formats=["%Y-%m-%d"], help="Train with what was known when this day began."),
 ]
+
+TableName = Annotated[str, typer.Argument(help="The name of a declared table.", metavar="TABLE")]
+Partition = Annotated[
+    str | None, typer.Option("--partition", help="The day, as 2013-01-31; a table without days needs none.")
+]
+Export = Annotated[Path | None, typer.Option("--export", help="Write the suite to this file, as JSON.")]
 
 
 @app.command()
@@ -55,6 +62,16 @@ def status(model: ModelName) -> None:
 
     with _opened() as opened:
         show_status(opened, model, console=console)
+
+
+@app.command()
+def validate(table: TableName, partition: Partition = None, export: Export = None) -> None:
+    """Let Great Expectations judge a partition of TABLE by the suite of its declared expectations."""
+    from mlops_assets.cli.commands import show_suite
+
+    with _opened() as opened:
+        if not show_suite(opened, table, partition, export=export, console=console):
+            raise typer.Exit(1)
 
 
 @contextmanager

@@ -5,10 +5,12 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.stores.releases import Release
+from mlops_assets.stores.suites import SuiteResult
 
 VERDICT_STYLE = {"promote": "bold green", "hold": "bold yellow", "not enough data": "bold magenta"}
 METRICS = {"roc_auc": "ROC AUC", "log_loss": "log loss", "brier": "Brier", "calibration_error": "calibr."}
@@ -60,6 +62,24 @@ def print_data(console: Console, rows: Sequence[tuple[str, int, str, str, int, i
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, partitions, first, last, count, aside in rows:
         table.add_row(name, str(partitions), first, last, f"{count:,}", f"{aside:,}")
+    console.print(table)
+
+
+def print_suite(console: Console, name: str, results: Sequence[SuiteResult]) -> None:
+    """What Great Expectations says of each expectation."""
+    table = Table(title=f"{name}: Great Expectations", title_justify="left", box=SIMPLE_HEAD)
+    for column in ("check", "expectation", "severity", "", "found"):
+        table.add_column(column)
+    for one in results:
+        answer = (
+            "[bold green]passed[/]"
+            if one.passed
+            else "[bold red]could not run[/]"
+            if one.error
+            else "[bold red]failed[/]"
+        )
+        found = escape(one.error or str(one.observed))
+        table.add_row(one.check, escape(one.expectation), one.severity, answer, found)
     console.print(table)
 
 
