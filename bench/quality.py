@@ -187,7 +187,7 @@ def ours_typed(folder: Path) -> Callable[[], None]:
 def ours_judged(folder: Path) -> Callable[[], None]:
     import duckdb
 
-    from mlops_assets.data.validation import checked_rows, counts_query, reasons_query
+    from mlops_assets.data.validation import checked_rows, counts_query, reasons_query, repeated_keys
     from mlops_assets.stores.engine import Session
 
     table, connection = declared(), duckdb.connect(config={"threads": 2})
@@ -197,7 +197,8 @@ def ours_judged(folder: Path) -> Callable[[], None]:
     session = Session(connection)
 
     def work() -> None:
-        session.keep("checked", checked_rows(table, "raw", present))
+        keys_repeat = session.rows(f"{repeated_keys(table, 'raw', present)} LIMIT 1").num_rows > 0
+        session.keep("checked", checked_rows(table, "raw", present, keys_repeat=keys_repeat))
         session.rows(counts_query(table, "checked"))
         session.rows(reasons_query("checked"))
 

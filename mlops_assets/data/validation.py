@@ -77,17 +77,30 @@ def rules(table: Table, present: Sequence[str]) -> tuple[Rule, ...]:
     return tuple(_rules(table, frozenset(present)))
 
 
-def checked_rows(table: Table, raw: str, present: Sequence[str]) -> str:
+def repeated_keys(table: Table, raw: str, present: Sequence[str]) -> str:
+    """SQL: a row for each key of a partition that several rows of ``raw`` have."""
+    if not set(table.key) <= set(present):
+        return f"SELECT {PARTITION} FROM {raw} WHERE false"
+    key = _key(table)
+    return f"""
+        SELECT {PARTITION} FROM {raw} WHERE {_is_complete(key)}
+        GROUP BY {", ".join([PARTITION, *key])} HAVING count(*) > 1"""
+
+
+def checked_rows(table: Table, raw: str, present: Sequence[str], *, keys_repeat: bool = True) -> str:
     """SQL: every row of the relation ``raw`` as found, as typed, and with its reasons.
 
     Yields ``partition``, ``found`` (a struct of the raw text), one typed column per declared
     column, ``event_time``, ``available_at`` and ``reasons`` (a list, empty for good rows).
+    keys_repeat: False when ``repeated_keys`` has none, which spares comparing the rows of each key.
     """
     have = frozenset(present)
     typed = typed_columns(table, present)
     aside = [one for one in table.expectations if one.sets_aside]
     reasons = ", ".join(
-        f"CASE WHEN {rule.fails} THEN {text(rule.reason)} END" for rule in _rules(table, have)
+        f"CASE WHEN {rule.fails} THEN {text(rule.reason)} END"
+        for rule in _rules(table, have)
+        if keys_repeat or rule.group != "uniqueness"
     )
     found = ", ".join(f"{text(column)}: CAST({name(column)} AS VARCHAR)" for column in present)
     checked = f"""
@@ -260,16 +273,23 @@ def _value_rules(column: str, declared: Column, have: frozenset[str]) -> Iterato
 def _key_rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
     if not set(table.key) <= have:
         return
-    # 1 and 01 are one key: it is the typed values that name a row.
-    typed = [_typed(column, table.columns[column].type, have) for column in table.key]
-    key = ", ".join([PARTITION, *typed])
-    complete = " AND ".join(f"{column} IS NOT NULL" for column in typed)
+    typed = _key(table)
+    key, complete = ", ".join([PARTITION, *typed]), _is_complete(typed)
     row = f"hash({names(sorted(have))})"
     conflict = f"min({row}) OVER (PARTITION BY {key}) <> max({row}) OVER (PARTITION BY {key})"
     repeat = f"row_number() OVER (PARTITION BY {key}) > 1 AND NOT ({conflict})"
     label = ", ".join(table.key)
     yield Rule("uniqueness", f"{label}: conflicting rows for one key", f"({complete} AND {conflict})")
     yield Rule("uniqueness", f"{label}: repeats an identical row", f"({complete} AND {repeat})")
+
+
+def _key(table: Table) -> list[str]:
+    """SQL: the typed values that name a row: 1 and 01 are one key."""
+    return [_typed(column, table.columns[column].type, frozenset(table.key)) for column in table.key]
+
+
+def _is_complete(key: Sequence[str]) -> str:
+    return " AND ".join(f"{column} IS NOT NULL" for column in key)
 
 
 def _typed(column: str, kind: str, have: frozenset[str]) -> str:

@@ -24,6 +24,7 @@ from mlops_assets.data.validation import (
     counts_query,
     quarantined_rows,
     reasons_query,
+    repeated_keys,
     validated_rows,
     verdicts,
 )
@@ -187,7 +188,8 @@ def _failing_alone(session: Session, table: Table, present: Sequence[str]) -> di
 def _counts(
     session: Session, table: Table, present: Sequence[str], partitions: Sequence[str]
 ) -> dict[str, PartitionCounts]:
-    session.keep("checked", checked_rows(table, "raw", present))
+    keys_repeat = session.rows(f"{repeated_keys(table, 'raw', present)} LIMIT 1").num_rows > 0
+    session.keep("checked", checked_rows(table, "raw", present, keys_repeat=keys_repeat))
     by_reason: dict[str, dict[str, int]] = defaultdict(dict)
     for row in session.rows(reasons_query("checked")).to_pylist():
         by_reason[row[PARTITION]][row["reason"]] = row["rows"]
