@@ -4,7 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHES = ("loading", "event_log", "backfill", "drift_calibration")
+BENCHES = ("loading", "event_log", "quality", "backfill", "drift_calibration", "flight_drift")
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
         "declaration",
         "governance",
         "monitoring",
+        "data",
         "stores",
         "steps",
         "graph",
@@ -46,7 +47,7 @@ ONE_DOOR: dict[str, set[str]] = {
     "dagster_mlflow": {"resources/tracking.py"},
     # Two of Feast's own extension points: its objects, and its offline store by class path.
     "feast": {"stores/feast_objects.py", "stores/feast_offline.py"},
-    "great_expectations": set(),
+    "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {
         "stores/database.py",

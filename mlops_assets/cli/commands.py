@@ -10,15 +10,17 @@ from rich.console import Console
 
 from mlops_assets.cli.deployment import PACKAGE, Deployment
 from mlops_assets.cli.execution import bury_dead_runs, execute
-from mlops_assets.cli.tables import print_champion, print_data, print_drift, print_history
+from mlops_assets.cli.tables import print_champion, print_data, print_drift, print_history, print_suite
+from mlops_assets.data.sql import WHOLE
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.demo import read_demo
 from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
-from mlops_assets.errors import ImpossibleDate
+from mlops_assets.errors import BadRequest, ImpossibleDate
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import Written, data_runs, is_made, model_run
 from mlops_assets.graph.settling import settle
+from mlops_assets.steps.validation import validate_with_suite
 
 if TYPE_CHECKING:
     from mlops_assets.monitoring.findings import DriftReport
@@ -124,6 +126,28 @@ def _judge_as_of(opened: Deployment, model: Model, as_of: str, *, again: bool, c
 def _written(opened: Deployment) -> Written:
     records = opened.stores.records
     return Written(records.code_versions, opened.project.code_version, records.outdated)
+
+
+def show_suite(
+    opened: Deployment, name: str, partition: str | None, *, export: Path | None, console: Console
+) -> bool:
+    """What Great Expectations says of a raw partition; whether all that is more than information is met."""
+    declared = opened.project.catalog.table(name, asked_by="the command")
+    if declared.table.is_daily and partition is None:
+        raise BadRequest(f"{name} has a partition for each day: say which with --partition")
+    day = partition or WHOLE
+    compiled, results = validate_with_suite(
+        opened.stores,
+        declared.source,
+        declared.table,
+        opened.stores.lake.pin(keys.table_name(keys.raw(name)), [day]),
+        day,
+        refers_to={other: keys.table_name(keys.validated(other)) for other in declared.table.refers_to()},
+    )
+    if export is not None:
+        export.write_text(json.dumps(compiled, indent=2, default=str) + "\n", encoding="utf-8")
+    print_suite(console, compiled["name"], results)
+    return all(result.passed or result.severity == "info" for result in results)
 
 
 def _require_possible(catalog: Catalog, model: Model, dates: Sequence[date]) -> None:

@@ -42,6 +42,12 @@ AsOf = Annotated[
     typer.Option("--as-of", formats=["%Y-%m-%d"], help="Train with what was known when this day began."),
 ]
 
+TableName = Annotated[str, typer.Argument(help="The name of a declared table.", metavar="TABLE")]
+Partition = Annotated[
+    str | None, typer.Option("--partition", help="The day, as 2013-01-31; a table without days needs none.")
+]
+Export = Annotated[Path | None, typer.Option("--export", help="Write the suite to this file, as JSON.")]
+
 
 @app.command()
 def demo(again: Again = False) -> None:
@@ -101,6 +107,16 @@ def skew(
         found = show_skew(opened, baseline, batch, named=policy, html=html, as_json=as_json, console=console)
     if fail_on in (found.severity, FailOn.warn if found.severity else None):
         raise typer.Exit(DRIFTED)
+
+
+@app.command()
+def validate(table: TableName, partition: Partition = None, export: Export = None) -> None:
+    """Let Great Expectations judge a partition of TABLE by the suite of its declared expectations."""
+    from mlops_assets.cli.commands import show_suite
+
+    with _opened() as opened:
+        if not show_suite(opened, table, partition, export=export, console=console):
+            raise typer.Exit(1)
 
 
 @contextmanager

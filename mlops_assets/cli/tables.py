@@ -10,6 +10,7 @@ from rich.table import Table
 
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.stores.releases import Release
+from mlops_assets.stores.suites import SuiteResult
 
 if TYPE_CHECKING:
     from mlops_assets.monitoring.findings import DriftReport
@@ -98,6 +99,23 @@ def print_drift(console: Console, report: "DriftReport", *, baseline: str, batch
         said = finding.severity or finding.verdict
         why = finding.sentence.partition(": ")[2] or finding.sentence
         table.add_row(escape(finding.column), finding.test, f"[{DRIFT_STYLE[said]}]{said}[/]", escape(why))
+
+
+def print_suite(console: Console, name: str, results: Sequence[SuiteResult]) -> None:
+    """What Great Expectations says of each expectation."""
+    table = Table(title=f"{name}: Great Expectations", title_justify="left", box=SIMPLE_HEAD)
+    for column in ("check", "expectation", "severity", "", "found"):
+        table.add_column(column)
+    for one in results:
+        answer = (
+            "[bold green]passed[/]"
+            if one.passed
+            else "[bold red]could not run[/]"
+            if one.error
+            else "[bold red]failed[/]"
+        )
+        found = escape(one.error or str(one.observed))
+        table.add_row(one.check, escape(one.expectation), one.severity, answer, found)
     console.print(table)
 
 

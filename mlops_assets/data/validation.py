@@ -4,45 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
+from mlops_assets.data.expectations import GROUP_OF, Outcome, fails, measured, of_no_rows, reason
 from mlops_assets.data.ingestion import EVENT_DAY
 from mlops_assets.data.sql import PARTITION, name, names, text
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Column, Table, table_columns
 from mlops_assets.declaration.sql import SQL_TYPES
 from mlops_assets.governance.verdicts import Verdict
 
-Group = Literal["types", "completeness", "uniqueness", "validity"]
-GROUPS: tuple[Group, ...] = ("types", "completeness", "uniqueness", "validity")
+# Groups of reasons that the columns themselves give.
+COLUMN_GROUPS = ("types", "completeness", "uniqueness", "validity")
 REASONS = "reasons"
 
-CHECKS: dict[str, str] = {
+DESCRIPTIONS: dict[str, str] = {
     "types": "Every value is of its declared type.",
-    "completeness": "No required value is missing.",
+    "completeness": "No required value is missing, and no column more than expected.",
     "uniqueness": "The key names one row.",
     "validity": "Values lie in their ranges, lists and patterns.",
+    "consistency": "The values of a row agree with each other.",
+    "references": "What a row refers to exists.",
+    "volume": "As many rows arrived as expected.",
+    "freshness": "The newest row is new enough.",
+    "distribution": "Values are distributed as expected.",
     "quarantined_share": "Few enough rows were set aside for the rest to be representative.",
 }
-BLOCKING = ("quarantined_share",)
 
 
 @dataclass(frozen=True)
 class Rule:
     """A reason to set a row aside. fails: SQL over a raw row, true when the reason applies."""
 
-    group: Group
+    group: str
     reason: str
     fails: str
 
 
 @dataclass(frozen=True)
 class PartitionCounts:
-    """What validation found in one partition. missing: share of nulls per column, offenders only."""
+    """What validation found in one partition. missing: how many values each column lacks, offenders only.
+
+    measured: what each expectation is about, by its name.
+    """
 
     rows: int
     quarantined: int
     by_reason: Mapping[str, int]
-    missing: Mapping[str, float]
+    missing: Mapping[str, int]
+    measured: Mapping[str, Any]
+
+
+def checks(table: Table) -> dict[str, str]:
+    """The checks that a table has, each with what it asks."""
+    told = {GROUP_OF[one.kind] for one in table.expectations if one.severity != "info"}
+    return {
+        group: description
+        for group, description in DESCRIPTIONS.items()
+        if group in (*COLUMN_GROUPS, "quarantined_share") or group in told
+    }
+
+
+def blocking(table: Table) -> tuple[str, ...]:
+    """The checks whose failure may forbid using a partition."""
+    critical = (GROUP_OF[one.kind] for one in table.expectations if one.severity == "critical")
+    return tuple(dict.fromkeys([*critical, "quarantined_share"]))
 
 
 def rules(table: Table, present: Sequence[str]) -> tuple[Rule, ...]:
@@ -53,24 +78,51 @@ def rules(table: Table, present: Sequence[str]) -> tuple[Rule, ...]:
     return tuple(_rules(table, frozenset(present)))
 
 
-def checked_rows(table: Table, raw: str, present: Sequence[str]) -> str:
+def repeated_keys(table: Table, raw: str, present: Sequence[str]) -> str:
+    """SQL: a row for each key of a partition that several rows of ``raw`` have."""
+    if not set(table.key) <= set(present):
+        return f"SELECT {PARTITION} FROM {raw} WHERE false"
+    key = _key(table)
+    return f"""
+        SELECT {PARTITION} FROM {raw} WHERE {_is_complete(key)}
+        GROUP BY {", ".join([PARTITION, *key])} HAVING count(*) > 1"""
+
+
+def checked_rows(table: Table, raw: str, present: Sequence[str], *, keys_repeat: bool = True) -> str:
     """SQL: every row of the relation ``raw`` as found, as typed, and with its reasons.
 
     Yields ``partition``, ``found`` (a struct of the raw text), one typed column per declared
     column, ``event_time``, ``available_at`` and ``reasons`` (a list, empty for good rows).
+    keys_repeat: False when ``repeated_keys`` has none, which spares comparing the rows of each key.
     """
     have = frozenset(present)
-    typed = ", ".join(
-        f"{_typed(column, kind, have)} AS {name(column)}" for column, kind in table_columns(table).items()
-    )
+    typed = typed_columns(table, present)
+    aside = [one for one in table.expectations if one.sets_aside]
     reasons = ", ".join(
-        f"CASE WHEN {rule.fails} THEN {text(rule.reason)} END" for rule in _rules(table, have)
+        f"CASE WHEN {rule.fails} THEN {text(rule.reason)} END"
+        for rule in _rules(table, have)
+        if keys_repeat or rule.group != "uniqueness"
     )
     found = ", ".join(f"{text(column)}: CAST({name(column)} AS VARCHAR)" for column in present)
-    return f"""
-        SELECT {PARTITION}, {{{found}}} AS found, {typed},
-               list_filter([{reasons}], lambda reason: reason IS NOT NULL) AS {REASONS}
+    checked = f"""
+        SELECT {PARTITION}, {{{found}}} AS found, {typed}, {_without_nulls(reasons)} AS {REASONS}
         FROM {raw}"""
+    if not aside:
+        return checked
+    # Conditions speak of typed values, so they are asked of the rows that have them.
+    more = ", ".join(f"CASE WHEN {fails(one)} THEN {text(reason(one))} END" for one in aside)
+    return f"""
+        SELECT * REPLACE (list_concat({REASONS}, {_without_nulls(more)}) AS {REASONS})
+        FROM ({checked})"""
+
+
+def typed_columns(table: Table, present: Sequence[str]) -> str:
+    """SQL over a raw row: every column in its declared type, null where the text is not of that type."""
+    have = frozenset(present)
+    typed = (
+        f"{_typed(column, kind, have)} AS {name(column)}" for column, kind in table_columns(table).items()
+    )
+    return ", ".join(typed)
 
 
 def validated_rows(table: Table, checked: str) -> str:
@@ -89,12 +141,14 @@ def quarantined_rows(table: Table, checked: str) -> str:
 
 
 def counts_query(table: Table, checked: str) -> str:
-    """SQL: one row per partition: rows, quarantined, and the missing values of every column."""
-    missing = ", ".join(
-        f"count(*) - count({name(column)}) AS {name('missing_' + column)}" for column in table_columns(table)
-    )
+    """SQL: one row per partition: rows, quarantined, missing values of every column, and what is expected of."""
+    missing = [
+        f"count(*) - count({name(column)}) AS {name('missing ' + column)}" for column in table_columns(table)
+    ]
+    expected = [f"{measured(one)} AS {name('expected ' + one.name)}" for one in table.expectations]
     return f"""
-        SELECT {PARTITION}, count(*) AS rows, count(*) FILTER (len({REASONS}) > 0) AS quarantined, {missing}
+        SELECT {PARTITION}, count(*) AS rows, count(*) FILTER (len({REASONS}) > 0) AS quarantined,
+               {", ".join([*missing, *expected])}
         FROM {checked} GROUP BY {PARTITION} ORDER BY {PARTITION}"""
 
 
@@ -106,25 +160,55 @@ def reasons_query(checked: str) -> str:
         GROUP BY ALL ORDER BY ALL"""
 
 
-def verdicts(table: Table, counts: PartitionCounts, present: Sequence[str]) -> tuple[Verdict, ...]:
-    """What the checks say about one partition, one verdict per name in ``CHECKS``."""
-    group_of = {rule.reason: rule.group for rule in rules(table, present)}
-    by_group = {
-        group: {r: n for r, n in counts.by_reason.items() if group_of[r] == group} for group in GROUPS
-    }
-    return (
-        *(Verdict(group, not found, _tell(found)) for group, found in by_group.items()),
-        _share_verdict(table, counts),
+def counts_of(table: Table, row: Mapping[str, Any] | None, by_reason: Mapping[str, int]) -> PartitionCounts:
+    """The counts of one partition. row: what ``counts_query`` says of it; None when it has no rows."""
+    if row is None:
+        return PartitionCounts(0, 0, {}, {}, {one.name: of_no_rows(one) for one in table.expectations})
+    missing = {column: row[f"missing {column}"] for column in table_columns(table)}
+    return PartitionCounts(
+        rows=row["rows"],
+        quarantined=row["quarantined"],
+        by_reason=by_reason,
+        missing={column: count for column, count in missing.items() if count},
+        measured={one.name: row[f"expected {one.name}"] for one in table.expectations},
     )
+
+
+def verdicts(
+    table: Table, counts: PartitionCounts, outcomes: Sequence[Outcome], present: Sequence[str]
+) -> tuple[Verdict, ...]:
+    """What the checks say about one partition, one verdict per name in ``checks``."""
+    group_of = {rule.reason: rule.group for rule in rules(table, present)}
+    absent = [column for column in table_columns(table) if column not in present]
+    said = []
+    for group in checks(table):
+        rows = {r: n for r, n in counts.by_reason.items() if group_of.get(r) == group}
+        told = [one for one in outcomes if one.group == group and one.severity != "info"]
+        said.append(_group_verdict(group, rows, told, absent if group == "types" else ()))
+    return (*said[:-1], _share_verdict(table, counts))
+
+
+def _group_verdict(
+    group: str, rows: Mapping[str, int], told: Sequence[Outcome], absent: Sequence[str]
+) -> Verdict:
+    failed = [one for one in told if not one.passed]
+    sentences = [f"could not run: the raw rows have no column {column}" for column in absent]
+    sentences += [one.sentence for one in sorted(failed, key=lambda one: one.could_run)]
+    if rows or (group in COLUMN_GROUPS and not sentences):
+        sentences.append(_tell(rows))
+    passed = not (rows or failed or absent)
+    critical = [one for one in (told if passed else failed) if one.severity == "critical"]
+    sentences += [one.sentence for one in told if passed]
+    return Verdict(group, passed, "; ".join(sentences), blocking=bool(absent or critical))
 
 
 def _share_verdict(table: Table, counts: PartitionCounts) -> Verdict:
     share = counts.quarantined / counts.rows if counts.rows else 0.0
-    reason = (
+    said = (
         f"{counts.quarantined} of {counts.rows} rows set aside ({share:.2%}), "
         f"at most {table.quarantine_at_most:.2%} may be"
     )
-    return Verdict("quarantined_share", share <= table.quarantine_at_most, reason, blocking=True)
+    return Verdict("quarantined_share", share <= table.quarantine_at_most, said, blocking=True)
 
 
 def _tell(found: Mapping[str, int]) -> str:
@@ -137,7 +221,7 @@ def _tell(found: Mapping[str, int]) -> str:
 def _rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
     for column, kind in table_columns(table).items():
         if column in have:
-            yield from _type_rules(column, kind)
+            yield from type_rules(column, kind)
     for column in (EVENT_TIME, AVAILABLE_AT):
         yield _missing(column, "timestamp", have)
     for column, declared in table.columns.items():
@@ -150,16 +234,16 @@ def _rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
         yield Rule("validity", f"{EVENT_TIME}: not of its partition's day", outside)
 
 
-def _type_rules(column: str, kind: str) -> Iterator[Rule]:
-    found, typed = name(column), f"TRY_CAST({name(column)} AS {SQL_TYPES[kind]})"
+def type_rules(column: str, kind: str) -> Iterator[Rule]:
+    """What is wrong with text that is not of a type."""
+    found, cast = name(column), _cast(column, kind)
     article = "an" if kind == "integer" else "a"
-    fails = f"{found} IS NOT NULL AND {typed} IS NULL"
+    fails = f"{found} IS NOT NULL AND {cast} IS NULL"
     if kind == "integer":
-        # DuckDB rounds '1.5' to 2 when it casts; a fraction is not an integer here.
-        fails += f" OR coalesce(TRY_CAST({found} AS DECIMAL(38, 6)) <> {typed}, false)"
+        fails += f" OR {_is_a_fraction(column)}"
     yield Rule("types", f"{column}: not {article} {kind}", f"({fails})")
     if kind == "number":
-        yield Rule("types", f"{column}: not finite", f"coalesce(NOT isfinite({typed}), false)")
+        yield Rule("types", f"{column}: not finite", f"coalesce(NOT isfinite({cast}), false)")
 
 
 def _missing(column: str, kind: str, have: frozenset[str]) -> Rule:
@@ -190,8 +274,8 @@ def _value_rules(column: str, declared: Column, have: frozenset[str]) -> Iterato
 def _key_rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
     if not set(table.key) <= have:
         return
-    key = f"{PARTITION}, {names(table.key)}"
-    complete = " AND ".join(f"{name(column)} IS NOT NULL" for column in table.key)
+    typed = _key(table)
+    key, complete = ", ".join([PARTITION, *typed]), _is_complete(typed)
     row = f"hash({names(sorted(have))})"
     conflict = f"min({row}) OVER (PARTITION BY {key}) <> max({row}) OVER (PARTITION BY {key})"
     repeat = f"row_number() OVER (PARTITION BY {key}) > 1 AND NOT ({conflict})"
@@ -200,6 +284,35 @@ def _key_rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
     yield Rule("uniqueness", f"{label}: repeats an identical row", f"({complete} AND {repeat})")
 
 
+def _key(table: Table) -> list[str]:
+    """SQL: the typed values that name a row: 1 and 01 are one key."""
+    return [_typed(column, table.columns[column].type, frozenset(table.key)) for column in table.key]
+
+
+def _is_complete(key: Sequence[str]) -> str:
+    return " AND ".join(f"{column} IS NOT NULL" for column in key)
+
+
 def _typed(column: str, kind: str, have: frozenset[str]) -> str:
-    found = name(column) if column in have else "NULL"
-    return f"TRY_CAST({found} AS {SQL_TYPES[kind]})"
+    """SQL: the value in its declared type; null for what is not of that type."""
+    if column not in have:
+        return f"CAST(NULL AS {SQL_TYPES[kind]})"
+    cast = _cast(column, kind)
+    if kind == "integer":
+        return f"CASE WHEN NOT {_is_a_fraction(column)} THEN {cast} END"
+    if kind == "number":
+        return f"CASE WHEN isfinite({cast}) THEN {cast} END"
+    return cast
+
+
+def _cast(column: str, kind: str) -> str:
+    return f"TRY_CAST({name(column)} AS {SQL_TYPES[kind]})"
+
+
+def _is_a_fraction(column: str) -> str:
+    """SQL: whether a number is not whole. DuckDB rounds '1.5' to 2 when it casts."""
+    return f"coalesce(TRY_CAST({name(column)} AS DECIMAL(38, 6)) <> {_cast(column, 'integer')}, false)"
+
+
+def _without_nulls(values: str) -> str:
+    return f"list_filter([{values}], lambda value: value IS NOT NULL)"

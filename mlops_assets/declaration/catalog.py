@@ -63,6 +63,11 @@ class Catalog:
             raise UnknownName.among(name, self.tables, what="table", asked_by=asked_by, field=field)
         return self.tables[name]
 
+    def with_referred(self, name: str) -> list[str]:
+        """A table, and before it the tables that its rows refer to, however far away."""
+        before = [far for other in self.tables[name].table.refers_to() for far in self.with_referred(other)]
+        return [*before, name]
+
     def view_calendar(self, view: FeatureView) -> Calendar | None:
         """The days of a view: those of the daily tables it reads; None when it reads none."""
         found: list[Calendar] = []

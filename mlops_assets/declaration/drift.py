@@ -6,10 +6,10 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declaration.base import Declaration, Name, refusal
+from mlops_assets.declaration.base import Declaration, Name, Number, Whole, refusal
 
 CALIBRATED = "calibrated"
-Share = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[Number, Field(gt=0, lt=1)]
 
 
 class Season(Declaration):
@@ -18,8 +18,8 @@ class Season(Declaration):
     With ``every_days: 7`` and a window of one day, a Monday is compared with the Mondays before it.
     """
 
-    every_days: Annotated[int, Field(ge=1, le=366)]
-    periods: Annotated[int, Field(ge=1, le=52)] = 4
+    every_days: Annotated[Whole, Field(ge=1, le=366)]
+    periods: Annotated[Whole, Field(ge=1, le=52)] = 4
 
 
 class DriftLimits(Declaration):
@@ -35,7 +35,7 @@ class DriftLimits(Declaration):
     missing_warn_at: Share | None = None
     missing_error_at: Share | None = None
     columns: dict[Name, Share] = {}
-    rows_at_least: Annotated[int, Field(ge=30)] | None = None
+    rows_at_least: Annotated[Whole, Field(ge=30)] | None = None
 
 
 class Drift(Declaration):
@@ -49,7 +49,7 @@ class Drift(Declaration):
     policy: Annotated[
         str, Field(pattern=r"^(calibrated|article|[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+)$")
     ] = CALIBRATED
-    window_days: Annotated[int, Field(ge=1, le=366)] = 7
+    window_days: Annotated[Whole, Field(ge=1, le=366)] = 7
     season: Season | None = None
     limits: DriftLimits = DriftLimits()
 

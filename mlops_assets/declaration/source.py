@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
@@ -12,6 +13,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Flag, InputName, Name, Number, Owner, refusal
 from mlops_assets.declaration.binding import NotUnderstood, parsed, pattern_problem
+from mlops_assets.declaration.expectations import Expectation, Place, misfits
 from mlops_assets.declaration.sql import sql_text
 from mlops_assets.errors import DeclarationError, nearest, nearest_only
 
@@ -134,6 +136,7 @@ class Table(Declaration):
     key: the columns that identify a row. A later duplicate is quarantined.
     partitions: ``daily`` by the local date of ``event_time``; ``none`` for a snapshot.
     quarantine_at_most: the share of a partition's rows that may fail before it is unusable.
+    expectations: what a partition must look like beyond the values of each row.
     """
 
     name: InputName
@@ -144,6 +147,7 @@ class Table(Declaration):
     partitions: Literal["daily", "none"] = "daily"
     columns: dict[Name, Column] = Field(min_length=1)
     quarantine_at_most: Annotated[Number, Field(ge=0, le=1)] = 0.05
+    expectations: tuple[Expectation, ...] = ()
 
     @model_validator(mode="after")
     def _columns_agree(self) -> Self:
@@ -157,9 +161,31 @@ class Table(Declaration):
                 raise refusal(("columns", name), message, name)
         return self
 
+    @model_validator(mode="after")
+    def _expectations_fit(self) -> Self:
+        names = [one.name for one in self.expectations]
+        types = table_columns(self)
+        for index, one in enumerate(self.expectations):
+            if one.name in names[:index]:
+                message = f"expectation {one.name!r} is declared twice"
+                raise refusal(("expectations", index, "name"), message, one.name)
+            for place, message in misfits(one, self.name, types, daily=self.is_daily):
+                raise refusal(("expectations", index, *place), message, one.name)
+        return self
+
     @property
     def is_daily(self) -> bool:
         return self.partitions == "daily"
+
+    def refers_to(self) -> tuple[str, ...]:
+        """The tables that its rows refer to, each once."""
+        found = (one.references.table for one in self.expectations if one.references is not None)
+        return tuple(dict.fromkeys(found))
+
+    def without(self, expectations: Collection[str]) -> Self:
+        """The same table without the expectations of these names."""
+        kept = tuple(one for one in self.expectations if one.name not in expectations)
+        return self.model_copy(update={"expectations": kept})
 
     def known_ahead(self) -> Mapping[str, Column]:
         """The columns a model may be asked with, in declared order."""
@@ -200,6 +226,27 @@ class Source(Declaration):
                 raise refusal(("tables", index, "name"), f"table {name!r} is declared twice", name)
         return self
 
+    @model_validator(mode="after")
+    def _references_lead_somewhere(self) -> Self:
+        tables = {table.name: table for table in self.tables}
+        for index, table in enumerate(self.tables):
+            for number, one in enumerate(table.expectations):
+                place = ("tables", index, "expectations", number, "references")
+                for field, message in _astray(table, one, tables):
+                    raise refusal((*place, *field), message, one.name)
+        try:
+            tuple(
+                TopologicalSorter({name: table.refers_to() for name, table in tables.items()}).static_order()
+            )
+        except CycleError as error:
+            circle = " -> ".join(error.args[1])
+            raise ValueError(f"tables refer to each other in a circle: {circle}") from error
+        return self
+
+    def table(self, name: str) -> Table:
+        """The table of that name, which must exist."""
+        return next(table for table in self.tables if table.name == name)
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
@@ -225,6 +272,33 @@ def _query(table: Table, folder: Path, field: tuple[str | int, ...]) -> str:
         message = f"the SQL of table {table.name!r} cannot be read: {problem}"
         raise DeclarationError(message, field=field) from problem
     return query
+
+
+def _astray(
+    table: Table, expectation: Expectation, tables: Mapping[str, Table]
+) -> Iterator[tuple[Place, str]]:
+    """Why the references of an expectation lead nowhere, and where it says so."""
+    references = expectation.references
+    if references is None:
+        return
+    other = tables.get(references.table)
+    if other is None or other.is_daily:
+        snapshots = [name for name, one in tables.items() if not one.is_daily]
+        hint = nearest(references.table, snapshots)
+        yield ("table",), f"there is no snapshot table {references.table!r} in this source. {hint}"
+        return
+    own, there = table_columns(table), table_columns(other)
+    for column, target in references.columns.items():
+        place = ("columns", column)
+        if target not in there:
+            yield place, f"{other.name!r} has no column {target!r}. {nearest(target, there)}"
+        elif own[column] != there[target]:
+            found = f"{column!r} is {own[column]} and {target!r} of {other.name!r} is {there[target]}"
+            yield place, f"{found}; expected the same type"
+
+
+def _short(hint: str) -> str:
+    return hint.split(" Known:")[0]
 
 
 def table_columns(table: Table) -> dict[str, Any]:

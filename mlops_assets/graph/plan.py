@@ -86,7 +86,8 @@ class _Needed:
     def __init__(self, catalog: Catalog, model: Model, first: date, last: date, again: bool) -> None:
         self.again = again
         self.views = list(catalog.features.views_of(model.features))
-        self.tables = list(dict.fromkeys([model.label.table, *tables_read(catalog.features, model.features)]))
+        read = [model.label.table, *tables_read(catalog.features, model.features)]
+        self.tables = list(dict.fromkeys(other for name in read for other in catalog.with_referred(name)))
         views = [catalog.features.views[name] for name in self.views]
         alive = max(
             (lookback_days(v.ttl + model.predict_before) for v in views if catalog.view_calendar(v)),

@@ -1,11 +1,12 @@
 """validated/<table> and quarantine/<table>: every raw row is in exactly one of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from mlops_assets.data.validation import BLOCKING, CHECKS, PartitionCounts
+from mlops_assets.data.expectations import Outcome
+from mlops_assets.data.validation import PartitionCounts, blocking, checks
 from mlops_assets.declaration.catalog import DeclaredTable
 from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.source import Source, Table
@@ -20,8 +21,11 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
     """The two assets that one judgement of the raw rows makes."""
     good, bad = keys.validated(table.name), keys.quarantine(table.name)
     days = partitions.days_of(DeclaredTable(source, table).calendar)
+    refers_to = {other: keys.validated(other) for other in table.refers_to()}
     common: dict[str, Any] = {
-        "code_version": meaning(table, source_code("mlops_assets.data.validation")),
+        "code_version": meaning(
+            table, source_code("mlops_assets.data.validation", "mlops_assets.data.expectations")
+        ),
         "group_name": source.name,
         "owners": [source.owner],
     }
@@ -29,6 +33,8 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=f"validate_{table.name}",
         ins={"raw": dg.AssetIn(keys.raw(table.name))},
+        # Not an input: a table that cannot be read costs the check about it, not all the others.
+        deps=list(refers_to.values()),
         outs={
             "validated": dg.AssetOut(
                 key=good,
@@ -47,7 +53,7 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
             ),
         },
         partitions_def=days,
-        check_specs=check_specs(good, CHECKS, blocking=BLOCKING, partitions=days),
+        check_specs=check_specs(good, checks(table), blocking=blocking(table), partitions=days),
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=True,
     )
@@ -56,17 +62,52 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         from mlops_assets.steps.validation import judge
 
-        judged = judge(stores.engine, table, raw, partitions.produced(context, days))
-        say_of_partitions(context, good, {day: _told(counts) for day, counts in judged.counts.items()})
+        judged = judge(
+            stores,
+            source,
+            table,
+            raw,
+            partitions.produced(context, days),
+            refers_to={other: keys.table_name(key) for other, key in refers_to.items()},
+        )
+        told = {day: _told(counts, judged.outcomes[day]) for day, counts in judged.counts.items()}
+        say_of_partitions(context, good, told)
         yield from write_and_tell(context, {good: judged.validated, bad: judged.quarantined})
 
     return validate
 
 
-def _told(counts: PartitionCounts) -> Mapping[str, Any]:
-    return {
+def _told(counts: PartitionCounts, outcomes: Sequence[Outcome]) -> Mapping[str, Any]:
+    said = {
+        "missing": dg.MetadataValue.md(_missing_table(counts)),
         "raw_rows": counts.rows,
         "quarantined_rows": counts.quarantined,
         "quarantine_reasons": dict(counts.by_reason),
-        "missing_share": {column: round(share, 4) for column, share in counts.missing.items()},
     }
+    if not outcomes:
+        return said
+    return {"expectations": dg.MetadataValue.md(_expectations_table(outcomes)), **said}
+
+
+def _missing_table(counts: PartitionCounts) -> str:
+    """The columns that miss values, the worst first."""
+    worst = sorted(counts.missing.items(), key=lambda item: (-item[1], item[0]))
+    if not worst:
+        return "No value is missing."
+    rows = [f"| {column} | {missing:,} | {missing / counts.rows:.2%} |" for column, missing in worst]
+    return "\n".join(["| column | missing | share |", "|---|--:|--:|", *rows])
+
+
+def _expectations_table(outcomes: Sequence[Outcome]) -> str:
+    rows = [f"| {one.severity} | {_answer(one)} | {_in_a_cell(one.sentence)} |" for one in outcomes]
+    return "\n".join(["| severity | | |", "|---|---|---|", *rows])
+
+
+def _answer(outcome: Outcome) -> str:
+    if not outcome.could_run:
+        return "could not run"
+    return "passed" if outcome.passed else "failed"
+
+
+def _in_a_cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")

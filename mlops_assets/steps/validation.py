@@ -4,67 +4,207 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
+
+from mlops_assets.data.expectations import Outcome, Setting, could_not_run, outcome, referred
 from mlops_assets.data.ingestion import EVENT_DAY
-from mlops_assets.data.sql import PARTITION
+from mlops_assets.data.sql import PARTITION, text
+from mlops_assets.data.sql import name as quoted
+from mlops_assets.data.suites import batch_rows, suite
 from mlops_assets.data.validation import (
     PartitionCounts,
     checked_rows,
+    counts_of,
     counts_query,
     quarantined_rows,
     reasons_query,
+    repeated_keys,
     validated_rows,
     verdicts,
 )
-from mlops_assets.declaration.source import Table, table_columns
-from mlops_assets.stores.engine import Engine, Session
-from mlops_assets.stores.pinned import Pinned
+from mlops_assets.declaration.source import Source, Table
+from mlops_assets.errors import GateRefusal, NotMaterialized
+from mlops_assets.stores.engine import Session
+from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
+from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.suites import BATCH, SuiteResult, run_suite
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Validated and quarantined rows; together they are the raw rows. counts: by partition."""
+    """Validated and quarantined rows; together they are the raw rows. counts, outcomes: by partition."""
 
     validated: Produced
     quarantined: Produced
     counts: Mapping[str, PartitionCounts]
+    outcomes: Mapping[str, tuple[Outcome, ...]]
 
 
-def judge(engine: Engine, table: Table, raw: Pinned, partitions: Sequence[str]) -> Judged:
-    """Validate partitions of a raw table. Raises NotMaterialized when one was never ingested."""
+@dataclass(frozen=True)
+class Referred:
+    """The tables that rows refer to, by name. absent: why one of them cannot be read."""
+
+    pinned: Mapping[str, Pinned] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
+
+    def contents(self) -> tuple[Content, ...]:
+        """Exactly what was read of them."""
+        return tuple(content for pinned in self.pinned.values() for content in pinned.contents)
+
+
+def judge(
+    stores: Stores,
+    source: Source,
+    table: Table,
+    raw: Pinned,
+    partitions: Sequence[str],
+    *,
+    refers_to: Mapping[str, str] | None = None,
+) -> Judged:
+    """Validate partitions of a raw table. Raises NotMaterialized when one was never ingested.
+
+    refers_to: the lake table of each table that rows refer to. An expectation that cannot be
+    evaluated costs its own verdict and no other.
+    """
     raw.require(partitions)
-    present = [column for column in raw.schema.names if column not in (PARTITION, EVENT_DAY)]
-    with engine.session({"raw": raw}) as session:
-        session.keep("checked", checked_rows(table, "raw", present))
+    present = present_columns(raw)
+    others = _referred(stores, refers_to or {})
+    relations = {"raw": raw} | {referred(name): pinned for name, pinned in others.pinned.items()}
+    with stores.engine.session(relations) as session:
+        broken, counts = _check(session, table, present, others, partitions)
         good = session.rows(validated_rows(table, "checked"))
         bad = session.rows(quarantined_rows(table, "checked"))
-        counts = _counts(session, table, partitions)
-    reads = {partition: raw.among([partition]) for partition in partitions}
-    said = {partition: verdicts(table, counts[partition], present) for partition in partitions}
+    settings = settings_of(stores, source, table, raw, partitions)
+    outcomes = {day: _outcomes(table, counts[day], broken, settings[day]) for day in partitions}
+    said = {day: verdicts(table, counts[day], outcomes[day], present) for day in partitions}
+    reads = {partition: (*raw.among([partition]), *others.contents()) for partition in partitions}
     return Judged(
         validated=Produced(good, partitions, reads, said),
         quarantined=Produced(bad, partitions, reads),
         counts=counts,
+        outcomes=outcomes,
     )
 
 
-def _counts(session: Session, table: Table, partitions: Sequence[str]) -> dict[str, PartitionCounts]:
+def validate_with_suite(
+    stores: Stores,
+    source: Source,
+    table: Table,
+    raw: Pinned,
+    partition: str,
+    *,
+    refers_to: Mapping[str, str] | None = None,
+) -> tuple[dict[str, Any], list[SuiteResult]]:
+    """What Great Expectations says of a partition: the suite of its expectations, and the result of each.
+
+    The suite runs on DuckDB, over the same pinned rows that ``judge`` reads.
+    """
+    raw.require([partition])
+    present = present_columns(raw)
+    others = _referred(stores, refers_to or {})
+    setting = settings_of(stores, source, table, raw, [partition])[partition]
+    compiled = suite(table, present, setting, partition=partition)
+    relations = {"raw": raw} | {referred(name): pinned for name, pinned in others.pinned.items()}
+    copies = {referred(name): f"SELECT * FROM {quoted(referred(name))}" for name in others.pinned}
+    of_partition = f"(SELECT * FROM raw WHERE {PARTITION} = {text(partition)})"
+    copies[BATCH] = batch_rows(table, of_partition, present)
+    with TemporaryDirectory() as folder:
+        database = Path(folder) / "suite.duckdb"
+        with stores.engine.session(relations) as session:
+            session.export(copies, database)
+        return compiled, run_suite(compiled, database)
+
+
+def present_columns(raw: Pinned) -> list[str]:
+    """The columns that the source gave."""
+    return [column for column in raw.schema.names if column not in (PARTITION, EVENT_DAY)]
+
+
+def settings_of(
+    stores: Stores, source: Source, table: Table, raw: Pinned, partitions: Sequence[str]
+) -> dict[str, Setting]:
+    """What each partition is judged beside: its day, and the days before it as of the same version of the table."""
+    if not table.is_daily:
+        return dict.fromkeys(partitions, Setting())
+    counts = {one.partition: one.rows for one in stores.records.contents(raw.table, up_to=raw.version)}
+    return {day: Setting(date.fromisoformat(day), source.timezone, counts) for day in partitions}
+
+
+def _referred(stores: Stores, refers_to: Mapping[str, str]) -> Referred:
+    pinned, absent = {}, {}
+    for name, lake_table in refers_to.items():
+        try:
+            pinned[name] = stores.lake.pin(lake_table)
+        except (NotMaterialized, GateRefusal) as error:
+            absent[name] = str(error)
+    return Referred(pinned, absent)
+
+
+def _check(
+    session: Session, table: Table, present: Sequence[str], others: Referred, partitions: Sequence[str]
+) -> tuple[dict[str, str], dict[str, PartitionCounts]]:
+    """Keep the checked rows and count them; which expectations cannot be evaluated, and why, by name."""
+    broken = _without_what_they_need(table, present, others)
+    try:
+        return broken, _counts(session, table.without(broken), present, partitions)
+    except duckdb.Error:
+        broken |= _failing_alone(session, table.without(broken), present)
+        return broken, _counts(session, table.without(broken), present, partitions)
+
+
+def _without_what_they_need(table: Table, present: Sequence[str], others: Referred) -> dict[str, str]:
+    """The expectations about a column or a table that is not there."""
+    broken = {}
+    for one in table.expectations:
+        absent = [column for _, column in one.columns() if column not in present]
+        if absent:
+            broken[one.name] = f"the raw rows have no column {', '.join(absent)}"
+        if one.references and one.references.table in others.absent:
+            broken[one.name] = others.absent[one.references.table]
+    return broken
+
+
+def _failing_alone(session: Session, table: Table, present: Sequence[str]) -> dict[str, str]:
+    """The expectations whose SQL cannot be run, each tried by itself, with the first line of what DuckDB says."""
+    names = [one.name for one in table.expectations]
+    session.keep("checked", checked_rows(table.without(names), "raw", present))
+    broken = {}
+    for tried in names:
+        only = table.without([name for name in names if name != tried])
+        try:
+            session.rows(counts_query(only, "checked"))
+        except duckdb.Error as error:
+            broken[tried] = str(error).splitlines()[0]
+    return broken
+
+
+def _counts(
+    session: Session, table: Table, present: Sequence[str], partitions: Sequence[str]
+) -> dict[str, PartitionCounts]:
+    keys_repeat = session.rows(f"{repeated_keys(table, 'raw', present)} LIMIT 1").num_rows > 0
+    session.keep("checked", checked_rows(table, "raw", present, keys_repeat=keys_repeat))
     by_reason: dict[str, dict[str, int]] = defaultdict(dict)
     for row in session.rows(reasons_query("checked")).to_pylist():
         by_reason[row[PARTITION]][row["reason"]] = row["rows"]
     found = {row[PARTITION]: row for row in session.rows(counts_query(table, "checked")).to_pylist()}
     return {
-        partition: _of_partition(table, found[partition], by_reason[partition])
-        if partition in found
-        else PartitionCounts(0, 0, {}, {})
-        for partition in partitions
+        partition: counts_of(table, found.get(partition), by_reason[partition]) for partition in partitions
     }
 
 
-def _of_partition(table: Table, row: Mapping[str, Any], by_reason: Mapping[str, int]) -> PartitionCounts:
-    missing = {column: row[f"missing_{column}"] / row["rows"] for column in table_columns(table)}
-    offending = {column: share for column, share in missing.items() if share > 0}
-    return PartitionCounts(row["rows"], row["quarantined"], by_reason, offending)
+def _outcomes(
+    table: Table, counts: PartitionCounts, broken: Mapping[str, str], setting: Setting
+) -> tuple[Outcome, ...]:
+    return tuple(
+        could_not_run(one, broken[one.name])
+        if one.name in broken
+        else outcome(one, counts.measured[one.name], setting)
+        for one in table.expectations
+    )

@@ -37,6 +37,13 @@ class Session:
         """Compute a query once and give it a name for later queries of this session; the last of a name counts."""
         self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name(relation)} AS {sql}")
 
+    def export(self, queries: Mapping[str, str], database: Path) -> None:
+        """Write the results of queries as the tables of a new DuckDB file, each under its name."""
+        self._connection.execute(f"ATTACH {text(str(database))} AS exported")
+        for relation, sql in queries.items():
+            self._connection.execute(f"CREATE TABLE exported.{name(relation)} AS {sql}")
+        self._connection.execute("DETACH exported")
+
 
 @dataclass(frozen=True)
 class Engine:

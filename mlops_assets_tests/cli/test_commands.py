@@ -1,5 +1,6 @@
 """The ``mlops`` command as a person meets it: in a process of its own, on the real data."""
 
+import json
 import os
 import re
 import subprocess
@@ -56,6 +57,27 @@ def test_the_demo_ends_with_a_released_champion_and_a_challenger_judged(demo):
     assert "http://127.0.0.1:3000" in done.stdout
     champion = Stores.open(Places.below(home)).releases.champion("flight_delay")
     assert champion.mlflow_version == str(champion.version)
+
+
+@pytest.mark.slow
+def test_great_expectations_passes_a_real_day_and_the_suite_can_be_taken_away(demo, tmp_path):
+    home, _ = demo
+    done = mlops(
+        home, "validate", "flights", "--partition", "2013-01-01", "--export", str(tmp_path / "suite.json")
+    )
+    assert done.returncode == 0, done.stderr
+    assert "could not run" not in done.stdout
+    suite = json.loads((tmp_path / "suite.json").read_text())
+    assert {"expect_column_values_to_be_between", "expect_table_row_count_to_be_between"} <= {
+        one["type"] for one in suite["expectations"]
+    }
+
+
+@pytest.mark.slow
+def test_a_partition_must_be_named_and_exist(demo):
+    home, _ = demo
+    assert "say which with --partition" in mlops(home, "validate", "flights").stderr
+    assert "has no partition" in mlops(home, "validate", "flights", "--partition", "2013-12-01").stderr
 
 
 @pytest.mark.slow

@@ -72,7 +72,7 @@ def bring_in(stores: Stores, text: str | bytes, table=TABLE, days=DAYS):
     """Ingest and validate; the verdict on the rows, as validated and quarantined rows by day."""
     land(stores, text)
     stores.lake.write(f"raw/{table.name}", ingest(stores, SOURCE, table, days), PROVENANCE)
-    return judge(stores.engine, table, stores.lake.pin(f"raw/{table.name}", days), days)
+    return judge(stores, SOURCE, table, stores.lake.pin(f"raw/{table.name}", days), days)
 
 
 def orders(*lines: str, header: str = "id,amount,kind,moment") -> str:
@@ -208,7 +208,7 @@ def test_a_column_that_disappears_blocks_and_one_that_appears_does_not(stores):
     schema = {day: next(v for v in said if v.check == "schema").passed for day, said in made.verdicts.items()}
     assert schema == {DAYS[0]: True, DAYS[1]: True, DAYS[2]: False}
     assert (
-        judge(stores.engine, DAILY, stores.lake.pin("raw/daily", DAYS[:2]), DAYS[:2]).validated.rows.num_rows
+        judge(stores, SOURCE, DAILY, stores.lake.pin("raw/daily", DAYS[:2]), DAYS[:2]).validated.rows.num_rows
         == 2
     )
     with pytest.raises(GateRefusal, match="missing columns: id"):
@@ -219,7 +219,7 @@ def test_a_day_that_was_never_ingested_is_refused_by_name(stores):
     land(stores, orders(GOOD))
     stores.lake.write("raw/orders", ingest(stores, SOURCE, TABLE, DAYS[:1]), PROVENANCE)
     with pytest.raises(NotMaterialized, match="raw/orders has no partition 2024-03-31"):
-        judge(stores.engine, TABLE, stores.lake.pin("raw/orders", DAYS[:2]), DAYS[:2])
+        judge(stores, SOURCE, TABLE, stores.lake.pin("raw/orders", DAYS[:2]), DAYS[:2])
 
 
 CELL = st.text(

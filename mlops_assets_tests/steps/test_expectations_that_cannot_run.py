@@ -1,0 +1,115 @@
+"""An expectation that cannot be evaluated is an error of its own check, and costs no other verdict."""
+
+import pytest
+
+from mlops_assets.declaration.source import Source
+from mlops_assets.steps.ingestion import ingest
+from mlops_assets.steps.validation import judge
+from mlops_assets.stores.commit import Provenance
+from mlops_assets.stores.stores import Places, Stores
+
+PROVENANCE = Provenance("code", "run", "2024-01-01T00:00:00+00:00")
+SELECT = "SELECT *, moment AS event_time, moment AS available_at FROM source"
+DAY = "2024-03-30"
+ROWS = f"id,word,moment\n1,5,{DAY}T12:00Z\n2,x,{DAY}T12:00Z\nthree,7,{DAY}T12:00Z\n"
+
+
+def source(**expectation) -> Source:
+    usual = {"name": "enough", "row_count": {"between": [3, None]}}
+    table = {
+        "name": "words",
+        "reads": {"landing": "words.csv"},
+        "select": SELECT,
+        "key": ["id"],
+        "quarantine_at_most": 1.0,
+        "columns": {"id": {"type": "integer"}, "word": {"type": "string"}},
+        "expectations": [usual, {"name": "it", **expectation}],
+    }
+    other = {**table, "name": "others", "partitions": "none", "expectations": []}
+    said = {"name": "shop", "owner": "team:x", "start": DAY, "end": DAY, "tables": [table, other]}
+    return Source.model_validate(said)
+
+
+@pytest.fixture
+def stores(tmp_path):
+    opened = Stores.open(Places.below(tmp_path))
+    opened.files.landing.mkdir(parents=True)
+    (opened.files.landing / "words.csv").write_text(ROWS)
+    return opened
+
+
+def judged(stores: Stores, source: Source, *, without: str = ""):
+    """What is made of the rows, and the verdicts by check. without: a column that the raw rows lack."""
+    table = source.table("words")
+    made = ingest(stores, source, table, [DAY])
+    if without:
+        made = type(made)(made.rows.drop_columns([without]), made.partitions)
+    stores.lake.write("raw/words", made, PROVENANCE)
+    raw = stores.lake.pin("raw/words", [DAY])
+    found = judge(stores, source, table, raw, [DAY], refers_to={"others": "validated/others"})
+    return found, {verdict.check: verdict for verdict in found.validated.verdicts[DAY]}
+
+
+@pytest.mark.parametrize("set_aside", [True, False])
+@pytest.mark.parametrize(
+    ("condition", "why"),
+    [
+        ("CAST(word AS INTEGER) > 1", "Conversion Error: Could not convert string 'x' to INT32"),
+        ("frobnicate(word) = 1", "Catalog Error: Scalar Function with name frobnicate does not exist!"),
+        ("word + interval 1 day > 1", "Binder Error"),
+    ],
+)
+def test_sql_that_cannot_run_is_an_error_with_the_reason(stores, condition, why, set_aside):
+    found, said = judged(stores, source(rows={"condition": condition, "set_aside": set_aside}))
+    verdict = said["consistency"]
+    assert (verdict.passed, verdict.blocking) == (False, True)
+    assert verdict.reason.startswith(f"could not run: it: {why}")
+    assert said["volume"].passed
+    assert not said["types"].passed
+    assert (found.validated.rows.num_rows, found.quarantined.rows.num_rows) == (2, 1)
+
+
+def test_a_table_that_was_never_made_is_an_error(stores):
+    references = {"table": "others", "columns": {"word": "word"}, "set_aside": True}
+    found, said = judged(stores, source(references=references))
+    assert said["references"].reason.startswith(
+        "could not run: it: nothing has been written to validated/others"
+    )
+    assert said["references"].blocking
+    assert found.validated.rows.num_rows == 2
+
+
+def test_a_column_that_the_raw_rows_lack_is_an_error(stores):
+    condition = {"condition": "length(word) > 0", "set_aside": True}
+    found, said = judged(stores, source(rows=condition), without="word")
+    assert said["consistency"].reason == "could not run: it: the raw rows have no column word"
+    assert said["types"].reason.startswith(
+        "could not run: the raw rows have no column word; id: not an integer"
+    )
+    assert said["types"].blocking
+    assert found.quarantined.rows.num_rows == 1
+
+
+def test_what_is_only_measured_has_no_check(stores):
+    found, said = judged(stores, source(severity="info", rows={"condition": "word = '5'"}))
+    assert "consistency" not in said
+    (_, told) = found.outcomes[DAY]
+    assert (told.passed, told.sentence) == (
+        False,
+        "it: 66.67% of rows fail word = '5', expected at most 0.00%",
+    )
+    assert found.quarantined.rows.num_rows == 1
+
+
+@pytest.mark.parametrize(("severity", "blocking"), [("critical", True), ("warning", False)])
+def test_the_severity_says_whether_a_failure_blocks(stores, severity, blocking):
+    found, said = judged(stores, source(severity=severity, rows={"condition": "word <> '5'"}))
+    assert (said["consistency"].passed, said["consistency"].blocking) == (False, blocking)
+    aside = {tuple(row["reasons"]) for row in found.quarantined.rows.to_pylist()}
+    assert (("it: not word <> '5'",) in aside) is blocking
+
+
+def test_a_row_has_the_reasons_of_its_columns_and_of_its_conditions(stores):
+    found, _ = judged(stores, source(rows={"condition": "word <> '7'", "set_aside": True}))
+    (row,) = found.quarantined.rows.to_pylist()
+    assert row["reasons"] == ["id: not an integer", "it: not word <> '7'"]
