@@ -1,0 +1,197 @@
+"""A champion is watched: calm weeks are calm, a changed week is told, with what changed and how it looks."""
+
+import json
+from datetime import date
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from mlops_assets.errors import BadRequest, NotMaterialized, UnknownName
+from mlops_assets.graph import keys
+from mlops_assets.graph.plan import STAGES
+from mlops_assets.monitoring.findings import DriftReport
+from mlops_assets.steps.skew import skew_of_rows, skew_of_version
+from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox
+
+pytestmark = pytest.mark.slow
+
+CHAMPION, BEFORE, CALM, CHANGED = "2024-03-29", "2024-03-28", "2024-04-12", "2024-04-19"
+FIRST, DAYS, LAST = date(2024, 3, 1), 56, "2024-04-25"
+CHANGED_DAYS = [f"2024-04-{day}" for day in range(12, 26)]
+ORDERS = [keys.raw("orders"), keys.validated("orders"), keys.quarantine("orders")]
+CUSTOMERS = [keys.raw("customers"), keys.validated("customers"), keys.quarantine("customers")]
+VIEWS = [keys.features("customer_orders")]
+REPORT = keys.of_model("returned", "drift_report")
+DRIFT = {"window_days": 7, "limits": {"rows_at_least": 200}}
+
+OWN_POLICY = """
+from mlops_assets.monitoring.findings import Finding, report
+
+
+def amounts_only(reference, batch, history):
+    sides = [sum(side.columns["amount"].counts) for side in (reference, batch)]
+    sentence = f"amount: {sides[1]} amounts beside {sides[0]}, after {len(history)} reports"
+    return report("amounts_only", batch.rows, [Finding("amount", "count", "drift", "warn", "rows", 1.0, sentence)])
+"""
+
+
+def project(folder, **drift):
+    package = make_project(folder, like=SHOP, more={"PACKAGE/policies.py": OWN_POLICY})
+    declared = package / "defs" / "returned" / "defs.yaml"
+    said = {**DRIFT, **drift}
+    if "policy" in said:
+        said = {**said, "policy": said["policy"].replace("PACKAGE", package.name), "limits": {}}
+    declared.write_text(declared.read_text() + f"  drift: {json.dumps(said)}\n")
+    return load_project(package)
+
+
+def change(home):
+    """From 12 April on orders are dearer, nobody calls any more, and a tenth of the amounts is lost."""
+    for day in CHANGED_DAYS:
+        path = home / "landing" / "orders" / f"{day}.csv"
+        rows = pd.read_csv(path, dtype=str)
+        rows["amount"] = (rows["amount"].astype(float) * 1.8).round(2).astype(str)
+        rows["channel"] = rows["channel"].replace("phone", "app")
+        path.write_text(rows.to_csv(index=False))
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    with sandbox(project(tmp_path_factory.mktemp("project")), home) as opened:
+        land_orders(home, FIRST, DAYS)
+        change(home)
+        opened.run(*CUSTOMERS, keys.features("customer_profile"))
+        opened.run(*ORDERS, *VIEWS, first=FIRST.isoformat(), last=LAST)
+        opened.run(*[keys.of_model("returned", stage) for stage in STAGES], first=CHAMPION)
+        assert opened.stores.releases.champion("returned") is not None
+        for as_of in (CHAMPION, CALM, CHANGED):
+            opened.run(REPORT, first=as_of)
+        yield opened
+
+
+def report(box, as_of) -> DriftReport:
+    (row,) = box.rows("returned/drift_report", [as_of])
+    return DriftReport.from_dict(json.loads(row["report"]))
+
+
+def evaluations(box, as_of) -> dict[str, dg.AssetCheckEvaluation]:
+    found = box.instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(REPORT, "drift"), limit=20
+    ) + box.instance.event_log_storage.get_asset_check_execution_history(
+        dg.AssetCheckKey(REPORT, "shift"), limit=20
+    )
+    events = [one.event.dagster_event.event_specific_data for one in found if one.event]
+    return {one.check_name: one for one in events if one.partition == as_of}
+
+
+def test_a_calm_week_is_calm(box):
+    assert report(box, CALM).severity is None
+    assert all(one.passed for one in evaluations(box, CALM).values())
+
+
+def test_before_a_version_reigned_there_is_nothing_to_compare_with(box):
+    (row,) = box.rows("returned/drift_report", [CHAMPION])
+    assert (row["verdict"], row["champion_version"]) == ("not enough data", 0)
+    assert "no version of returned reigned" in evaluations(box, CHAMPION)["drift"].description
+
+
+def test_what_changed_is_told_and_nothing_else(box):
+    found = report(box, CHANGED)
+    drifted = {finding.column for finding in found.findings if finding.severity == "error"}
+    assert {"amount", "channel"} <= drifted <= {"amount", "channel", "predicted probability"}
+    assert found.severity == "error"
+
+
+def test_the_checks_say_error_and_warn_for_that_date_only(box):
+    said = evaluations(box, CHANGED)
+    assert {name: (one.passed, one.severity, one.blocking) for name, one in said.items()} == {
+        "drift": (False, dg.AssetCheckSeverity.ERROR, False),
+        "shift": (False, dg.AssetCheckSeverity.WARN, False),
+    }
+
+
+def test_the_check_shows_the_worst_columns_their_pictures_and_why_in_little_space(box):
+    shown = evaluations(box, CHANGED)["drift"].metadata
+    assert "| channel | distribution | error |" in shown["worst"].value
+    assert shown["distributions"].value.count("data:image/svg+xml;base64,") == 4
+    assert "is an error" in shown["why"].value
+    assert sum(len(str(value.value)) for value in shown.values()) < 100_000
+
+
+def test_the_page_needs_no_network(box):
+    page = (box.home / "reports" / "returned" / CHANGED / "drift.html").read_text()
+    assert page.count("<svg") == len({finding.column for finding in report(box, CHANGED).findings})
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+    assert "channel" in page
+
+
+def test_the_report_records_what_it_was_made_from(box):
+    (content,) = box.stores.records.contents("returned/drift_report", partitions=[CHANGED])
+    read = {(one.table, one.partition) for one in box.stores.records.reads(content)}
+    assert {("validated/orders", day) for day in CHANGED_DAYS[:7]} <= read
+    assert ("validated/orders", CALM.replace("12", "11")) not in read
+    assert ("features/customer_profile", "all") in read
+    # The calm week before is its history.
+    assert ("returned/drift_report", CALM) in read
+
+
+def test_skew_by_name_says_what_the_check_says(box):
+    model = box.project.model("returned")
+    found = skew_of_version(box.stores, box.project.catalog, model, 1, CHANGED)
+    asked = {(one.column, one.test): one.severity for one in found.report.findings}
+    assert asked == {(one.column, one.test): one.severity for one in report(box, CHANGED).findings}
+
+
+def test_rows_of_a_table_are_compared_by_name(box):
+    orders = "validated/orders"
+    calm = skew_of_rows(
+        box.stores, f"{orders}@2024-03-01..2024-03-25", f"{orders}@2024-03-26..2024-04-11", named="calibrated"
+    )
+    changed = skew_of_rows(
+        box.stores, f"{orders}@2024-03-01..2024-04-11", f"{orders}@2024-04-12..2024-04-25", named="calibrated"
+    )
+    assert calm.report.severity is None
+    assert changed.report.of("channel", "distribution").verdict == "drift"
+
+
+@pytest.mark.parametrize(
+    ("baseline", "batch", "said"),
+    [
+        ("validated/orders@2023-01-01", "validated/orders", "it has 2024-03-01 to 2024-04-25"),
+        ("validated/orders@a@b", "validated/orders", "expected MODEL or MODEL:VERSION"),
+    ],
+)
+def test_rows_that_are_not_there_are_told(box, baseline, batch, said):
+    with pytest.raises(BadRequest, match=said):
+        skew_of_rows(box.stores, baseline, batch, named="calibrated")
+
+
+@pytest.mark.parametrize(
+    ("version", "as_of", "kind", "said"),
+    [
+        (7, CHANGED, UnknownName, "version of returned '7'"),
+        (1, "last week", BadRequest, "as-of date"),
+        (1, "2024-05-01", NotMaterialized, "no partition"),
+    ],
+)
+def test_a_version_or_date_that_is_not_there_is_told(box, version, as_of, kind, said):
+    with pytest.raises(kind, match=said):
+        skew_of_version(box.stores, box.project.catalog, box.project.model("returned"), version, as_of)
+
+
+@pytest.mark.parametrize(
+    ("drift", "said"),
+    [
+        ({"policy": "PACKAGE.policies.amounts_only"}, "amount: 280 amounts beside"),
+        ({"policy": "article"}, "below 0.05 is drift"),
+        ({"season": {"every_days": 7, "periods": 2}}, "amount: Kolmogorov-Smirnov D"),
+    ],
+    ids=["own", "article", "season"],
+)
+def test_a_model_declares_the_policy_and_what_to_compare_with(box, tmp_path, drift, said):
+    declared = project(tmp_path, **drift)
+    found = skew_of_version(box.stores, declared.catalog, declared.model("returned"), 1, CHANGED)
+    assert found.report.verdict == "drift"
+    assert any(said in sentence for sentence in found.report.told())
