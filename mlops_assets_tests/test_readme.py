@@ -3,7 +3,9 @@
 import re
 
 import pytest
+import yaml
 
+from mlops_assets.declaration.expectations import Expectation
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets_tests.sandbox import REAL, load_project, make_project
@@ -16,8 +18,20 @@ def blocks(language: str) -> list[str]:
     return [text for found, text in fenced if found == language]
 
 
+def model_declaration() -> str:
+    (found,) = [block for block in blocks("yaml") if "GovernedModel" in block]
+    return found
+
+
+def test_the_expectations_it_shows_are_expectations_of_the_flights():
+    (block,) = [block for block in blocks("yaml") if block.startswith("expectations:")]
+    shown = [Expectation.model_validate(one) for one in yaml.safe_load(block)["expectations"]]
+    declared = load_project(REAL / "mlops_assets").catalog.tables["flights"].table.expectations
+    assert set(map(repr, shown)) <= set(map(repr, declared))
+
+
 def test_the_model_it_tells_you_to_add_can_be_added(tmp_path):
-    (declaration,) = blocks("yaml")
+    declaration = model_declaration()
     (path,) = re.findall(r"`mlops_assets/(defs/[a-z_]+/defs\.yaml)`:", README)
     project = load_project(make_project(tmp_path, like=REAL, more={f"PACKAGE/{path}": declaration}))
     name = path.split("/")[1]
@@ -27,7 +41,7 @@ def test_the_model_it_tells_you_to_add_can_be_added(tmp_path):
 
 
 def test_the_mistake_it_shows_is_told_in_these_words(tmp_path):
-    (declaration,) = blocks("yaml")
+    declaration = model_declaration()
     (shown,) = [block for block in blocks("") if "Did you mean" in block]
     wrong = declaration.replace("features: departure", "features: departures")
     package = make_project(tmp_path, like=REAL, more={"PACKAGE/defs/very_late/defs.yaml": wrong})

@@ -91,8 +91,8 @@ def repeated_keys(table: Table, raw: str, present: Sequence[str]) -> str:
 def checked_rows(table: Table, raw: str, present: Sequence[str], *, keys_repeat: bool = True) -> str:
     """SQL: every row of the relation ``raw`` as found, as typed, and with its reasons.
 
-    Yields ``partition``, ``found`` (a struct of the raw text), one typed column per declared
-    column, ``event_time``, ``available_at`` and ``reasons`` (a list, empty for good rows).
+    Yields ``partition``, one typed column per declared column, ``event_time``, ``available_at``,
+    ``reasons`` (a list, empty for good rows) and, for rows set aside, ``found`` (a struct of the raw text).
     keys_repeat: False when ``repeated_keys`` has none, which spares comparing the rows of each key.
     """
     have = frozenset(present)
@@ -104,8 +104,11 @@ def checked_rows(table: Table, raw: str, present: Sequence[str], *, keys_repeat:
         if keys_repeat or rule.group != "uniqueness"
     )
     found = ", ".join(f"{text(column)}: CAST({name(column)} AS VARCHAR)" for column in present)
+    # Only rows that are set aside are shown as found; a condition may yet set aside any row.
+    needed = "true" if aside else f"len({REASONS}) > 0"
     checked = f"""
-        SELECT {PARTITION}, {{{found}}} AS found, {typed}, {_without_nulls(reasons)} AS {REASONS}
+        SELECT {PARTITION}, {typed}, {_without_nulls(reasons)} AS {REASONS},
+               CASE WHEN {needed} THEN {{{found}}} END AS found
         FROM {raw}"""
     if not aside:
         return checked

@@ -343,3 +343,20 @@ def test_great_expectations_says_the_same_of_every_bad_input(box, case):
     ours = judge(*told, [day], refers_to=refers_to).outcomes[day]
     theirs = {result.expectation for result in results if not result.passed}
     assert {one.expectation for one in ours if not one.passed} == theirs & {one.expectation for one in ours}
+
+
+def test_the_missing_values_and_the_outcome_of_each_expectation_are_in_the_metadata(box):
+    day = DAY_OF["a column without a value"]
+    records = box.instance.fetch_materializations(
+        dg.AssetRecordsFilter(keys.validated("events"), asset_partitions=[day]), limit=1
+    ).records
+    metadata = records[0].asset_materialization.metadata
+    assert metadata["missing"].value.splitlines() == [
+        "| column | missing | share |",
+        "|---|--:|--:|",
+        "| note | 10 | 100.00% |",
+    ]
+    told = metadata["expectations"].value
+    assert "| warning | failed | noted: 100.00% of note is missing, expected at most 50.00% |" in told
+    assert "| info | passed | middle: quantile 0.5 of amount is 5, expected 5 to 5 |" in told
+    assert metadata["raw_rows"].value == ROWS

@@ -4,7 +4,10 @@ from datetime import date, timedelta
 from types import MappingProxyType
 
 import pytest
+import yaml
 
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.source import Source
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES, PlannedRun, Written, data_runs, is_made, model_run
 from mlops_assets_tests.sandbox import REAL, SHOP, load_project, make_project
@@ -125,3 +128,17 @@ def test_the_shipped_model_is_brought_up_in_two_runs_of_data_and_one_of_the_mode
     assert model_run(model, "2013-03-01").assets == tuple(
         keys.of_model(model.name, stage) for stage in STAGES
     )
+
+
+def test_what_rows_refer_to_is_made_before_them_however_far_away(tmp_path):
+    far = "{name: it, references: {table: ABOVE, columns: {customer_id: customer_id}}}"
+    project = load_project(make_project(tmp_path, like=SHOP))
+    source = project.catalog.tables["orders"].source
+    said = source.model_dump()
+    orders, customers = said["tables"]
+    orders["expectations"] = [yaml.safe_load(far.replace("ABOVE", "customers"))]
+    customers["expectations"] = [yaml.safe_load(far.replace("ABOVE", "people"))]
+    people = {**customers, "name": "people", "expectations": []}
+    extended = Source.model_validate({**said, "tables": [orders, customers, people]})
+    catalog = Catalog.of([extended], project.catalog.features)
+    assert catalog.with_referred("orders") == ["people", "customers", "orders"]
