@@ -89,7 +89,7 @@ def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
     from mlops_assets.modeling.evaluation import log_losses
     from mlops_assets.modeling.serialization import from_files
     from mlops_assets.modeling.training import score
-    from mlops_assets.steps.training_set import gathered, with_features
+    from mlops_assets.steps.training_set import EVENTS, gathered, with_features
 
     stores, catalog = opened.stores, opened.project.catalog
     source = catalog.tables[model.label.table].source
@@ -102,7 +102,7 @@ def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
     }
     horizon = Horizon.watched(as_of, days, source.zone)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
-        session.keep("known", f"SELECT * FROM events WHERE {USE} = 'evaluate'")
+        session.keep("known", f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate'")
         rows = session.rows(f"SELECT * FROM ({with_features(catalog, model, views, 'known')})").to_pandas()
     labels = rows[LABEL].to_numpy(dtype=np.float64)
     losses = log_losses(labels, score(loaded.model, loaded.inputs, rows))

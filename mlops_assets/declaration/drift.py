@@ -26,7 +26,8 @@ class DriftLimits(Declaration):
     """Limits of the ``calibrated`` policy; what is left out keeps its default.
 
     warn_at, error_at: the share of rows that surely moved. missing_warn_at, missing_error_at: by how
-    much the share of missing values surely changed. columns: column -> its own ``warn_at``.
+    much the share of missing values surely changed. unseen_warn_at: the share of rows with values that
+    the model never saw. columns: column -> its own ``warn_at``.
     rows_at_least: with fewer rows the answer is "not enough data".
     """
 
@@ -34,6 +35,7 @@ class DriftLimits(Declaration):
     error_at: Share | None = None
     missing_warn_at: Share | None = None
     missing_error_at: Share | None = None
+    unseen_warn_at: Share | None = None
     columns: dict[Name, Share] = {}
     rows_at_least: Annotated[Whole, Field(ge=30)] | None = None
 

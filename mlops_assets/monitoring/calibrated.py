@@ -17,6 +17,7 @@ from mlops_assets.monitoring.comparison import MISSING, Comparison, comparisons
 from mlops_assets.monitoring.findings import DriftReport, Finding, Severity, Verdict, report
 from mlops_assets.monitoring.multiplicity import rejected
 from mlops_assets.monitoring.profile import Profile
+from mlops_assets.monitoring.unseen import unseen
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Limits:
     that a single window must stand to be an error. confidence: of the lower bound of an effect.
     warn_at, error_at: floors of that bound for distributions (D or total variation: the share of
     rows that moved); missing_warn_at, missing_error_at: for the share of missing values.
+    unseen_warn_at: the share of rows with values that the reference never held; never an error by itself.
     column_warn_at: column -> its own first floor. history_sds: how many standard deviations
     above its mean in earlier, stable windows an effect must lie, once there are
     ``history_at_least`` of them. windows: a warning that many windows in a row is an error.
@@ -40,6 +42,7 @@ class Limits:
     error_at: float = 0.075
     missing_warn_at: float = 0.01
     missing_error_at: float = 0.03
+    unseen_warn_at: float = 0.05
     column_warn_at: Mapping[str, float] = field(default_factory=dict)
     history_sds: float = 4.0
     history_at_least: int = 8
@@ -60,8 +63,18 @@ def calibrated(
     """
     with_limits = limits or Limits()
     made = list(comparisons(reference, batch))
-    findings = list(_findings(made, history, with_limits))
+    findings = [*_findings(made, history, with_limits), *_unseen(reference, batch, with_limits)]
     return report("calibrated", batch.rows, findings)
+
+
+def _unseen(reference: Profile, batch: Profile, limits: Limits) -> Iterator[Finding]:
+    """Of the inputs; a label or score beyond the known ones has moved, which is tested."""
+    for name, column in reference.columns.items():
+        enough = batch.columns[name].usable >= limits.rows_at_least
+        if column.watched.role == "feature" and enough:
+            found = unseen(column, batch.columns[name], limits.unseen_warn_at)
+            if found is not None:
+                yield found
 
 
 def _findings(

@@ -1,0 +1,43 @@
+"""Values that the reference never held: a model has learned nothing about them, however they came about."""
+
+from __future__ import annotations
+
+from mlops_assets.monitoring.cells import Edges
+from mlops_assets.monitoring.findings import Finding, Severity
+from mlops_assets.monitoring.profile import ColumnProfile
+
+UNSEEN = "unseen"
+MEASURE = "share of rows"
+
+
+def unseen_share(reference: ColumnProfile, batch: ColumnProfile) -> float:
+    """The share of the batch's usable rows below the least or above the greatest number, or of new categories.
+
+    A reference with more categories than are listed has others, among which new ones cannot be told: then 0.
+    """
+    if not batch.usable or not reference.usable:
+        return 0.0
+    if isinstance(reference.cells, Edges):
+        return (batch.counts[0] + batch.counts[-1]) / batch.usable if reference.cells.edges else 0.0
+    return 0.0 if reference.counts[-1] else batch.counts[-1] / batch.usable
+
+
+def unseen(reference: ColumnProfile, batch: ColumnProfile, warn_at: float, error_at: float) -> Finding | None:
+    """What there is to say of more than ``warn_at``. Not a test but a fact: no number of rows makes it chance."""
+    share = unseen_share(reference, batch)
+    if share <= warn_at:
+        return None
+    severity: Severity = "error" if share > error_at else "warn"
+    numbers = isinstance(reference.cells, Edges)
+    what = "lie beyond everything" if numbers else "are of categories that were not"
+    limit = f"above {error_at:g} is an error" if severity == "error" else f"above {warn_at:g} is a warning"
+    return Finding(
+        column=reference.watched.name,
+        test=UNSEEN,
+        verdict="drift",
+        severity=severity,
+        measure=MEASURE,
+        effect=share,
+        sentence=f"{reference.watched.name}: {share:.1%} of the rows {what} in the reference; {limit}",
+        values={"share": share, "floor": warn_at, "error_floor": error_at},
+    )
