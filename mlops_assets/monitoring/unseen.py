@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mlops_assets.monitoring.cells import Edges
-from mlops_assets.monitoring.findings import Finding, Severity
+from mlops_assets.monitoring.findings import Finding
 from mlops_assets.monitoring.profile import ColumnProfile
 
 UNSEEN = "unseen"
@@ -22,22 +22,26 @@ def unseen_share(reference: ColumnProfile, batch: ColumnProfile) -> float:
     return 0.0 if reference.counts[-1] else batch.counts[-1] / batch.usable
 
 
-def unseen(reference: ColumnProfile, batch: ColumnProfile, warn_at: float, error_at: float) -> Finding | None:
-    """What there is to say of more than ``warn_at``. Not a test but a fact: no number of rows makes it chance."""
+def unseen(reference: ColumnProfile, batch: ColumnProfile, warn_at: float) -> Finding | None:
+    """What there is to say of more than ``warn_at``. Not a test but a fact: no number of rows makes it chance.
+
+    It warns and no more: a summer is unseen to what was trained in winter, and may be predicted well.
+    """
     share = unseen_share(reference, batch)
     if share <= warn_at:
         return None
-    severity: Severity = "error" if share > error_at else "warn"
     numbers = isinstance(reference.cells, Edges)
     what = "lie beyond everything" if numbers else "are of categories that were not"
-    limit = f"above {error_at:g} is an error" if severity == "error" else f"above {warn_at:g} is a warning"
     return Finding(
         column=reference.watched.name,
         test=UNSEEN,
         verdict="drift",
-        severity=severity,
+        severity="warn",
         measure=MEASURE,
         effect=share,
-        sentence=f"{reference.watched.name}: {share:.1%} of the rows {what} in the reference; {limit}",
-        values={"share": share, "floor": warn_at, "error_floor": error_at},
+        sentence=(
+            f"{reference.watched.name}: {share:.1%} of the rows {what} in the reference; "
+            f"above {warn_at:g} is a warning"
+        ),
+        values={"share": share, "floor": warn_at},
     )
