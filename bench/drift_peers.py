@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# What pip is asked for; statsmodels is needed by NannyML and not declared by it.
-PEERS = {"evidently": ["evidently"], "nannyml": ["nannyml", "statsmodels"]}
+# What pip is asked for: statsmodels and an older pandas are needed by peers that do not declare it.
+PEERS = {"evidently": ["evidently", "pandas<3"], "nannyml": ["nannyml", "statsmodels"]}
 ROWS, REFERENCE, QUIET, SHIFTED = 10_000, 28, 20, 10
 # NannyML phones home unless told not to.
 ENVIRONMENT = {
