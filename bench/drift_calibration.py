@@ -5,8 +5,9 @@ the batch and a block of its own. Quiet batches are judged one after the other, 
 reports as history; a changed batch is judged alone after a quiet history.
 
 The constants of the default policy were fixed elsewhere: on Gaussian columns with references of 1, 4,
-10 and 20 windows, and on the autoregressions of this file, with seeds 1, 7, 77 and 20260. What is
-printed comes from another seed; season and correlated features were never used to fix anything.
+10 and 20 windows, and on the autoregressions of this file, with seeds 1, 7, 77, 20260 and 31415. What is
+printed comes from another seed; season and correlated features were never used to fix anything. With
+a reference of the same weekdays only, the stream with a season is the first one.
 
 `--peers` adds the defaults of Evidently and NannyML, run for real in a throw-away environment.
 """
@@ -56,7 +57,7 @@ def main() -> None:
             for size, (quiet, changed) in sizes.items():
                 results.append(run(stream, size, quiet, changed, arguments.seed))
                 _say(f"{stream.name}, {size:,} rows: {time.perf_counter() - started:.0f} s")
-    console = Console(width=150)
+    console = Console(width=170)
     console.print(described())
     console.print(quiet_table(results))
     console.print(detection_table(results))
@@ -71,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", help=f"rows per batch (default: {list(QUICK)})")
     parser.add_argument("--streams", nargs="+", choices=[stream.name for stream in STREAMS])
     parser.add_argument("--full", action="store_true", help=f"more batches, and a million rows: {FULL}")
-    parser.add_argument("--seed", type=int, default=31_415, help="default: %(default)s")
+    parser.add_argument("--seed", type=int, default=27_182, help="default: %(default)s")
     parser.add_argument(
         "--peers", action="store_true", help="run Evidently and NannyML, if pip can fetch them"
     )

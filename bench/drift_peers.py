@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-# What pip is asked for; statsmodels is needed by NannyML and not declared by it.
-PEERS = {"evidently": ["evidently"], "nannyml": ["nannyml", "statsmodels"]}
-ROWS, REFERENCE, QUIET, SHIFTED = 10_000, 28, 20, 10
+# What pip is asked for: statsmodels and an older pandas are needed by peers that do not declare it.
+PEERS = {"evidently": ["evidently", "pandas<3"], "nannyml": ["nannyml", "statsmodels"]}
+ROWS, REFERENCE = 10_000, 28
+# Quiet and shifted batches. Evidently, which reads the whole reference for each, takes long.
+BATCHES = {"evidently": (8, 4), "nannyml": (20, 10)}
+SECONDS = 1800
 # NannyML phones home unless told not to.
 ENVIRONMENT = {
     **os.environ,
@@ -43,7 +46,7 @@ def measured(peer, stream, seed) -> Judged | str:
         write_batches(Path(folder), stream, seed)
         command = [python, __file__, peer, folder]
         done = subprocess.run(
-            command, env=ENVIRONMENT, capture_output=True, text=True, timeout=1800, check=False
+            command, env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS, check=False
         )
     if done.returncode:
         return done.stderr.strip().splitlines()[-1][:90]
@@ -61,11 +64,11 @@ def installed(peer: str) -> str:
     venv.create(folder.name, with_pip=True)
     python = f"{folder.name}/bin/python"
     command = [python, "-m", "pip", "install", "--quiet", "pyarrow", *PEERS[peer]]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=1800, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
     return python if done.returncode == 0 else done.stderr.strip().splitlines()[-1][:90]
 
 
-def write_batches(folder: Path, stream, seed: int) -> None:
+def write_batches(folder: Path, stream, seed: int, quiet: int, shifted: int) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -73,10 +76,10 @@ def write_batches(folder: Path, stream, seed: int) -> None:
 
     windows = Windows(stream, ROWS, seed)
     pq.write_table(pa.concat_tables([windows.next().table() for _ in range(REFERENCE)]), folder / "reference")
-    for number in range(QUIET + SHIFTED):
+    for number in range(quiet + shifted):
         window = windows.next()
         table = window.table()
-        if number >= QUIET:
+        if number >= quiet:
             name, values = window.changed("shift 0.25")
             table = table.set_column(table.schema.get_field_index(name), name, values)
         pq.write_table(table, folder / f"{number:03d}")
@@ -120,7 +123,8 @@ def judge(peer: str, folder: Path) -> None:
     import pandas as pd
 
     reference = pd.read_parquet(folder / "reference")
-    batches = [pd.read_parquet(folder / f"{number:03d}") for number in range(QUIET + SHIFTED)]
+    quiet, shifted = BATCHES[peer]
+    batches = [pd.read_parquet(folder / f"{number:03d}") for number in range(quiet + shifted)]
     for table in (reference, *batches):
         for name in table.columns:
             if name.startswith("c"):
@@ -128,7 +132,7 @@ def judge(peer: str, folder: Path) -> None:
     answers = [
         bool(answer) for answer in {"evidently": evidently, "nannyml": nannyml}[peer](reference, batches)
     ]
-    print(json.dumps({"quiet": answers[:QUIET], "shifted": answers[QUIET:]}))
+    print(json.dumps({"quiet": answers[:quiet], "shifted": answers[quiet:]}))
 
 
 if __name__ == "__main__":

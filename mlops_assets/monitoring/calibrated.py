@@ -136,7 +136,7 @@ def _judged(
     if bound <= warn_at:
         return _finding(comparison, "stable", None, f"{sure}; above {warn_at:g} matters", values)
     if usual is not None and comparison.effect <= usual:
-        sentence = f"{measured} is usual: earlier windows let expect up to {usual:.3f}"
+        sentence = f"{measured} is usual: earlier windows suggest up to {usual:.3f}"
         return _finding(comparison, "stable", None, sentence, values)
     if believed_at_once and bound > error_at:
         return _finding(comparison, "drift", "error", f"{sure}; above {error_at:g} is an error", values)

@@ -36,6 +36,9 @@ DISTRIBUTION = "distribution"
 MISSING = "missing"
 # A category that the batch is expected to hold more seldom joins the others (Cochran 1954).
 LEAST_EXPECTED = 5
+# When a batch neither has nor is expected to have so many effective rows without a value, missingness
+# is not tested: a few long outages are more skewed than any of the distributions used here.
+LEAST_MISSING = 15
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ def missing(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
     p, q = was / of_reference, is_now / rows
     variance = wander.effect * (p * (1 - p) / of_reference + q * (1 - q) / rows)
     z = two_proportion_z(was, of_reference, is_now, rows) / math.sqrt(wander.effect)
+    enough = max(p, q) * rows / wander.effect >= LEAST_MISSING
     return Comparison(
         column=reference.watched.name,
         test=MISSING,
@@ -110,7 +114,9 @@ def missing(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
         p_value=max(
             two_sided_p(as_normal(abs(z), wander.degrees)),
             binomial_p(is_now / wander.effect, rows / wander.effect, (was + is_now) / (of_reference + rows)),
-        ),
+        )
+        if enough
+        else 1.0,
         values={"reference_share": p, "batch_share": q, "z": z, "design_effect": wander.effect},
     )
 

@@ -7,7 +7,7 @@ batch takes the second one only, on the reference's cells.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -36,10 +36,10 @@ def cells_query(relation: str, columns: Sequence[Watched], *, sample: int = SAMP
     """
     source = name(relation)
     every = f"(SELECT 1 + count(*) // {int(sample)} FROM {source})"
-    answers = ", ".join(f"{_cells_of(column)} AS c{at}" for at, column in enumerate(columns))
+    answers = "".join(f"{_cells_of(at, column)} AS c{at}, " for at, column in enumerate(columns))
     return (
-        f"SELECT {answers} FROM (SELECT *, row_number() OVER () AS position_in_order FROM {source})"
-        f" WHERE hash(position_in_order) % {every} = 0"
+        f"SELECT {answers}count(*) AS rows FROM (SELECT {_renamed(columns)}row_number() OVER () AS position"
+        f" FROM {source}) WHERE hash(position) % {every} = 0"
     )
 
 
@@ -59,11 +59,11 @@ def counts_query(relation: str, cells: Mapping[Watched, Cells], *, block: str = 
     block: an SQL expression over the relation, as ``by_column`` or ``by_order`` write it; by
         default all rows are one block. Blocks are what dependence in time is estimated from.
     """
-    answers = ", ".join(_counts_of(at, column, inside) for at, (column, inside) in enumerate(cells.items()))
+    answers = "".join(_counts_of(at, column, inside) for at, (column, inside) in enumerate(cells.items()))
     return (
-        f"SELECT name_of_block, count(*) AS rows{', ' if answers else ''}{answers}"
-        f" FROM (SELECT *, {block} AS name_of_block FROM {name(relation)})"
-        f" GROUP BY name_of_block ORDER BY name_of_block"
+        f"SELECT block, {answers}count(*) AS rows"
+        f" FROM (SELECT {_renamed(cells)}{block} AS block FROM {name(relation)})"
+        f" GROUP BY block ORDER BY block"
     )
 
 
@@ -87,7 +87,7 @@ def by_order(column: str, blocks: int = BLOCKS, *, prefix: str = "") -> str:
 def profile_from(answer: pa.Table, cells: Mapping[Watched, Cells]) -> Profile:
     """The profile that ``counts_query`` counted."""
     rows = answer.to_pylist()
-    names = [str(row["name_of_block"]) for row in rows]
+    names = [str(row["block"]) for row in rows]
     columns = {}
     for at, (column, inside) in enumerate(cells.items()):
         counts = np.array([_read(dict(row[f"h{at}"] or []), inside) for row in rows], dtype=np.int64)
@@ -106,33 +106,34 @@ def _values(values: list[int]) -> IntArray:
     return np.array(values, dtype=np.int64)
 
 
-def _cells_of(column: Watched) -> str:
+def _renamed(columns: Iterable[Watched]) -> str:
+    """The watched columns under names of ours, which cannot clash with any of theirs."""
+    return "".join(f"{name(column.name)} AS v{at}, " for at, column in enumerate(columns))
+
+
+def _cells_of(at: int, column: Watched) -> str:
     if column.kind == "category":
-        return f"histogram(CAST({name(column.name)} AS VARCHAR))"
+        return f"histogram(CAST(v{at} AS VARCHAR))"
     fractions = [step / QUANTILES for step in range(QUANTILES + 1)]
-    return f"quantile_disc({_finite(column)}, {fractions})"
+    return f"quantile_disc({_finite(at)}, {fractions})"
 
 
 def _counts_of(at: int, column: Watched, cells: Cells) -> str:
-    missing = f"count(*) FILTER ({name(column.name)} IS NULL) AS m{at}"
+    missing = f"count(*) FILTER (v{at} IS NULL) AS m{at}"
     if isinstance(cells, Edges):
         edges = f"CAST({text(json.dumps(cells.edges))} AS DOUBLE[])"
-        number = _number(column)
-        nonfinite = f"count(*) FILTER (NOT isfinite({number})) AS n{at}"
-        return f"histogram({_finite(column)}, {edges}) AS h{at}, {missing}, {nonfinite}"
-    value = f"CAST({name(column.name)} AS VARCHAR)"
+        nonfinite = f"count(*) FILTER (NOT isfinite(CAST(v{at} AS DOUBLE))) AS n{at}"
+        return f"histogram({_finite(at)}, {edges}) AS h{at}, {missing}, {nonfinite}, "
+    value = f"CAST(v{at} AS VARCHAR)"
     listed = "[" + ", ".join(text(category) for category in cells.values) + "]::VARCHAR[]"
     # The position in the list, from one; a category that is not in it has position nought.
     position = f"CASE WHEN {value} IS NOT NULL THEN coalesce(list_position({listed}, {value}), 0) END"
-    return f"histogram({position}) AS h{at}, {missing}, 0 AS n{at}"
+    return f"histogram({position}) AS h{at}, {missing}, 0 AS n{at}, "
 
 
-def _number(column: Watched) -> str:
-    return f"CAST({name(column.name)} AS DOUBLE)"
-
-
-def _finite(column: Watched) -> str:
-    return f"CASE WHEN isfinite({_number(column)}) THEN {_number(column)} END"
+def _finite(at: int) -> str:
+    number = f"CAST(v{at} AS DOUBLE)"
+    return f"CASE WHEN isfinite({number}) THEN {number} END"
 
 
 def _read(found: Mapping[float, int], cells: Cells) -> list[int]:

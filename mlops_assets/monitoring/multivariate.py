@@ -83,11 +83,12 @@ class PairComparison:
 def sample_query(relation: str, columns: Sequence[str], order_by: str, *, rows: int = SAMPLE) -> str:
     """About ``rows`` rows of numeric columns in the order of time; the same ones every time."""
     source = name(relation)
-    values = ", ".join(f"CAST({name(column)} AS DOUBLE) AS {name(column)}" for column in columns)
+    inside = "".join(f"CAST({name(column)} AS DOUBLE) AS v{at}, " for at, column in enumerate(columns))
+    values = ", ".join(f"v{at} AS {name(column)}" for at, column in enumerate(columns))
+    every = f"(SELECT 1 + count(*) // {int(rows)} FROM {source})"
     return (
-        f"SELECT {values} FROM (SELECT *, row_number() OVER (ORDER BY {name(order_by)}) AS position_in_order"
-        f" FROM {source}) WHERE hash(position_in_order) % (SELECT 1 + count(*) // {int(rows)} FROM {source}) = 0"
-        f" ORDER BY position_in_order"
+        f"SELECT {values} FROM (SELECT {inside}row_number() OVER (ORDER BY {name(order_by)}) AS position"
+        f" FROM {source}) WHERE hash(position) % {every} = 0 ORDER BY position"
     )
 
 

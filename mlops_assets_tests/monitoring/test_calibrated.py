@@ -75,7 +75,7 @@ def test_what_history_is_used_to_is_no_drift():
     ]
     report = judged(moved(0.15), wobbly)
     assert report.verdict == "stable"
-    assert "earlier windows let expect up to" in report.findings[0].sentence
+    assert "earlier windows suggest up to" in report.findings[0].sentence
     assert judged(moved(0.15), wobbly[:7]).verdict == "drift"
     assert judged(moved(1.0), wobbly).severity == "error"
 

@@ -147,7 +147,17 @@ def test_exact_tails_are_scipys(rows, share, data):
     assert binomial_p(count, rows, share) == pytest.approx(expected, rel=1e-6, abs=1e-12)
 
 
-def test_a_few_clustered_outages_are_too_few_to_be_sure():
+def test_few_missing_rows_are_not_tested_whichever_side_has_them():
+    def p_value(before: int, now: int) -> float:
+        sides = (np.repeat([np.nan, 1.0], [count, 1000 - count]) for count in (before, now))
+        return compared(*sides)[1].p_value
+
+    assert p_value(0, 14) == p_value(14, 0) == 1
+    assert p_value(0, 15) < 0.05
+    assert p_value(15, 0) < 0.05
+
+
+def test_a_small_share_has_the_exact_p_value_when_z_exaggerates():
     calm, worse = number_profiles(
         np.where(np.arange(20_000) % 100 == 0, np.nan, 1.0), np.repeat([1.0, np.nan], [476, 24])
     )

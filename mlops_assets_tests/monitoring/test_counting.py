@@ -137,12 +137,17 @@ def test_cells_come_from_a_sample_that_is_the_same_every_time():
     assert np.abs(np.array(once.edges[1:])[10:-10] - exact[10:-10]).max() < 0.05
 
 
-def test_names_are_quoted():
-    watched = Watched('a "quoted" name', "category")
-    rows = pa.table({watched.name: ["it's"], "name_of_block": ["x"]})
-    found = cells(rows, watched)
-    assert found[watched] == Categories(("it's",))
-    assert counted(rows, found).columns[watched.name].counts == (1, 0)
+def test_names_are_quoted_and_cannot_clash_with_those_of_the_query():
+    watched = [
+        Watched(each, "category") for each in ('a "quoted" name', "block", "position", "rows", "v0", "m1")
+    ]
+    rows = pa.table({column.name: ["it's", "ours"] for column in watched})
+    found = cells(rows, *watched)
+    made = counted(rows, found, by_column("block"))
+    for column in watched:
+        assert found[column] == Categories(("it's", "ours"))
+        assert made.columns[column.name].counts == (1, 1, 0)
+        assert list(made.columns[column.name].blocks) == ["it's", "ours"]
 
 
 def test_edges_survive_json_and_sql_to_the_last_bit():
