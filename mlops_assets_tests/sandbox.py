@@ -15,7 +15,7 @@ import dagster as dg
 import numpy as np
 
 from mlops_assets.components.project import Project
-from mlops_assets.resources.environment import HOME
+from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.resources.stores import StoresResource
 from mlops_assets.resources.tracking import TrackingResource
 from mlops_assets.stores.stores import Stores
@@ -76,6 +76,8 @@ class Sandbox:
     ) -> dg.ExecuteInProcessResult:
         """One run in this process over the partitions from ``first`` to ``last`` (default: only ``first``)."""
         os.environ[HOME] = str(self.home)
+        # MLflow writes there what it is told, and the runs of another sandbox told it something else.
+        os.environ.pop(MLFLOW, None)
         job = self.project.definitions.resolve_implicit_global_asset_job_def()
         arguments: dict[str, Any] = {}
         if first is not None and last in (None, first):

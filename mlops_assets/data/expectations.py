@@ -176,10 +176,11 @@ def outcome(expectation: Expectation, value: Any, setting: Setting) -> Outcome:
 
 
 def could_not_run(expectation: Expectation, why: str) -> Outcome:
-    """An expectation that nothing is known of: as bad as a critical failure, whatever was declared of failures."""
-    severity: Severity = "info" if expectation.severity == "info" else "critical"
+    """An expectation that nothing is known of. It blocks what its failure would block."""
     sentence = f"could not run: {expectation.name}: {why}"
-    return Outcome(expectation.name, GROUP_OF[expectation.kind], severity, False, sentence, could_run=False)
+    return Outcome(
+        expectation.name, GROUP_OF[expectation.kind], expectation.severity, False, sentence, could_run=False
+    )
 
 
 def _together(columns: Iterable[str]) -> str:

@@ -202,7 +202,9 @@ def _group_verdict(
     passed = not (rows or failed or absent)
     critical = [one for one in (told if passed else failed) if one.severity == "critical"]
     sentences += [one.sentence for one in told if passed]
-    return Verdict(group, passed, "; ".join(sentences), blocking=bool(absent or critical))
+    unknown = any(not one.could_run for one in failed)
+    blocking = bool(absent or critical)
+    return Verdict(group, passed, "; ".join(sentences), blocking=blocking, error=blocking or unknown)
 
 
 def _share_verdict(table: Table, counts: PartitionCounts) -> Verdict:

@@ -1,6 +1,6 @@
 """Verdicts as Dagster asset checks: one evaluation per check and partition, in a range run too."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -34,14 +34,12 @@ def write_and_tell(
     context: dg.AssetExecutionContext,
     produced: Mapping[dg.AssetKey, Produced],
     *,
-    errors: Collection[str] = (),
     told: Mapping[str, Mapping[str, dg.MetadataValue[Any]]] | None = None,
 ) -> Iterator[Any]:
     """Hand the selected outputs to the IO manager, then report each verdict for its own partition.
 
     One Dagster check result for a range would hide which day failed, so evaluations are yielded
-    one by one. errors: checks whose failure is an error though it blocks nothing. told: metadata of
-    checks, by name.
+    one by one. told: metadata of checks, by name.
     """
     selected = {key: made for key, made in produced.items() if key in context.selected_asset_keys}
     for key, made in selected.items():
@@ -52,20 +50,15 @@ def write_and_tell(
     for key, made in selected.items():
         for partition, verdicts in made.verdicts.items():
             for verdict in verdicts:
-                is_error = verdict.blocking or verdict.check in errors
-                metadata = (told or {}).get(verdict.check, {})
-                yield _evaluation(key, partition, verdict, is_error=is_error, metadata=metadata)
+                yield _evaluation(key, partition, verdict, (told or {}).get(verdict.check, {}))
 
 
 def _evaluation(
-    key: dg.AssetKey,
-    partition: str,
-    verdict: Verdict,
-    *,
-    is_error: bool,
-    metadata: Mapping[str, dg.MetadataValue[Any]],
+    key: dg.AssetKey, partition: str, verdict: Verdict, metadata: Mapping[str, dg.MetadataValue[Any]]
 ) -> dg.AssetCheckEvaluation:
-    severity = dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN
+    severity = (
+        dg.AssetCheckSeverity.ERROR if verdict.blocking or verdict.error else dg.AssetCheckSeverity.WARN
+    )
     return dg.AssetCheckEvaluation(
         asset_key=key,
         check_name=verdict.check,

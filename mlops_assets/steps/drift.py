@@ -94,7 +94,7 @@ def verdicts(report: DriftReport) -> tuple[Verdict, ...]:
     """Both checks: one fails on an error only, the other on a warning too."""
     told = "; ".join(report.told())
     return (
-        Verdict(DRIFT, report.severity != "error", told),
+        Verdict(DRIFT, report.severity != "error", told, error=True),
         Verdict(SHIFT, report.verdict != "drift", told),
     )
 

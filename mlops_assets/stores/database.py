@@ -47,6 +47,7 @@ verdict = sa.Table(
     sa.Column("check_name", sa.Text, nullable=False),
     sa.Column("passed", sa.Boolean, nullable=False),
     sa.Column("blocking", sa.Boolean, nullable=False),
+    sa.Column("error", sa.Boolean, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
 )
 

@@ -15,6 +15,8 @@ from mlops_assets.declaration.installed import installed_file
 from mlops_assets.declaration.source import LandedFile, PackageFile
 from mlops_assets.errors import DeclarationError, SourceUnreadable
 
+DELIMITERS = ",;\t|"
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -35,7 +37,18 @@ class SourceFile:
         if self.path.suffix == ".parquet":
             return f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM read_parquet({path})"
         spellings = ", ".join(text(spelling) for spelling in self.missing)
-        return f"SELECT * FROM read_csv({path}, header = true, all_varchar = true, nullstr = [{spellings}])"
+        # Nothing is left to be guessed from the rows: a file of one odd row would be read in another way.
+        dialect = f"delim = {text(self._delimiter())}, quote = '\"', escape = '\"', comment = '', skip = 0"
+        return (
+            f"SELECT * FROM read_csv({path}, {dialect}, header = true, all_varchar = true, "
+            f"nullstr = [{spellings}])"
+        )
+
+    def _delimiter(self) -> str:
+        """The one that the header has most of; a comma for a single column."""
+        with self.path.open(encoding="utf-8", errors="replace") as stream:
+            header = stream.readline()
+        return max(DELIMITERS, key=header.count)
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,11 @@ class Records:
         """What the checks said of exactly this content, in the order they were recorded."""
         query = (
             sa.select(
-                verdict.c.check_name.label("check"), verdict.c.passed, verdict.c.reason, verdict.c.blocking
+                verdict.c.check_name.label("check"),
+                verdict.c.passed,
+                verdict.c.reason,
+                verdict.c.blocking,
+                verdict.c.error,
             )
             .where(verdict.c.materialization_id == _id_of(content))
             .order_by(verdict.c.id)
@@ -245,5 +249,6 @@ def _verdict(owner: int, one: Verdict) -> dict[str, Any]:
         "check_name": one.check,
         "passed": one.passed,
         "blocking": one.blocking,
+        "error": one.error,
         "reason": one.reason,
     }

@@ -61,7 +61,7 @@ def judged(stores: Stores, source: Source, *, without: str = ""):
 def test_sql_that_cannot_run_is_an_error_with_the_reason(stores, condition, why, set_aside):
     found, said = judged(stores, source(rows={"condition": condition, "set_aside": set_aside}))
     verdict = said["consistency"]
-    assert (verdict.passed, verdict.blocking) == (False, True)
+    assert (verdict.passed, verdict.blocking, verdict.error) == (False, False, True)
     assert verdict.reason.startswith(f"could not run: it: {why}")
     assert said["volume"].passed
     assert not said["types"].passed
@@ -74,7 +74,7 @@ def test_a_table_that_was_never_made_is_an_error(stores):
     assert said["references"].reason.startswith(
         "could not run: it: nothing has been written to validated/others"
     )
-    assert said["references"].blocking
+    assert (said["references"].blocking, said["references"].error) == (False, True)
     assert found.validated.rows.num_rows == 2
 
 
@@ -112,3 +112,11 @@ def test_a_row_has_the_reasons_of_its_columns_and_of_its_conditions(stores):
     found, _ = judged(stores, source(rows={"condition": "word <> '7'", "set_aside": True}))
     (row,) = found.quarantined.rows.to_pylist()
     assert row["reasons"] == ["id: not an integer", "it: not word <> '7'"]
+
+
+@pytest.mark.parametrize(("severity", "blocking"), [("critical", True), ("warning", False)])
+def test_what_cannot_run_blocks_what_its_failure_would(stores, severity, blocking):
+    condition = {"condition": "CAST(word AS INTEGER) > 1"}
+    _, said = judged(stores, source(severity=severity, rows=condition))
+    verdict = said["consistency"]
+    assert (verdict.passed, verdict.blocking, verdict.error) == (False, blocking, True)

@@ -178,6 +178,12 @@ def test_csv_in_its_common_dialects_reads_the_same(stores, text):
     )
 
 
+def test_a_row_of_other_separators_does_not_change_how_a_file_is_read(stores):
+    judged = bring_in(stores, orders("\\,;0,a,2024-03-30T12:00Z"))
+    (row,) = judged.quarantined.rows.to_pylist()
+    assert (row["id"], row["amount"]) == ("\\", ";0")
+
+
 @pytest.mark.parametrize("text", [b"\xff\xfe\x00bad", b"PAR1garbage"], ids=["not text", "not a table"])
 def test_a_file_that_cannot_be_read_is_refused_by_its_name(stores, text):
     with pytest.raises(SourceUnreadable, match=r"landing:orders\.csv"):
