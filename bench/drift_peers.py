@@ -43,11 +43,14 @@ def measured(peer, stream, seed) -> Judged | str:
     if not Path(python).exists():
         return python
     with tempfile.TemporaryDirectory() as folder:
-        write_batches(Path(folder), stream, seed)
+        write_batches(Path(folder), stream, seed, *BATCHES[peer])
         command = [python, __file__, peer, folder]
-        done = subprocess.run(
-            command, env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
+        try:
+            done = subprocess.run(
+                command, env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired:
+            return f"no answer in {SECONDS} s"
     if done.returncode:
         return done.stderr.strip().splitlines()[-1][:90]
     return Judged(**json.loads(done.stdout.strip().splitlines()[-1]))
