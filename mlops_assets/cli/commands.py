@@ -86,7 +86,7 @@ def show_skew(
 
     version = version_named(baseline)
     if version is None:
-        found = skew_of_rows(opened.stores, baseline, batch, named=named)
+        found = skew_of_rows(opened.stores, opened.project.catalog, baseline, batch, named=named)
     else:
         model = opened.project.model(version[0])
         found = skew_of_version(opened.stores, opened.project.catalog, model, version[1], batch)

@@ -55,10 +55,13 @@ def skew_of_version(stores: Stores, catalog: Catalog, model: Model, number: int 
     return Skew(declared_policy(model.drift)(reference, batch, ()), reference, batch)
 
 
-def skew_of_rows(stores: Stores, baseline: str, batch: str, *, named: str) -> Skew:
-    """Rows of a table beside other rows of it, or of another one with the same columns."""
+def skew_of_rows(stores: Stores, catalog: Catalog, baseline: str, batch: str, *, named: str) -> Skew:
+    """Rows of a table beside other rows of it, or of another one with the same columns.
+
+    Moments and keys are left out: they name rows, and are new in every batch.
+    """
     before, after = _rows(stores, baseline), _rows(stores, batch)
-    columns = _comparable(before.schema, after.schema)
+    columns = _comparable(before.schema, after.schema, _key(catalog, before.table))
     if not columns:
         raise BadRequest(f"{before.table} and {after.table} have no column in common to compare")
     with stores.engine.session({"before": before, "after": after}) as session:
@@ -104,11 +107,18 @@ def _rows(stores: Stores, said: str) -> Pinned:
     return stores.lake.pin(found["table"], inside, version=pinned.version)
 
 
-def _comparable(before: pa.Schema, after: pa.Schema) -> list[Watched]:
-    """The columns of both that have a distribution: no moments, no partition, no lists."""
+def _key(catalog: Catalog, lake_table: str) -> tuple[str, ...]:
+    """The columns that name a row, where the table is one that a source declares."""
+    stage, _, declared = lake_table.partition("/")
+    known = stage in ("raw", "validated") and declared in catalog.tables
+    return catalog.tables[declared].table.key if known else ()
+
+
+def _comparable(before: pa.Schema, after: pa.Schema, key: tuple[str, ...]) -> list[Watched]:
+    """The columns of both that have a distribution: no moments, no partition, no lists, no key."""
     found = []
     for field in before:
-        shared = field.name in after.names and field.name != PARTITION
+        shared = field.name in after.names and field.name not in (PARTITION, *key)
         kind = _kind(field.type)
         if shared and kind is not None and kind == _kind(after.field(field.name).type):
             found.append(Watched(field.name, kind))

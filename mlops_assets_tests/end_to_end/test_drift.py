@@ -147,10 +147,18 @@ def test_skew_by_name_says_what_the_check_says(box):
 def test_rows_of_a_table_are_compared_by_name(box):
     orders = "validated/orders"
     calm = skew_of_rows(
-        box.stores, f"{orders}@2024-03-01..2024-03-25", f"{orders}@2024-03-26..2024-04-11", named="calibrated"
+        box.stores,
+        box.project.catalog,
+        f"{orders}@2024-03-01..2024-03-25",
+        f"{orders}@2024-03-26..2024-04-11",
+        named="calibrated",
     )
     changed = skew_of_rows(
-        box.stores, f"{orders}@2024-03-01..2024-04-11", f"{orders}@2024-04-12..2024-04-25", named="calibrated"
+        box.stores,
+        box.project.catalog,
+        f"{orders}@2024-03-01..2024-04-11",
+        f"{orders}@2024-04-12..2024-04-25",
+        named="calibrated",
     )
     assert calm.report.severity is None
     assert changed.report.of("channel", "distribution").verdict == "drift"
@@ -165,7 +173,7 @@ def test_rows_of_a_table_are_compared_by_name(box):
 )
 def test_rows_that_are_not_there_are_told(box, baseline, batch, said):
     with pytest.raises(BadRequest, match=said):
-        skew_of_rows(box.stores, baseline, batch, named="calibrated")
+        skew_of_rows(box.stores, box.project.catalog, baseline, batch, named="calibrated")
 
 
 @pytest.mark.parametrize(
