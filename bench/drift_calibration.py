@@ -31,7 +31,7 @@ from mlops_assets.monitoring.calibrated import calibrated
 from mlops_assets.monitoring.cells import Cells, Watched
 from mlops_assets.monitoring.counting import cells_from, cells_query, counts_query, profile_from
 from mlops_assets.monitoring.findings import DriftReport
-from mlops_assets.monitoring.multivariate import SAMPLE, broken_correlations
+from mlops_assets.monitoring.multivariate import SAMPLE, Correlations, broken_correlations
 from mlops_assets.monitoring.profile import Profile, merge
 
 WATCHED = [
@@ -110,7 +110,10 @@ def run(stream: Stream, size: int, quiet: int, changed: int, seed: int) -> Resul
             alarms["warn"] += report.severity == "warn"
             alarms["error"] += report.severity == "error"
             alarms["article"] += article(reference, batch).verdict == "drift"
-            broken = {finding.severity for finding in broken_correlations(known, sampled(window), NUMBERS)}
+            broken = {
+                finding.severity
+                for finding in broken_correlations(known, Correlations.of(sampled(window)), NUMBERS)
+            }
             alarms["correlation error"] += "error" in broken
             alarms["correlation warn"] += "warn" in broken and "error" not in broken
             if number >= quiet - changed:
@@ -125,7 +128,7 @@ def run(stream: Stream, size: int, quiet: int, changed: int, seed: int) -> Resul
 def judged_changes(
     counter: "Counter",
     reference: Profile,
-    known: np.ndarray,
+    known: Correlations,
     batch: Profile,
     window: Window,
     windows: Windows,
@@ -148,7 +151,7 @@ def judged_changes(
     other = Windows(windows.stream, windows.rows, windows.number).next()
     numbers = sampled(window)
     numbers[:, 1] = sampled(other)[:, 1]
-    found = broken_correlations(known, numbers, NUMBERS)
+    found = broken_correlations(known, Correlations.of(numbers), NUMBERS)
     yield "correlation", (found[0].severity == "error", found[0].verdict == "drift", 0)
 
 
@@ -169,8 +172,8 @@ class Counter:
         return self.connection.sql(sql).to_arrow_table()
 
 
-def referenced(counter: Counter, windows: Windows) -> tuple[Profile, np.ndarray]:
-    """Four weeks: their profile, and a sample of their numbers."""
+def referenced(counter: Counter, windows: Windows) -> tuple[Profile, Correlations]:
+    """Four weeks: their profile, and the correlations of their numbers."""
     first = [windows.next() for _ in range(min(REFERENCE_WINDOWS, max(7, 100_000 // windows.rows)))]
     cells = counter.cells(pa.concat_tables([window.table() for window in first]))
     profile, samples = None, []
@@ -179,7 +182,7 @@ def referenced(counter: Counter, windows: Windows) -> tuple[Profile, np.ndarray]
         counted = counter.counts(window.table(), cells, f"{number:03d}")
         profile = counted if profile is None else merge(profile, counted)
         samples.append(sampled(window, SAMPLE // REFERENCE_WINDOWS))
-    return profile, np.concatenate(samples)
+    return profile, Correlations.of(np.concatenate(samples))
 
 
 def sampled(window: Window, rows: int = SAMPLE) -> np.ndarray:

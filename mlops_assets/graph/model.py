@@ -22,6 +22,7 @@ CODE = (
     "mlops_assets.modeling.estimators",
     "mlops_assets.monitoring.cells",
     "mlops_assets.monitoring.counting",
+    "mlops_assets.monitoring.multivariate",
 )
 
 
@@ -44,9 +45,9 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         tracking: dg.ResourceParam[Tracking],
         training_set: Pinned,
     ) -> Iterator[Any]:
-        from mlops_assets.modeling.serialization import MODEL, PROFILE, needed_types, to_files
+        from mlops_assets.modeling.serialization import MODEL, needed_types, to_files
         from mlops_assets.modeling.training import frame
-        from mlops_assets.steps.training import fit, keep, produced, profile_of
+        from mlops_assets.steps.training import fit, keep, produced, watched_files
 
         as_of = context.partition_key
         tags = {
@@ -61,8 +62,8 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             context, experiment=model.name, name=f"{model.name} as of {as_of}", tags=tags
         ) as run:
             trained, rows = fit(stores, catalog, model, training_set)
-            profile = profile_of(stores, catalog, model, training_set, trained, rows)
-            files = {**to_files(trained), PROFILE: json.dumps(profile.to_dict()).encode()}
+            watched = watched_files(stores, catalog, model, training_set, trained, rows)
+            files = {**to_files(trained), **watched}
             record = keep(stores, catalog, model, trained, files, as_of=as_of, mlflow_run_id=run.run_id)
             run.log_params(_parameters(model))
             run.log_metrics({"training_rows": trained.rows})

@@ -19,7 +19,9 @@ from mlops_assets.modeling.training import Trained
 # audited on its own.
 HARMLESS = ("functools.partial", "numpy.dtype")
 
-MODEL, BASELINE, ABOUT, PROFILE = "model.skops", "baseline.skops", "about.json", "profile.json"
+MODEL, BASELINE, ABOUT = "model.skops", "baseline.skops", "about.json"
+# What it was trained on, for later batches to be compared with.
+PROFILE, CORRELATIONS = "profile.json", "correlations.npz"
 
 
 @dataclass(frozen=True)

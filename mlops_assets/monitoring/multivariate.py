@@ -9,6 +9,7 @@ rank correlations alone (a bend, a ring) is not seen.
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,18 +101,15 @@ def matrix(rows: pa.Table) -> FloatArray:
 
 
 def broken_correlations(
-    reference: FloatArray,
-    batch: FloatArray,
+    reference: Correlations,
+    batch: Correlations,
     names: Sequence[str],
     *,
     limits: CorrelationLimits | None = None,
 ) -> list[Finding]:
-    """One finding per broken pair, worst first; or one that says that nothing broke.
-
-    reference, batch: shape (rows, columns), in the order of time, NaN for missing.
-    """
+    """One finding per broken pair, worst first; or one that says that nothing broke. names: of the columns."""
     allowed = limits or CorrelationLimits()
-    fewest = min(len(reference), len(batch))
+    fewest = min(reference.rows, batch.rows)
     if fewest < allowed.rows_at_least:
         sentence = f"correlations: {fewest:,} rows, at least {allowed.rows_at_least:,} are needed"
         return [_finding("all pairs", "not enough data", None, None, sentence, {"rows": float(fewest)})]
@@ -138,14 +136,15 @@ def broken_correlations(
     return [_broken(pair, allowed) for pair in broken]
 
 
-def pair_comparisons(reference: FloatArray, batch: FloatArray, names: Sequence[str]) -> list[PairComparison]:
+def pair_comparisons(
+    reference: Correlations, batch: Correlations, names: Sequence[str]
+) -> list[PairComparison]:
     """All pairs of columns that vary on both sides."""
-    sides = [Correlations.of(side) for side in (reference, batch)]
-    one, other = sides
+    sides = one, other = [reference, batch]
     correlation = _neighbours_correlation(sides)
     variances = [side.variance * (1 + correlation) / (1 - correlation) for side in sides]
     # The longer side knows better how slowly rows forget; the batch is as slow at least.
-    variances[1] = np.maximum(variances[1], variances[0] * len(reference) / len(batch))
+    variances[1] = np.maximum(variances[1], variances[0] * reference.rows / batch.rows)
     total = variances[0] + variances[1]
     # Each variance has one degree of freedom less than it has blocks.
     degrees = total**2 / sum(variance**2 / (BLOCKS - 1) for variance in variances)
@@ -171,16 +170,19 @@ def pair_comparisons(reference: FloatArray, batch: FloatArray, names: Sequence[s
 class Correlations:
     """Of one side, for every pair; NaN where a column does not vary. Shapes (columns, columns).
 
-    deviations: jackknife pseudo-values less their mean, shape (blocks, columns, columns), oldest
-    block first. variance: of Fisher's z, never below that of as many independent rows.
+    rows: that they were taken from. deviations: jackknife pseudo-values less their mean, shape
+    (blocks, columns, columns), oldest block first. variance: of Fisher's z, never below that of as
+    many independent rows.
     """
 
+    rows: int
     fisher_z: FloatArray
     deviations: FloatArray
     variance: FloatArray
 
     @classmethod
     def of(cls, values: FloatArray) -> Correlations:
+        """Of values of shape (rows, columns), in the order of time, NaN for missing; two columns or more."""
         present = np.isfinite(values).astype(np.float64)
         scores = np.stack([_normal_scores(column) for column in values.T], axis=1)
         parts = np.array_split(np.arange(len(values)), BLOCKS)
@@ -192,7 +194,18 @@ class Correlations:
         deviations = pseudo - pseudo.mean(axis=0)
         variance = (deviations**2).sum(axis=0) / (BLOCKS - 1) / BLOCKS
         independent = 1 / (np.maximum(present.T @ present, 4) - 3)
-        return cls(whole, deviations, np.asarray(np.maximum(variance, independent)))
+        return cls(len(values), whole, deviations, np.asarray(np.maximum(variance, independent)))
+
+    def to_bytes(self) -> bytes:
+        """As a file of numpy's (NPZ)."""
+        stream = io.BytesIO()
+        np.savez_compressed(stream, **vars(self))
+        return stream.getvalue()
+
+    @classmethod
+    def from_bytes(cls, file: bytes) -> Correlations:
+        with np.load(io.BytesIO(file), allow_pickle=False) as stored:
+            return cls(int(stored["rows"]), stored["fisher_z"], stored["deviations"], stored["variance"])
 
 
 def _normal_scores(column: FloatArray) -> FloatArray:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from mlops_assets.monitoring.findings import DriftReport, Finding
+from mlops_assets.monitoring.multivariate import CORRELATION
 from mlops_assets.monitoring.picture import overlaid
 from mlops_assets.monitoring.profile import Profile
 
@@ -83,8 +84,8 @@ def page(
 
 
 def _columns(report: DriftReport) -> Sequence[str]:
-    """Every column that has a picture, the worst first."""
-    return list(dict.fromkeys(one.column for one in worst_first(report)))
+    """Every column that has a picture, the worst first; what is said of pairs of columns has none."""
+    return list(dict.fromkeys(one.column for one in worst_first(report) if one.test != CORRELATION))
 
 
 def _row(one: Finding) -> str:

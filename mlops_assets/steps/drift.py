@@ -14,11 +14,10 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.monitoring.page import page, pictures, table
-from mlops_assets.monitoring.policies import declared_policy
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.steps.training import one_row
 from mlops_assets.steps.training_set import contents_read
-from mlops_assets.steps.watching import both_sides, watched_days, windows
+from mlops_assets.steps.watching import Sides, both_sides, watched_days, windows
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Release
@@ -33,12 +32,11 @@ DRIFT, SHIFT = "drift", "shift"
 
 @dataclass(frozen=True)
 class Drifted:
-    """What was found of a batch, and between which profiles. champion: None when none reigned."""
+    """What was found of a batch, and between which sides. champion: None when none reigned."""
 
     champion: Release | None
     report: DriftReport
-    reference: Profile
-    batch: Profile
+    sides: Sides
     produced: Produced
 
 
@@ -52,12 +50,12 @@ def judge_drift(
     champion = stores.releases.reigned(model.name, until=as_of)
     if champion is None:
         return _nothing_to_compare_with(model, as_of)
-    reference, batch = both_sides(stores, catalog, model, champion, events, views, as_of)
+    sides = both_sides(stores, catalog, model, champion, events, views, as_of)
     history = _history(stores, model, champion, as_of)
-    found = declared_policy(model.drift)(reference, batch, [one for _, one in history])
+    found = sides.judged(model.drift, [one for _, one in history])
     horizon = watched_days(catalog, model, as_of)
     read = (*contents_read(events, views, horizon), *(content for content, _ in history))
-    return Drifted(champion, found, reference, batch, _produced(model, champion, found, as_of, read))
+    return Drifted(champion, found, sides, _produced(model, champion, found, as_of, read))
 
 
 @dataclass(frozen=True)
@@ -81,9 +79,9 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
         "rows": f"{found.report.rows:,}",
     }
     title = f"{model.name}: drift as of {as_of}"
-    text = page(title, found.report, found.reference, found.batch, facts)
+    text = page(title, found.report, found.sides.reference, found.sides.batch, facts)
     return Shown(
-        pictures=pictures(found.report, found.reference, found.batch),
+        pictures=pictures(found.report, found.sides.reference, found.sides.batch),
         table=table(found.report),
         page=stores.reports.save(f"{model.name}/{as_of}/drift.html", text),
         facts=facts,
@@ -129,12 +127,12 @@ def _history(
 
 
 def _nothing_to_compare_with(model: Model, as_of: str) -> Drifted:
-    empty = Profile(0, {})
+    nothing = Sides(Profile(0, {}), Profile(0, {}), (), None)
     sentence = f"no version of {model.name} reigned before {as_of}"
     found = DriftReport(model.drift.policy, 0, "not enough data", None, ())
     made = _produced(model, None, found, as_of, ())
     said = tuple(Verdict(check, True, sentence) for check in (DRIFT, SHIFT))
-    return Drifted(None, found, empty, empty, replace(made, verdicts={as_of: said}))
+    return Drifted(None, found, nothing, replace(made, verdicts={as_of: said}))
 
 
 def _produced(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 import pyarrow as pa
@@ -14,12 +14,14 @@ from mlops_assets.declaration.training_columns import LABEL
 from mlops_assets.modeling.training import Scores
 from mlops_assets.monitoring.cells import Cells, Role, Watched
 from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, counts_query, profile_from
+from mlops_assets.monitoring.multivariate import Correlations, matrix, sample_query
 from mlops_assets.monitoring.profile import ColumnProfile, Profile
 from mlops_assets.stores.engine import Session
 
 # No declared column can be called so: names have no spaces.
 SCORE = "predicted probability"
-DAY = "day"
+DAY = "_day"
+ORDER = "_order"
 # The relation of a session in which the columns of a role are found, each with its event's local day.
 RELATIONS: dict[Role, str] = {"feature": "_asked", "score": "_answered", "label": "_came_true"}
 
@@ -34,12 +36,12 @@ def watched_columns(catalog: Catalog, model: Model) -> list[Watched]:
 
 
 def asked(catalog: Catalog, model: Model, relation: str, timezone: str) -> str:
-    """SQL: the inputs of every event; a moment becomes the seconds since 1970."""
+    """SQL: the inputs of every event of a relation in the order of time; a moment becomes seconds since 1970."""
     inputs = [
         f"epoch({name(column)}) AS {name(column)}" if kind == "timestamp" else name(column)
         for column, kind in catalog.input_types(model).items()
     ]
-    return f"SELECT {_day(timezone)}, {', '.join(inputs)} FROM {relation}"
+    return f"SELECT {_day(timezone)}, row_number() OVER () AS {ORDER}, {', '.join(inputs)} FROM {relation}"
 
 
 def answered(rows: pd.DataFrame, scores: Scores, timezone: str) -> pa.Table:
@@ -53,10 +55,10 @@ def came_true(relation: str, timezone: str) -> str:
     return f"SELECT {_day(timezone)}, {name(LABEL)} FROM {relation}"
 
 
-def between(relation: str, days: tuple[str, str], select: str = "*") -> str:
-    """SQL: the rows of the days from the first to the last, both included."""
-    first, last = days
-    return f"SELECT {select} FROM {relation} WHERE {DAY} BETWEEN {text(first)} AND {text(last)}"
+def of_days(relation: str, windows: Sequence[tuple[str, str]]) -> str:
+    """SQL: the rows of the days of these windows, each from its first to its last day."""
+    inside = " OR ".join(f"{DAY} BETWEEN {text(first)} AND {text(last)}" for first, last in windows)
+    return f"SELECT * FROM {relation} WHERE {inside}"
 
 
 def reference_profile(session: Session, columns: list[Watched]) -> Profile:
@@ -79,6 +81,19 @@ def profile(session: Session, cells: Mapping[Watched, Cells]) -> Profile:
     for column in cells:
         columns[column.name] = counted[column.role].columns[column.name]
     return Profile(counted["feature"].rows, columns)
+
+
+def correlations(session: Session, columns: Iterable[Watched]) -> Correlations | None:
+    """Between the numeric inputs, of a sample; None where there are not two of them."""
+    names = numeric_inputs(columns)
+    if len(names) < 2:
+        return None
+    return Correlations.of(matrix(session.rows(sample_query(RELATIONS["feature"], names, ORDER))))
+
+
+def numeric_inputs(columns: Iterable[Watched]) -> list[str]:
+    """Whose correlations are watched, in their order."""
+    return [column.name for column in columns if (column.role, column.kind) == ("feature", "number")]
 
 
 def _day(timezone: str) -> str:

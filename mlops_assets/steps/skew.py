@@ -14,7 +14,7 @@ from mlops_assets.errors import BadRequest, UnknownName
 from mlops_assets.monitoring.cells import Kind, Watched
 from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, counts_query, profile_from
 from mlops_assets.monitoring.findings import DriftReport
-from mlops_assets.monitoring.policies import declared_policy, policy
+from mlops_assets.monitoring.policies import policy
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.steps.watching import both_sides
 from mlops_assets.stores.pinned import Pinned
@@ -51,8 +51,8 @@ def skew_of_version(stores: Stores, catalog: Catalog, model: Model, number: int 
     version = _version(stores, model, number)
     events = stores.lake.pin(f"validated/{model.label.table}")
     views = {view: stores.lake.pin(f"features/{view}") for view in catalog.features.views_of(model.features)}
-    reference, batch = both_sides(stores, catalog, model, version, events, views, as_of)
-    return Skew(declared_policy(model.drift)(reference, batch, ()), reference, batch)
+    sides = both_sides(stores, catalog, model, version, events, views, as_of)
+    return Skew(sides.judged(model.drift), sides.reference, sides.batch)
 
 
 def skew_of_rows(stores: Stores, catalog: Catalog, baseline: str, batch: str, *, named: str) -> Skew:

@@ -16,13 +16,14 @@ from mlops_assets.declaration.identity import feature_hash
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import USE
 from mlops_assets.errors import GateRefusal
+from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE
 from mlops_assets.modeling.training import Trained, score, split_inputs, train
-from mlops_assets.monitoring.profile import Profile
 from mlops_assets.steps.population import (
     RELATIONS,
     answered,
     asked,
     came_true,
+    correlations,
     reference_profile,
     watched_columns,
 )
@@ -57,18 +58,22 @@ def fit(stores: Stores, catalog: Catalog, model: Model, training_set: Pinned) ->
     return train(model, split_inputs(catalog.input_types(model)), rows), rows
 
 
-def profile_of(
+def watched_files(
     stores: Stores, catalog: Catalog, model: Model, training_set: Pinned, trained: Trained, rows: pd.DataFrame
-) -> Profile:
-    """What the model was trained on, and how it scores the rows that it did not learn from."""
+) -> dict[str, bytes]:
+    """What later batches are compared with: the rows the model learned from, and how it scores others."""
     timezone = catalog.tables[model.label.table].source.timezone
+    columns = watched_columns(catalog, model)
     held_out = rows[rows[USE] == "evaluate"]
     scores = answered(held_out, score(trained.model, trained.inputs, held_out), timezone)
     learned = f"(SELECT * FROM training_set WHERE {USE} = 'train')"
     with stores.engine.session({"training_set": training_set, RELATIONS["score"]: scores}) as session:
         session.keep(RELATIONS["feature"], asked(catalog, model, learned, timezone))
         session.keep(RELATIONS["label"], came_true(learned, timezone))
-        return reference_profile(session, watched_columns(catalog, model))
+        profile = reference_profile(session, columns)
+        between = correlations(session, columns)
+    files = {PROFILE: json.dumps(profile.to_dict()).encode()}
+    return files if between is None else {**files, CORRELATIONS: between.to_bytes()}
 
 
 def keep(

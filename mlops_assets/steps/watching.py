@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 
+from mlops_assets.data.sql import names
 from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.drift import CALIBRATED, Drift
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import USE
 from mlops_assets.errors import NotMaterialized
-from mlops_assets.modeling.serialization import PROFILE, Loaded, from_files
+from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, Loaded, from_files
 from mlops_assets.modeling.training import score
+from mlops_assets.monitoring.findings import DriftReport, report
+from mlops_assets.monitoring.multivariate import Correlations, broken_correlations
+from mlops_assets.monitoring.policies import declared_policy
 from mlops_assets.monitoring.profile import Profile, merge
-from mlops_assets.steps.population import RELATIONS, answered, asked, between, came_true, profile
+from mlops_assets.steps.population import (
+    RELATIONS,
+    answered,
+    asked,
+    came_true,
+    correlations,
+    numeric_inputs,
+    of_days,
+    profile,
+)
 from mlops_assets.steps.training_set import EVENTS, REQUESTS, gathered, with_features
+from mlops_assets.stores.engine import Session
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
@@ -24,6 +41,27 @@ from mlops_assets.stores.stores import Stores
 WATCHED = "_watched"
 # Before the name of a relation: of all windows together.
 ALL = "_all"
+
+
+@dataclass(frozen=True)
+class Sides:
+    """What a batch is compared with, and the batch, in the same cells.
+
+    correlations: of the reference and of the batch between the inputs ``numeric``; None without two of these.
+    """
+
+    reference: Profile
+    batch: Profile
+    numeric: Sequence[str]
+    correlations: tuple[Correlations, Correlations] | None
+
+    def judged(self, drift: Drift, history: Sequence[DriftReport] = ()) -> DriftReport:
+        """What the declared policy says; the calibrated one looks at correlations too."""
+        found = declared_policy(drift)(self.reference, self.batch, history)
+        if drift.policy != CALIBRATED or self.correlations is None:
+            return found
+        broken = broken_correlations(*self.correlations, self.numeric)
+        return report(found.policy, found.rows, [*found.findings, *broken])
 
 
 def both_sides(
@@ -34,19 +72,33 @@ def both_sides(
     events: Pinned,
     views: Mapping[str, Pinned],
     as_of: str,
-) -> tuple[Profile, Profile]:
+) -> Sides:
     """The reference that the model declares, and the window before ``as_of``; in the version's cells.
 
-    Raises NotMaterialized when a day is missing, or when the version keeps no profile.
+    Raises NotMaterialized when a day is missing, or when the version keeps no profile of these inputs.
     """
     files = stores.artifacts.load(version.artifact_digest)
-    trained_on = trained_profile(version, files)
-    horizon = watched_days(catalog, model, as_of)
-    loaded, counted_in = from_files(files), windows(model, as_of)
-    batch, *earlier = _profiles(
-        stores, catalog, model, events, views, horizon, loaded, trained_on, counted_in
+    trained_on = _trained_on(version, files, catalog.input_types(model))
+    numeric = numeric_inputs(trained_on.cells)
+    batch_days, *earlier_days = windows(model, as_of)
+    with _watched(stores, catalog, model, events, views, from_files(files), as_of) as session:
+        earlier = []
+        for days in earlier_days:
+            _look_at(session, [days])
+            earlier.append(profile(session, trained_on.cells))
+        if earlier_days:
+            _look_at(session, earlier_days)
+            known = correlations(session, trained_on.cells)
+        else:
+            known = Correlations.from_bytes(files[CORRELATIONS]) if CORRELATIONS in files else None
+        _look_at(session, [batch_days])
+        batch, found = profile(session, trained_on.cells), correlations(session, trained_on.cells)
+    return Sides(
+        reference=reduce(merge, earlier) if earlier else trained_on,
+        batch=batch,
+        numeric=numeric,
+        correlations=None if known is None or found is None else (known, found),
     )
-    return (reduce(merge, earlier) if earlier else trained_on), batch
 
 
 def watched_days(catalog: Catalog, model: Model, as_of: str) -> Horizon:
@@ -66,41 +118,51 @@ def windows(model: Model, as_of: str) -> list[tuple[str, str]]:
     ]
 
 
-def trained_profile(release: Release, files: Mapping[str, bytes]) -> Profile:
-    """The profile that is kept with a version. Raises NotMaterialized when there is none."""
+def _trained_on(release: Release, files: Mapping[str, bytes], inputs: Collection[str]) -> Profile:
+    again = f"train it again: mlops run {release.model} --as-of {release.as_of} --again"
     if PROFILE not in files:
         raise NotMaterialized(
-            f"{release.model} version {release.version} keeps no profile of what it was trained on; "
-            f"train it again: mlops run {release.model} --as-of {release.as_of} --again"
+            f"{release.model} version {release.version} keeps no profile of what it was trained on; {again}"
         )
-    return Profile.from_dict(json.loads(files[PROFILE]))
+    kept = Profile.from_dict(json.loads(files[PROFILE]))
+    features = [name for name, column in kept.columns.items() if column.watched.role == "feature"]
+    gone = [name for name in features if name not in inputs]
+    if gone:
+        raise NotMaterialized(
+            f"{release.model} version {release.version} was trained on inputs that are not declared any more "
+            f"({', '.join(gone)}), so no batch of them can be made; {again}"
+        )
+    return kept
 
 
-def _profiles(
+@contextmanager
+def _watched(
     stores: Stores,
     catalog: Catalog,
     model: Model,
     events: Pinned,
     views: Mapping[str, Pinned],
-    horizon: Horizon,
     version: Loaded,
-    trained_on: Profile,
-    windows: Sequence[tuple[str, str]],
-) -> list[Profile]:
-    """The profile of each window, in the cells of the reference."""
-    timezone = catalog.tables[model.label.table].source.timezone
+    as_of: str,
+) -> Iterator[Session]:
+    """A session that has what was asked, answered and came true on all days that are read, in order of time."""
+    declared = catalog.tables[model.label.table]
+    timezone, horizon = declared.source.timezone, watched_days(catalog, model, as_of)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
         session.keep(REQUESTS, f"SELECT * FROM {EVENTS} WHERE {USE} <> 'unlabelled'")
-        session.keep(WATCHED, with_features(catalog, model, views, REQUESTS))
-        rows = session.rows(f"SELECT * FROM {WATCHED} ORDER BY event_time").to_pandas()
+        with_values = with_features(catalog, model, views, REQUESTS)
+        order = f"ORDER BY event_time, {names(declared.table.key)}"
+        session.keep(WATCHED, f"SELECT * FROM ({with_values}) {order}")
+        rows = session.rows(f"SELECT * FROM {WATCHED}").to_pandas()
         scored = answered(rows, score(version.model, version.inputs, rows), timezone)
         session.keep(f"{ALL}{RELATIONS['feature']}", asked(catalog, model, WATCHED, timezone))
         known = f"(SELECT * FROM {WATCHED} WHERE {USE} = 'evaluate')"
         session.keep(f"{ALL}{RELATIONS['label']}", came_true(known, timezone))
         session.register(f"{ALL}{RELATIONS['score']}", scored)
-        profiles = []
-        for window in windows:
-            for relation in RELATIONS.values():
-                session.keep(relation, between(f"{ALL}{relation}", window))
-            profiles.append(profile(session, trained_on.cells))
-    return profiles
+        yield session
+
+
+def _look_at(session: Session, windows: Sequence[tuple[str, str]]) -> None:
+    """Make the relations those of the windows' days."""
+    for relation in RELATIONS.values():
+        session.keep(relation, of_days(f"{ALL}{relation}", windows))
