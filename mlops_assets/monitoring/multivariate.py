@@ -49,7 +49,7 @@ class CorrelationLimits:
     false_discovery_rate: float = 0.01
     confidence: float = 0.95
     warn_at: float = 0.1
-    error_at: float = 0.2
+    error_at: float = 0.4
     rows_at_least: int = 500
     effective_rows_at_least: float = 30.0
 

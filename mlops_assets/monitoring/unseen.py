@@ -11,15 +11,19 @@ MEASURE = "share of rows"
 
 
 def unseen_share(reference: ColumnProfile, batch: ColumnProfile) -> float:
-    """The share of the batch's usable rows below the least or above the greatest number, or of new categories.
+    """The share of the batch's usable rows beyond the outermost cells or of categories that have none.
 
-    A reference with more categories than are listed has others, among which new ones cannot be told: then 0.
+    Of these the share that the reference has there too is seen: it may be of other rows than the cells.
     """
     if not batch.usable or not reference.usable:
         return 0.0
-    if isinstance(reference.cells, Edges):
-        return (batch.counts[0] + batch.counts[-1]) / batch.usable if reference.cells.edges else 0.0
-    return 0.0 if reference.counts[-1] else batch.counts[-1] / batch.usable
+    return max(0.0, _outside(batch) - _outside(reference))
+
+
+def _outside(column: ColumnProfile) -> float:
+    if not isinstance(column.cells, Edges):
+        return column.counts[-1] / column.usable
+    return (column.counts[0] + column.counts[-1]) / column.usable if column.cells.edges else 0.0
 
 
 def unseen(reference: ColumnProfile, batch: ColumnProfile, warn_at: float) -> Finding | None:
