@@ -1,0 +1,155 @@
+"""One batch of 25 columns judged against a kept profile: ours, SciPy on rows in memory, and one bare scan.
+
+The scan reads all columns of the batch, as parquet, and sums them. Ours counts the batch in the profile's
+cells, block by block, in one query, and judges. SciPy gets both sides loaded. Every contestant is a process
+of its own, so that peaks of memory are its own; importing and loading are not timed. Trust the ratios.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.machine import described
+from bench.quality import one_round
+
+NUMBERS = [f"x{n:02d}" for n in range(20)]
+CATEGORIES = [f"c{n}" for n in range(5)]
+MAKE = """
+    SELECT CAST(i * 32 // {rows} AS INTEGER) AS block, {numbers}, {categories}
+    FROM range({rows}) r(i)"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench drift_speed",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--rows", type=int, default=1_000_000, help="default: %(default)s")
+    parser.add_argument("--full", action="store_true", help="ten million rows, without SciPy")
+    parser.add_argument("--rounds", type=int, default=3, help="of each (default: %(default)s)")
+    parser.add_argument("--only", nargs=2, metavar=("CONTESTANT", "FOLDER"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.only:
+        name, folder = arguments.only
+        print(json.dumps(one_round(CONTESTANTS[name], Path(folder))))
+        return
+    rows = 10_000_000 if arguments.full else arguments.rows
+    names = [name for name in CONTESTANTS if name != "SciPy" or not arguments.full]
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    with tempfile.TemporaryDirectory() as folder:
+        make(Path(folder), rows)
+        for _ in range(arguments.rounds):
+            for name in names:
+                measured[name].append(in_its_own_process(name, folder))
+    show(rows, measured)
+
+
+def in_its_own_process(name: str, folder: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.drift_speed", "--only", name, folder]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def make(folder: Path, rows: int) -> None:
+    import duckdb
+
+    numbers = ", ".join(f"sqrt(-2 * ln(random() + 1e-12)) * cos(6.28318 * random()) AS {n}" for n in NUMBERS)
+    categories = ", ".join(f"chr(97 + CAST(floor(random() * 8) AS INT)) AS {c}" for c in CATEGORIES)
+    for name, count in (("reference", min(rows, 1_000_000)), ("batch", rows)):
+        sql = MAKE.format(rows=count, numbers=numbers, categories=categories)
+        duckdb.sql(f"COPY ({sql}) TO '{folder / name}.parquet' (FORMAT parquet)")
+
+
+def connected(folder: Path):
+    import duckdb
+
+    connection = duckdb.connect(config={"threads": 2})
+    for name in ("reference", "batch"):
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM '{folder / name}.parquet'")
+    return connection
+
+
+def scan(folder: Path) -> Callable[[], None]:
+    connection = connected(folder)
+    sums = ", ".join([f"sum({n})" for n in NUMBERS] + [f"sum(ascii({c}))" for c in CATEGORIES])
+    return lambda: connection.sql(f"SELECT {sums} FROM batch").fetchall()
+
+
+def ours(folder: Path) -> Callable[[], None]:
+    from mlops_assets.monitoring.calibrated import calibrated
+    from mlops_assets.monitoring.cells import Watched
+    from mlops_assets.monitoring.counting import (
+        by_column,
+        cells_from,
+        cells_query,
+        counts_query,
+        profile_from,
+    )
+
+    connection = connected(folder)
+    watched = [Watched(n, "number") for n in NUMBERS] + [Watched(c, "category") for c in CATEGORIES]
+    cells = cells_from(connection.sql(cells_query("reference", watched)).to_arrow_table(), watched)
+
+    def profile(relation: str):
+        sql = counts_query(relation, cells, block=by_column("block"))
+        return profile_from(connection.sql(sql).to_arrow_table(), cells)
+
+    reference = profile("reference")
+
+    def work() -> None:
+        assert calibrated(reference, profile("batch")).verdict == "stable"
+
+    return work
+
+
+def scipy_in_memory(folder: Path) -> Callable[[], None]:
+    from scipy.stats import chi2_contingency, ks_2samp
+
+    connection = connected(folder)
+    reference, batch = (connection.sql(f"SELECT * FROM {name}").df() for name in ("reference", "batch"))
+
+    def work() -> None:
+        for number in NUMBERS:
+            ks_2samp(reference[number], batch[number])
+        for category in CATEGORIES:
+            counts = [side[category].value_counts().sort_index() for side in (reference, batch)]
+            chi2_contingency([count.to_numpy() for count in counts])
+
+    return work
+
+
+CONTESTANTS = {"one scan": scan, "ours": ours, "SciPy": scipy_in_memory}
+
+
+def show(rows: int, measured: dict[str, list[dict[str, float]]]) -> None:
+    table = Table(title=f"25 columns, {rows:,} rows", title_justify="left", caption=described())
+    for column in ("", "seconds", "ratio", "CPU seconds", "ratio", "peak GB"):
+        table.add_column(column, justify="left" if not column else "right")
+    medians = {
+        name: {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+        for name, rounds in measured.items()
+    }
+    reference = medians["one scan"]
+    for name, one in medians.items():
+        table.add_row(
+            name,
+            f"{one['wall']:.2f}",
+            f"{one['wall'] / reference['wall']:.1f}",
+            f"{one['cpu']:.2f}",
+            f"{one['cpu'] / reference['cpu']:.1f}",
+            f"{one['peak']:.2f}",
+        )
+    Console(width=120).print(table)
+
+
+if __name__ == "__main__":
+    main()
