@@ -4,6 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from mlops_assets.data.sql import WHOLE
 from mlops_assets.governance.verdicts import Verdict
@@ -48,13 +51,38 @@ def write_and_tell(
         spec = context.assets_def.get_spec_for_check_key(check)
         yield dg.Output(None, output_name=spec.get_python_identifier())
     for key, made in selected.items():
+        targets = _targets(context, key, list(made.verdicts))
         for partition, verdicts in made.verdicts.items():
             for verdict in verdicts:
-                yield _evaluation(key, partition, verdict, (told or {}).get(verdict.check, {}))
+                metadata = (told or {}).get(verdict.check, {})
+                yield _evaluation(key, partition, verdict, metadata, targets.get(partition))
+
+
+def _targets(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, partitions: Sequence[str]
+) -> dict[str, AssetCheckEvaluationTargetMaterializationData]:
+    """The materialization of each partition that was just stored: without it Dagster calls a check missing."""
+    if not partitions:
+        return {}
+    of_partitions = [partition for partition in partitions if partition != WHOLE] or None
+    wanted = dg.AssetRecordsFilter(key, asset_partitions=of_partitions)
+    # The newest come first, and this run's are the newest.
+    found = context.instance.fetch_materializations(wanted, limit=len(partitions)).records
+    return {
+        one.partition_key or WHOLE: AssetCheckEvaluationTargetMaterializationData(
+            storage_id=one.storage_id, run_id=one.run_id, timestamp=one.timestamp
+        )
+        for one in found
+        if one.run_id == context.run.run_id
+    }
 
 
 def _evaluation(
-    key: dg.AssetKey, partition: str, verdict: Verdict, metadata: Mapping[str, dg.MetadataValue[Any]]
+    key: dg.AssetKey,
+    partition: str,
+    verdict: Verdict,
+    metadata: Mapping[str, dg.MetadataValue[Any]],
+    target: AssetCheckEvaluationTargetMaterializationData | None,
 ) -> dg.AssetCheckEvaluation:
     severity = (
         dg.AssetCheckSeverity.ERROR if verdict.blocking or verdict.error else dg.AssetCheckSeverity.WARN
@@ -68,4 +96,5 @@ def _evaluation(
         blocking=verdict.blocking,
         partition=None if partition == WHOLE else partition,
         metadata=metadata,
+        target_materialization_data=target,
     )

@@ -25,6 +25,8 @@ from mlops_assets.stores.stores import Stores
 
 # Earlier windows that are looked at.
 HISTORY = 26
+# What a check says in words; the report says all.
+SENTENCES = 6
 
 
 DRIFT, SHIFT = "drift", "shift"
@@ -73,7 +75,7 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
     facts = {
         "verdict": found.report.verdict,
         "severity": found.report.severity or "none",
-        "why": "; ".join(found.report.told()),
+        "why": "; ".join(_first(found.report.told())),
         "compared_with": _compared_with(model, found.champion),
         "window": " to ".join(windows(model, as_of)[0]),
         "rows": f"{found.report.rows:,}",
@@ -90,11 +92,16 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
 
 def verdicts(report: DriftReport) -> tuple[Verdict, ...]:
     """Both checks: one fails on an error only, the other on a warning too."""
-    told = "; ".join(report.told())
+    told = "; ".join(_first(report.told()))
     return (
         Verdict(DRIFT, report.severity != "error", told, error=True),
         Verdict(SHIFT, report.verdict != "drift", told),
     )
+
+
+def _first(sentences: list[str]) -> list[str]:
+    more = len(sentences) - SENTENCES
+    return sentences if more <= 0 else [*sentences[:SENTENCES], f"and {more} more in the report"]
 
 
 def _compared_with(model: Model, champion: Release | None) -> str:

@@ -316,6 +316,14 @@ def test_each_day_of_the_range_has_its_own_dagster_check(box):
         assert by_day[DAY_OF[case.what]] == ("FAILED" if "types" in case.failed else "SUCCEEDED")
 
 
+def test_dagster_knows_which_days_failed_the_check(box):
+    key = dg.AssetCheckKey(keys.validated("events"), "types")
+    infos = box.instance.event_log_storage.get_asset_check_partition_info([key])
+    status = {one.partition_key: one.latest_execution_status.value for one in infos if one.is_current}
+    for case in CASES:
+        assert status[DAY_OF[case.what]] == ("FAILED" if "types" in case.failed else "SUCCEEDED")
+
+
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_cannot_be_read_or_lacks_a_column_is_refused_with_its_reason(box, what):
     content, said = REFUSED[what]
