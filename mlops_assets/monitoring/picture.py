@@ -36,9 +36,16 @@ def _of_numbers(
     known = [_distribution_function(side) for side in (reference, batch)]
     low, high = _shown(edges, known)
     grid = np.linspace(low, high, BINS + 1)
-    shares = [np.diff(np.interp(grid, edges, below)) for below in known]
-    ticks = [f"{value:.4g}" for value in (low, (low + high) / 2, high)]
-    return ticks, shares[0], shares[1]
+    first, second = (_shares(np.interp(grid, edges, below)) for below in known)
+    return [f"≤ {low:.4g}", f"{(low + high) / 2:.4g}", f"≥ {high:.4g}"], first, second
+
+
+def _shares(below: FloatArray) -> FloatArray:
+    """Per bin; what lies beyond the grid is in the outermost ones."""
+    shares = np.diff(below)
+    shares[0] += below[0]
+    shares[-1] += 1 - below[-1]
+    return shares
 
 
 def _distribution_function(column: ColumnProfile) -> FloatArray:
@@ -107,4 +114,4 @@ def _places(ticks: int, bars: int) -> list[tuple[float, str]]:
 
 
 def _short(tick: str) -> str:
-    return tick if len(tick) <= 7 else tick[:6] + "…"
+    return tick if len(tick) <= 10 else tick[:9] + "…"

@@ -81,7 +81,8 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
         "rows": f"{found.report.rows:,}",
     }
     title = f"{model.name}: drift as of {as_of}"
-    text = page(title, found.report, found.sides.reference, found.sides.batch, facts)
+    about = {name: facts[name] for name in ("compared_with", "window")}
+    text = page(title, found.report, found.sides.reference, found.sides.batch, about)
     return Shown(
         pictures=pictures(found.report, found.sides.reference, found.sides.batch),
         table=table(found.report),

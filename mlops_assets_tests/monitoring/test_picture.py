@@ -1,0 +1,85 @@
+"""Pictures and pages of findings: what is drawn is what was counted, and nothing breaks them."""
+
+import re
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from mlops_assets.monitoring.calibrated import calibrated
+from mlops_assets.monitoring.cells import Watched
+from mlops_assets.monitoring.page import page, pictures, table
+from mlops_assets.monitoring.picture import BATCH, HEIGHT, REFERENCE, overlaid
+from mlops_assets_tests.monitoring.counted import cells_of, number_profiles, profile
+
+WORD = Watched('<word> & "more"', "category")
+
+
+def words(reference, batch):
+    sides = [np.array(side, dtype=object) for side in (reference, batch)]
+    cells = cells_of({WORD: sides[0]})
+    return [profile({WORD: side}, cells) for side in sides]
+
+
+def bars(svg: str, colour: str) -> list[float]:
+    root = ElementTree.fromstring(svg)
+    return [
+        float(one.get("height"))
+        for one in root.iter("{http://www.w3.org/2000/svg}rect")
+        if one.get("fill") == colour
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "batch"),
+    [
+        (np.arange(1000.0), np.arange(1000.0) + 500),
+        (np.ones(100), np.ones(100)),
+        (np.ones(100), np.full(100, 7.0)),
+        (np.arange(100.0), np.full(100, np.nan)),
+        (np.full(100, np.nan), np.arange(100.0)),
+        (np.array([1.0]), np.array([])),
+        (np.array([1e300, -1e300, 0.0]), np.array([np.inf, 1.0])),
+    ],
+)
+def test_any_numbers_have_a_picture(reference, batch):
+    before, after = number_profiles(reference, batch)
+    svg = overlaid(before.columns["x"], after.columns["x"])
+    heights = bars(svg, BATCH) + bars(svg, REFERENCE)
+    assert all(0 <= height <= HEIGHT for height in heights)
+    assert len(svg) < 8_000
+
+
+def test_what_lies_beyond_the_picture_is_in_its_outermost_bar():
+    before, after = number_profiles(np.arange(1000.0), np.full(1000, 5000.0))
+    drawn = bars(overlaid(before.columns["x"], after.columns["x"]), BATCH)
+    assert drawn[-1] == max(drawn) > 90
+    assert drawn[:-1] == [0.0] * (len(drawn) - 1)
+
+
+def test_categories_are_drawn_by_name_and_names_cannot_break_out():
+    before, after = words(["<b>", "a", "a"], ["é", "a", None])
+    svg = overlaid(before.columns[WORD.name], after.columns[WORD.name])
+    assert "&lt;b&gt;" in svg
+    assert "others" in svg
+    ElementTree.fromstring(svg)
+
+
+def test_a_page_tells_every_finding_and_escapes_what_it_tells():
+    before, after = words(["a", "b"] * 500, ["b"] * 1000)
+    report = calibrated(before, after)
+    text = page("<title>", report, before, after, {"window": "<today>"})
+    assert "<today>" not in text
+    assert "&lt;today&gt;" in text
+    assert "<word>" not in text
+    assert text.count("<tr>") == len(report.findings) + 2
+    assert not re.search(r"(src|href)=", text)
+
+
+def test_the_table_shows_the_worst_first():
+    before, after = number_profiles(np.arange(5000.0), np.arange(5000.0) + 2500)
+    report = calibrated(before, after)
+    header, _, worst, *_ = table(report).splitlines()
+    assert header.startswith("| column | test | verdict | effect | p | JS distance (base 2) | PSI |")
+    assert worst.startswith("| x | distribution | error |")
+    assert pictures(report, before, after).startswith("![x](data:image/svg+xml;base64,")
