@@ -10,7 +10,14 @@ from rich.console import Console
 
 from mlops_assets.cli.deployment import PACKAGE, Deployment
 from mlops_assets.cli.execution import bury_dead_runs, execute
-from mlops_assets.cli.tables import print_champion, print_data, print_drift, print_history, print_suite
+from mlops_assets.cli.tables import (
+    print_champion,
+    print_data,
+    print_drift,
+    print_failed,
+    print_history,
+    print_suite,
+)
 from mlops_assets.data.sql import WHOLE
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.demo import read_demo
@@ -20,6 +27,7 @@ from mlops_assets.errors import BadRequest, ImpossibleDate
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import Written, data_runs, is_made, model_run
 from mlops_assets.graph.settling import settle
+from mlops_assets.steps.ingestion import restated
 from mlops_assets.steps.validation import validate_with_suite
 
 if TYPE_CHECKING:
@@ -60,6 +68,8 @@ def show_status(opened: Deployment, name: str, *, console: Console) -> None:
     data = [row for table in tables if (row := _data_row(opened, table))]
     if data:
         print_data(console, data)
+    made = [keys.table_name(stage(table)) for table in tables for stage in (keys.raw, keys.validated)]
+    print_failed(console, opened.stores.records.failed(made))
     history = opened.stores.releases.history(name)
     if history:
         print_history(console, name, history)
@@ -92,7 +102,7 @@ def show_skew(
         found = skew_of_version(opened.stores, opened.project.catalog, model, version[1], batch)
     if html is not None:
         title = f"{batch} beside {baseline}"
-        html.write_text(page(title, found.report, found.reference, found.batch, {}), encoding="utf-8")
+        _write(html, page(title, found.report, found.reference, found.batch, {}))
     if as_json:
         console.print_json(json.dumps(found.report.to_dict()))
     else:
@@ -124,8 +134,14 @@ def _judge_as_of(opened: Deployment, model: Model, as_of: str, *, again: bool, c
 
 
 def _written(opened: Deployment) -> Written:
-    records = opened.stores.records
-    return Written(records.code_versions, opened.project.code_version, records.outdated)
+    records, tables = opened.stores.records, opened.project.catalog.tables
+    raw = {keys.table_name(keys.raw(name)): declared.table for name, declared in tables.items()}
+
+    def outdated(table: str) -> set[str]:
+        landed = restated(opened.stores, raw[table]) if table in raw else set()
+        return records.outdated(table) | landed
+
+    return Written(records.code_versions, opened.project.code_version, outdated)
 
 
 def show_suite(
@@ -145,9 +161,16 @@ def show_suite(
         refers_to={other: keys.table_name(keys.validated(other)) for other in declared.table.refers_to()},
     )
     if export is not None:
-        export.write_text(json.dumps(compiled, indent=2, default=str) + "\n", encoding="utf-8")
+        _write(export, json.dumps(compiled, indent=2, default=str) + "\n")
     print_suite(console, compiled["name"], results)
     return all(result.passed or result.severity == "info" for result in results)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadRequest(f"{path} cannot be written: {error}") from error
 
 
 def _require_possible(catalog: Catalog, model: Model, dates: Sequence[date]) -> None:

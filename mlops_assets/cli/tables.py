@@ -9,6 +9,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.governance.evidence import Evidence
+from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.suites import SuiteResult
 
@@ -24,6 +26,7 @@ DRIFT_STYLE = {
     "not enough data": "magenta",
 }
 FINDINGS_SHOWN = 12
+FAILURES_SHOWN = 8
 VERDICTS_SHOWN = 12
 METRICS = {"roc_auc": "ROC AUC", "log_loss": "log loss", "brier": "Brier", "calibration_error": "calibr."}
 
@@ -79,6 +82,20 @@ def print_data(console: Console, rows: Sequence[tuple[str, int, str, str, int, i
     for name, partitions, first, last, count, aside in rows:
         table.add_row(name, str(partitions), first, last, f"{count:,}", f"{aside:,}")
     console.print(table)
+
+
+def print_failed(console: Console, failed: Sequence[tuple[Content, Verdict]]) -> None:
+    """The checks that failed for the data below: what blocks, then the newest days."""
+    worst = sorted(failed, key=lambda one: one[0].partition, reverse=True)
+    worst.sort(key=lambda one: not one[1].blocking)
+    for content, verdict in worst[:FAILURES_SHOWN]:
+        style = "bold red" if verdict.blocking or verdict.error else "yellow"
+        console.print(
+            f"[{style}]{content.table} {content.partition}: {verdict.check}[/]: {escape(verdict.reason)}",
+            highlight=False,
+        )
+    if len(worst) > FAILURES_SHOWN:
+        console.print(f"[dim]… and {len(worst) - FAILURES_SHOWN} more failed checks, all in the UI[/]")
 
 
 def print_drift(console: Console, report: "DriftReport", *, baseline: str, batch: str) -> None:

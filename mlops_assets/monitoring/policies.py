@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeAlias, cast
 
 from mlops_assets.declaration.drift import CALIBRATED, Drift
+from mlops_assets.errors import BadRequest
 from mlops_assets.monitoring.article import article
 from mlops_assets.monitoring.calibrated import Limits, calibrated
 from mlops_assets.monitoring.findings import DriftReport
@@ -30,7 +31,7 @@ def declared_policy(drift: Drift) -> Policy:
 def policy(named: str) -> Policy:
     """The policy of that name, or the function at a dotted path such as ``package.module.function``.
 
-    Raises ValueError when there is no such policy or function.
+    Raises BadRequest when there is no such policy or function.
 
     >>> policy("article") is article
     True
@@ -40,11 +41,11 @@ def policy(named: str) -> Policy:
     module, _, function = named.rpartition(".")
     known = ", ".join(POLICIES)
     if not module:
-        raise ValueError(f"there is no drift policy {named!r}; there are {known}, or a dotted path")
+        raise BadRequest(f"there is no drift policy {named!r}; there are {known}, or a dotted path")
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
-        raise ValueError(f"no function at {named!r}: {error}") from error
+        raise BadRequest(f"no function at {named!r}: {error}") from error
     if not callable(found):
-        raise ValueError(f"{named!r} is not a function")
+        raise BadRequest(f"{named!r} is not a function")
     return cast(Policy, found)

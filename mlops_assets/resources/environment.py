@@ -15,16 +15,19 @@ MEMORY_LIMIT = "MLOPS_MEMORY_LIMIT"
 THREADS = "MLOPS_THREADS"
 MLFLOW = "MLFLOW_TRACKING_URI"
 
-PERCENT_CODE = re.compile("%[0-9A-Fa-f]{2}")
+NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[?#\[\]]")
+MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B)", re.IGNORECASE)
 DEFAULT_HOME = ".mlops"
 
 
 def home() -> Path:
     """The home of everything embedded: ``MLOPS_HOME``, or ``.mlops`` where the command was started."""
     path = Path(os.environ.get(HOME) or DEFAULT_HOME).expanduser().resolve()
-    if PERCENT_CODE.search(str(path)):
-        # delta-rs decodes it, and would write beside the home.
-        raise BadEnvironment(f"{HOME} is {str(path)!r}, expected a path without a percent code such as %20")
+    if NO_PLACE.search(str(path)):
+        # Parts of addresses to delta-rs or SQLAlchemy, which would write beside the home.
+        raise BadEnvironment(
+            f"{HOME} is {str(path)!r}, expected a path without ? # [ ] or a code such as %20"
+        )
     return path
 
 
@@ -36,7 +39,7 @@ def places() -> Places:
         home=embedded.home,
         database=os.environ.get(DATABASE) or embedded.database,
         landing=Path(landing).expanduser().resolve() if landing else embedded.landing,
-        memory_limit=os.environ.get(MEMORY_LIMIT) or embedded.memory_limit,
+        memory_limit=_memory(MEMORY_LIMIT) or embedded.memory_limit,
         threads=_count(THREADS) or embedded.threads,
     )
 
@@ -44,6 +47,13 @@ def places() -> Places:
 def mlflow_uri() -> str:
     """The MLflow server or database; SQLite in the home unless ``MLFLOW_TRACKING_URI`` is set."""
     return os.environ.get(MLFLOW) or f"sqlite:///{home() / 'mlflow.db'}"
+
+
+def _memory(variable: str) -> str | None:
+    said = os.environ.get(variable)
+    if said and not MEMORY.fullmatch(said):
+        raise BadEnvironment(f"{variable} is {said!r}, expected a size such as 4GB or 500MB")
+    return said or None
 
 
 def _count(variable: str) -> int | None:

@@ -36,6 +36,26 @@ def ingest(stores: Stores, source: Source, table: Table, partitions: Sequence[st
     return _produced(rows, partitions, verdicts(table, rows.column_names), file)
 
 
+def restated(stores: Stores, table: Table) -> set[str]:
+    """The recorded raw partitions whose file holds something else by now, or has landed since.
+
+    A file that is gone changes nothing: what it held was read.
+    """
+    recorded = stores.records.files_read(f"raw/{table.name}")
+    now = _digests_now(stores, table, list(recorded))
+    return {partition for partition, digest in now.items() if digest not in (None, recorded[partition])}
+
+
+def _digests_now(stores: Stores, table: Table, partitions: Sequence[str]) -> dict[str, str | None]:
+    if isinstance(table.reads, LandedFile) and table.reads.is_daily:
+        return {day: _digest(stores.files.landed_file(table.reads, day)) for day in partitions}
+    return dict.fromkeys(partitions, _digest(_only_file(stores, table)) if partitions else None)
+
+
+def _digest(file: SourceFile | None) -> str | None:
+    return None if file is None else file.sha256[:32]
+
+
 def _only_file(stores: Stores, table: Table) -> SourceFile | None:
     if isinstance(table.reads, PackageFile):
         return stores.files.package_file(table.reads)
@@ -67,7 +87,7 @@ def _select(stores: Stores, table: Table, file: SourceFile, sql: str) -> pa.Tabl
 def _produced(
     rows: pa.Table, partitions: Sequence[str], said: tuple[Verdict, ...], file: SourceFile
 ) -> Produced:
-    read = (Content(file.named, WHOLE, version=0, rows=0, fingerprint=file.sha256[:32]),)
+    read = (Content(file.named, WHOLE, version=0, rows=0, fingerprint=_digest(file) or ""),)
     return Produced(
         rows,
         partitions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 
@@ -27,7 +28,6 @@ SPELLINGS = (
 )
 _VERSION = re.compile(r"^(?P<model>[a-z][a-z0-9_]*)(:(?P<version>\d+))?$")
 _ROWS = re.compile(r"^(?P<table>[\w/]+)(@(?P<first>[^.@]+?)(\.\.(?P<last>[^.@]+))?)?$")
-_DAY = re.compile(r"^\d{4}-\d{2}-\d{2}$")
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,12 @@ def skew_of_version(stores: Stores, catalog: Catalog, model: Model, number: int 
 
     Judged as the model declares, without history: the answer depends on these two only.
     """
-    if not _DAY.match(as_of):
+    try:
+        date.fromisoformat(as_of)
+    except ValueError as error:
         raise BadRequest(
-            f"the batch of a model is an as-of date, found {as_of!r}, expected for example 2013-04-01"
-        )
+            f"the batch of a model is an as-of date, found {as_of!r}, expected one such as 2013-04-01"
+        ) from error
     version = _version(stores, model, number)
     events = stores.lake.pin(f"validated/{model.label.table}")
     views = {view: stores.lake.pin(f"features/{view}") for view in catalog.features.views_of(model.features)}
@@ -97,6 +99,10 @@ def _rows(stores: Stores, said: str) -> Pinned:
     if found is None:
         raise BadRequest(f"found {said!r}, expected {SPELLINGS}")
     first, last = found["first"], found["last"] or found["first"]
+    if "/" not in found["table"]:
+        raise BadRequest(
+            f"found the table {found['table']!r}, expected its stage too: validated/{found['table']}"
+        )
     pinned = stores.lake.pin(found["table"])
     if first is None:
         return pinned

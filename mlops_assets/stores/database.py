@@ -26,6 +26,14 @@ materialization = sa.Table(
     sa.UniqueConstraint("table_name", "partition", "version"),
 )
 
+# Which table of the lake the materializations of a name are of: one that is made anew begins anew.
+lake_table = sa.Table(
+    "lake_table",
+    SCHEMA,
+    sa.Column("table_name", sa.Text, primary_key=True),
+    sa.Column("delta_id", sa.Text, nullable=False),
+)
+
 # Which exact contents a materialization read: one row for each partition of each input.
 reading = sa.Table(
     "reading",
@@ -105,7 +113,7 @@ def open_database(url: str) -> sa.Engine:
     """
     try:
         return _opened(sa.create_engine(url))
-    except (sa.exc.ArgumentError, sa.exc.OperationalError, ModuleNotFoundError) as error:
+    except (sa.exc.ArgumentError, sa.exc.DBAPIError, ModuleNotFoundError) as error:
         raise BadEnvironment(
             f"the database {_without_password(url)} cannot be opened: {str(error).splitlines()[0]}. "
             "Expected an SQLAlchemy URL of a database that answers: sqlite:///… or postgresql+psycopg2://…"

@@ -153,6 +153,7 @@ class Lake:
 
     def _catch_up(self, table: str, opened: DeltaTable) -> None:
         """Adopt commits whose writer died between the commit and the record of it."""
+        self._records.begin(table, opened.metadata().id)
         # Oldest first, so that everything up to the newest adopted version is always adopted.
         for version, commit in self._commits(table, opened, after=self._records.newest_version(table)):
             self._records.adopt(version, commit)

@@ -9,8 +9,17 @@ import sqlalchemy as sa
 
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord
-from mlops_assets.stores.database import materialization, reading, verdict
+from mlops_assets.stores.database import lake_table, materialization, reading, verdict
 from mlops_assets.stores.pinned import Content
+
+# In the order of Verdict's fields.
+_VERDICT = (
+    verdict.c.check_name,
+    verdict.c.passed,
+    verdict.c.reason,
+    verdict.c.blocking,
+    verdict.c.error,
+)
 
 
 class Records:
@@ -18,6 +27,7 @@ class Records:
 
     def __init__(self, database: sa.Engine) -> None:
         self._database = database
+        self._known: dict[str, str] = {}
 
     def newest_version(self, table: str) -> int:
         """The newest table version that has been adopted; -1 for none."""
@@ -25,6 +35,29 @@ class Records:
         with self._database.connect() as connection:
             found = connection.execute(query).scalar()
         return -1 if found is None else int(found)
+
+    def begin(self, table: str, delta_id: str) -> None:
+        """Forget what was recorded of another table that had this name, moved away since.
+
+        What other tables say that they read of it stays: they did.
+        """
+        if self._known.get(table) == delta_id:
+            return
+        try:
+            self._begin(table, delta_id)
+        except sa.exc.IntegrityError:
+            # Another process began it between our look and our insert; now it shows.
+            self._begin(table, delta_id)
+        self._known[table] = delta_id
+
+    def _begin(self, table: str, delta_id: str) -> None:
+        with self._database.begin() as connection:
+            known = connection.execute(
+                sa.select(lake_table.c.delta_id).where(lake_table.c.table_name == table)
+            ).scalar()
+            if known != delta_id:
+                _forget(connection, table)
+                connection.execute(sa.insert(lake_table).values(table_name=table, delta_id=delta_id))
 
     def adopt(self, version: int, commit: Commit) -> None:
         """Take over what a commit says. Adopting a commit twice changes nothing."""
@@ -75,6 +108,23 @@ class Records:
         with self._database.connect() as connection:
             return {row.partition: row.code_version for row in connection.execute(query)}
 
+    def failed(self, tables: Sequence[str]) -> list[tuple[Content, Verdict]]:
+        """The checks that failed for the newest contents of these tables, by table and partition."""
+        found = []
+        for table in tables:
+            newest = {(content.partition, content.version): content for content in self.contents(table)}
+            query = (
+                sa.select(materialization.c.partition, materialization.c.version, *_VERDICT)
+                .join_from(verdict, materialization)
+                .where(materialization.c.table_name == table, sa.not_(verdict.c.passed))
+                .order_by(materialization.c.partition, verdict.c.id)
+            )
+            with self._database.connect() as connection:
+                for partition, version, *said in connection.execute(query):
+                    if (partition, version) in newest:
+                        found.append((newest[partition, version], Verdict(*said)))
+        return found
+
     def outdated(self, table: str) -> set[str]:
         """The partitions whose newest content was made from something that holds other rows by now."""
         m = materialization
@@ -113,6 +163,12 @@ class Records:
         with self._database.connect() as connection:
             return set(connection.execute(query).scalars())
 
+    def files_read(self, table: str) -> dict[str, str | None]:
+        """The digest of the file that each partition's newest content came from; None where none had landed."""
+        found = self.contents(table)
+        reads = {content.partition: self.reads(content) for content in found}
+        return {partition: files[0].fingerprint if files else None for partition, files in reads.items()}
+
     def reads(self, content: Content) -> list[Content]:
         """The exact contents a materialization read, in the order they were recorded.
 
@@ -150,18 +206,10 @@ class Records:
     def verdicts(self, content: Content) -> list[Verdict]:
         """What the checks said of exactly this content, in the order they were recorded."""
         query = (
-            sa.select(
-                verdict.c.check_name.label("check"),
-                verdict.c.passed,
-                verdict.c.reason,
-                verdict.c.blocking,
-                verdict.c.error,
-            )
-            .where(verdict.c.materialization_id == _id_of(content))
-            .order_by(verdict.c.id)
+            sa.select(*_VERDICT).where(verdict.c.materialization_id == _id_of(content)).order_by(verdict.c.id)
         )
         with self._database.connect() as connection:
-            return [Verdict(**row._mapping) for row in connection.execute(query)]
+            return [Verdict(*row) for row in connection.execute(query)]
 
     def refused(self, contents: Sequence[Content]) -> list[tuple[Content, Verdict]]:
         """The blocking verdicts that failed for exactly these contents."""
@@ -198,6 +246,16 @@ def _id_of(content: Content) -> sa.ScalarSelect[Any]:
         )
         .scalar_subquery()
     )
+
+
+def _forget(connection: sa.Connection, table: str) -> None:
+    ids = sa.select(materialization.c.id).where(materialization.c.table_name == table)
+    for of_materialization in (reading, verdict):
+        connection.execute(
+            sa.delete(of_materialization).where(of_materialization.c.materialization_id.in_(ids))
+        )
+    connection.execute(sa.delete(materialization).where(materialization.c.table_name == table))
+    connection.execute(sa.delete(lake_table).where(lake_table.c.table_name == table))
 
 
 def _ids(connection: sa.Connection, table: str, version: int) -> dict[str, int]:

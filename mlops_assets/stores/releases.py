@@ -85,17 +85,20 @@ class Releases:
             return _judged(connection, candidate)
 
     def stands(self, model: str, as_of: str) -> bool:
-        """Whether there is a verdict as of a date, and the newest was reached with the champion of this moment."""
+        """Whether there is a verdict as of a date, and judging the same model again would be with the same rival."""
         query = (
-            sa.select(decisions.c.champion_version, decisions.c.version)
+            sa.select(decisions.c.model_digest, decisions.c.measured)
             .where(decisions.c.model == model, decisions.c.as_of == as_of)
             .order_by(decisions.c.id.desc())
             .limit(1)
         )
         with self._database.connect() as connection:
             decided = connection.execute(query).first()
-        champion = self.champion(model)
-        return decided is not None and (champion.version if champion else None) in decided
+        if decided is None:
+            return False
+        rival = self.predecessor(model, as_of=as_of, model_digest=decided.model_digest)
+        compared = Evidence.from_dict(decided.measured).champion
+        return (rival.version if rival else None) == (compared.champion_version if compared else None)
 
     def _newest(self, query: sa.Select[Any]) -> Release | None:
         with self._database.connect() as connection:

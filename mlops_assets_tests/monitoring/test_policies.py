@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlops_assets.errors import BadRequest
 from mlops_assets.monitoring.findings import Finding, report
 from mlops_assets.monitoring.policies import POLICIES, policy
 from mlops_assets_tests.monitoring.counted import number_profiles
@@ -39,5 +40,5 @@ def test_a_function_of_ones_own_is_found_by_its_path():
     ],
 )
 def test_what_is_not_there_is_said(name, sentence):
-    with pytest.raises(ValueError, match=sentence):
+    with pytest.raises(BadRequest, match=sentence):
         policy(name)

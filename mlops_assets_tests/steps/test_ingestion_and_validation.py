@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mlops_assets.declaration.source import Source
 from mlops_assets.errors import GateRefusal, NotMaterialized, SourceUnreadable
-from mlops_assets.steps.ingestion import ingest
+from mlops_assets.steps.ingestion import ingest, restated
 from mlops_assets.steps.validation import judge
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.stores import Places, Stores
@@ -248,3 +248,30 @@ def test_rows_in_are_rows_validated_and_rows_set_aside_whatever_the_rows(stores,
     assert all(row["reasons"] for row in bad.to_pylist())
     keys = [(row["partition"], row["id"]) for row in good.to_pylist()]
     assert len(set(keys)) == len(keys)
+
+
+def test_a_day_that_lands_later_or_is_restated_is_to_be_read_again(stores):
+    def landed(day, text):
+        land(stores, text, f"daily/{day}.csv")
+
+    def read():
+        stores.lake.write("raw/daily", ingest(stores, SOURCE, DAILY, DAYS), PROVENANCE)
+        return restated(stores, DAILY)
+
+    assert restated(stores, DAILY) == set()
+    landed(DAYS[0], "id,moment\n1,2024-03-30T12:00Z\n")
+    assert read() == set()
+    landed(DAYS[1], "id,moment\n2,2024-03-31T12:00Z\n")
+    landed(DAYS[0], "id,moment\n9,2024-03-30T12:00Z\n")
+    assert restated(stores, DAILY) == {DAYS[0], DAYS[1]}
+    assert read() == set()
+    (stores.files.landing / "daily" / f"{DAYS[0]}.csv").unlink()
+    assert restated(stores, DAILY) == set()
+
+
+def test_one_file_of_all_days_that_grew_is_to_be_read_again(stores):
+    land(stores, orders(GOOD), "orders.csv")
+    stores.lake.write("raw/orders", ingest(stores, SOURCE, TABLE, DAYS), PROVENANCE)
+    assert restated(stores, TABLE) == set()
+    land(stores, orders(GOOD, "2,1,a,2024-03-31T12:00Z"), "orders.csv")
+    assert restated(stores, TABLE) == set(DAYS)

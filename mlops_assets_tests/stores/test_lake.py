@@ -328,6 +328,17 @@ def test_records_that_were_lost_are_read_again_from_the_commits(lake, root, tmp_
     assert again.pin("t") == pinned
 
 
+def test_a_table_that_is_made_anew_has_no_past_of_the_one_that_was_moved_away(lake, root, spill):
+    for turn in range(3):
+        lake.write("t", produced({"a": [turn], "b": [turn]}), by(f"old {turn}"))
+    (root / "t").rename(root / "moved")
+    lake.write("t", produced({"a": [7]}), by("new"))
+    (content,) = lake.pin("t").contents
+    assert (content.partition, content.version, content.rows) == ("a", 0, 1)
+    assert values(lake, spill) == {"a": [7]}
+    assert lake._records.newest_version("t") == 0
+
+
 def test_a_reader_that_opened_the_table_before_a_commit_numbers_the_commits_rightly(lake, url):
     lake.write("t", produced({"a": [0]}), by("zero"))
     opened = lake._open("t")

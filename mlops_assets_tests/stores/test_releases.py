@@ -1,11 +1,12 @@
 """The release record: judged once, numbered without gaps, and one winner when many release at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from mlops_assets.errors import ReleaseConflict
-from mlops_assets.governance.evidence import Evidence
+from mlops_assets.governance.evidence import Comparison, Evidence
 from mlops_assets.governance.gates import Decision, Reason
 from mlops_assets.stores.database import open_database
 from mlops_assets.stores.releases import Candidate, Releases
@@ -26,9 +27,11 @@ def candidate(as_of: str, digest: str = "a", evidence: str = "e") -> Candidate:
     return Candidate("model", as_of, digest, f"files of {digest}", evidence, f"mlflow run of {digest}")
 
 
-def record(releases: Releases, who: Candidate, what: Decision, champion: int | None):
+def record(
+    releases: Releases, who: Candidate, what: Decision, champion: int | None, evidence: Evidence = EVIDENCE
+):
     return releases.record(
-        who, EVIDENCE, what, champion=champion, at="2024-01-01T00:00:00+00:00", run_id="run"
+        who, evidence, what, champion=champion, at="2024-01-01T00:00:00+00:00", run_id="run"
     )
 
 
@@ -97,17 +100,19 @@ def test_the_version_to_beat_is_the_one_that_was_there_at_the_as_of_date(release
     assert releases.predecessor("model", as_of="2024-03-01", model_digest="changed").version == 3
 
 
-def test_a_verdict_stands_while_the_champion_is_the_one_it_was_reached_with(releases):
+def test_a_verdict_stands_while_the_same_rival_would_be_met_again(releases):
     assert not releases.stands("model", "2024-01-01")
     record(releases, candidate("2024-01-01"), NO, None)
     assert releases.stands("model", "2024-01-01")
     record(releases, candidate("2024-01-01", "b"), YES, None)
-    record(releases, candidate("2024-02-01", "c"), NO, 1)
     assert releases.stands("model", "2024-01-01")
-    assert releases.stands("model", "2024-02-01")
-    record(releases, candidate("2024-03-01", "d"), YES, 1)
+    beside_first = replace(EVIDENCE, champion=Comparison(1, {}, {}))
+    record(releases, candidate("2024-03-01", "d"), YES, 1, beside_first)
+    # A later champion changes nothing for a date that precedes it.
+    assert releases.stands("model", "2024-01-01")
     assert releases.stands("model", "2024-03-01")
-    assert not releases.stands("model", "2024-02-01")
+    record(releases, candidate("2024-05-01", "e"), NO, 2, beside_first)
+    assert not releases.stands("model", "2024-05-01")
     assert not releases.stands("other", "2024-03-01")
 
 
