@@ -11,6 +11,7 @@ from typing import Any
 
 from mlops_assets.declaration.base import Declaration
 from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.model import Model
 
 # Changing these changes nothing that is computed.
 FOR_PEOPLE = frozenset({"description", "owner", "licence", "tags"})
@@ -44,6 +45,13 @@ def feature_hash(catalog: Catalog, service: str) -> str:
         [one.column for one in catalog.features.served(service)],
         {name: catalog.features.views[name] for name in sorted(views)},
         {name: catalog.key_types(name) for name in sorted(views)},
+    )
+
+
+def question(catalog: Catalog, model: Model) -> str:
+    """What a model is asked: the label, when it is asked, with which columns, and what its features mean."""
+    return meaning(
+        model.label, model.request, str(model.predict_before), feature_hash(catalog, model.features)
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Duration, Name, Number, Owner, Whole, refusal
+from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Number, Owner, Whole, refusal
 from mlops_assets.declaration.drift import Drift
 from mlops_assets.declaration.importable import import_problem
 from mlops_assets.errors import nearest_only
@@ -112,12 +112,15 @@ class ChampionGate(Declaration):
     Compared on the same rows, day by day, since rows of one day are not independent: the lower
     ``confidence`` bound of the mean daily improvement must be above ``margin``. With fewer
     than ``at_least_days`` days the answer is "not enough data".
+    replace_incomparable: whether a champion that answers another question (other features or label)
+        may be replaced without a comparison; a decision to declare, and to take back.
     """
 
     metric: Literal["log_loss", "brier"] = "log_loss"
     margin: Annotated[Number, Field(ge=0)] = 0.0
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
     at_least_days: Annotated[Whole, Field(ge=3)] = 7
+    replace_incomparable: Flag = False
 
     @model_validator(mode="after")
     def _can_be_beaten(self) -> Self:

@@ -11,12 +11,14 @@ class Comparison:
     """Challenger against the champion on the same rows.
 
     daily_improvement: metric -> for each day, oldest first, how much lower the challenger's
-        mean loss was (above zero: the challenger was better).
+        mean loss was (above zero: the challenger was better). incomparable: why there is no such
+        number, where there is none.
     """
 
     champion_version: int
     metrics: dict[str, float]
     daily_improvement: dict[str, list[float]]
+    incomparable: str = ""
 
 
 @dataclass(frozen=True)

@@ -107,9 +107,19 @@ def _baseline(evidence: Evidence, gates: Gates) -> Reason:
     return Reason("baseline", "promote" if gain > margin else "hold", sentence + needed)
 
 
+def _incomparable(champion: Comparison, gate: ChampionGate) -> Reason:
+    why = f"version {champion.champion_version} cannot be compared: {champion.incomparable}"
+    if gate.replace_incomparable:
+        return Reason("champion", "promote", f"{why}; the declaration allows to replace it all the same")
+    allow = "gates.champion.replace_incomparable: true allows to replace it all the same"
+    return Reason("champion", "not enough data", f"{why}; {allow}")
+
+
 def _champion(champion: Comparison | None, gate: ChampionGate) -> Reason:
     if champion is None:
         return Reason("champion", "promote", "no champion reigned before")
+    if champion.incomparable:
+        return _incomparable(champion, gate)
     daily = champion.daily_improvement.get(gate.metric, [])
     if len(daily) < gate.at_least_days:
         sentence = f"{len(daily)} days to compare on, at least {gate.at_least_days} are needed"

@@ -15,6 +15,11 @@ from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
 
+def view_version(catalog: Catalog, view: FeatureView) -> str:
+    """The version of what computes a view."""
+    return meaning(view, catalog.key_types(view.name), source_code("mlops_assets.data.features"))
+
+
 def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
     """The asset that computes a view from the validated tables it reads."""
     key = keys.features(view.name)
@@ -24,7 +29,7 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
         key=key,
         ins={table: _input(catalog, view, table, days) for table in view.reads},
         partitions_def=days,
-        code_version=meaning(view, catalog.key_types(view.name), source_code("mlops_assets.data.features")),
+        code_version=view_version(catalog, view),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="features",
         owners=[view.owner],

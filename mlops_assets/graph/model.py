@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import feature_hash, meaning, source_code
+from mlops_assets.declaration.identity import feature_hash, meaning, question, source_code
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
@@ -29,7 +29,7 @@ CODE = (
 def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     """The asset that trains."""
     stage = ModelStage.of(catalog, model, "model")
-    features = feature_hash(catalog, model.features)
+    features, asked = feature_hash(catalog, model.features), question(catalog, model)
     identity = meaning(model.estimator, model.baseline, model.seed, source_code(*CODE))
 
     @dg.asset(
@@ -63,7 +63,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         ) as run:
             trained, rows = fit(stores, catalog, model, training_set)
             watched = watched_files(stores, catalog, model, training_set, trained, rows)
-            files = {**to_files(trained), **watched}
+            files = {**to_files(trained, question=asked), **watched}
             record = keep(stores, catalog, model, trained, files, as_of=as_of, mlflow_run_id=run.run_id)
             run.log_params(_parameters(model))
             run.log_metrics({"training_rows": trained.rows})

@@ -10,7 +10,7 @@ from mlops_assets.declaration.identity import feature_hash, meaning, source_code
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import write_and_tell
-from mlops_assets.graph.features import view_input
+from mlops_assets.graph.features import view_input, view_version
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
@@ -31,6 +31,7 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     events = dg.AssetIn(
         keys.validated(model.label.table), partition_mapping=partitions.looking_back(window, 1)
     )
+    versions = {view.name: view_version(catalog, view) for view in views.values()}
     identity = meaning(
         model.label,
         model.request,
@@ -56,9 +57,10 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         labelled_events: Pinned,
         **views: Pinned,
     ) -> Iterator[Any]:
-        from mlops_assets.steps.training_set import assemble_training_set
+        from mlops_assets.steps.training_set import assemble_training_set, require_versions
 
         as_of = context.partition_key
+        require_versions(stores.records, views, versions)
         found = assemble_training_set(stores.engine, catalog, model, labelled_events, views, as_of)
         say_of_partitions(context, stage.key, {as_of: {"events_by_use": dict(found.uses)}})
         yield from write_and_tell(context, {stage.key: found.produced})

@@ -26,22 +26,24 @@ PROFILE, CORRELATIONS = "profile.json", "correlations.npz"
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model that can score again. about: what was said of it when it was trained."""
+    """A model that can score again. question: what it was trained to answer, as a hash."""
 
     model: Pipeline
     baseline: Pipeline
     inputs: Inputs
     digest: str
+    question: str
 
 
-def to_files(trained: Trained) -> dict[str, bytes]:
-    """The files of a trained model, by name."""
+def to_files(trained: Trained, *, question: str) -> dict[str, bytes]:
+    """The files of a trained model, by name. question: what it was trained to answer, as a hash."""
     about = {
         "categories": trained.inputs.categories,
         "numbers": trained.inputs.numbers,
         "dropped": trained.dropped,
         "rows": trained.rows,
         "digest": trained.digest,
+        "question": question,
     }
     return {
         MODEL: skops.io.dumps(trained.model),
@@ -58,6 +60,7 @@ def from_files(files: Mapping[str, bytes]) -> Loaded:
         baseline=_loaded(files[BASELINE]),
         inputs=Inputs(tuple(about["categories"]), tuple(about["numbers"])),
         digest=about["digest"],
+        question=about["question"],
     )
 
 

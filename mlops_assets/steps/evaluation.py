@@ -46,7 +46,7 @@ def evaluate(
     scores = score(challenger.model, challenger.inputs, rows)
     days = _local_days(rows, timezone)
     rival = stores.releases.predecessor(model.name, as_of=trained.as_of, model_digest=trained.model_digest)
-    compared, notes = _compare(stores, rival, rows, labels, scores, days)
+    compared, notes = _compare(stores, rival, challenger, rows, labels, scores, days)
     evidence = Evidence(
         model=model.name,
         as_of=trained.as_of,
@@ -100,6 +100,7 @@ def _load(stores: Stores, artifact_digest: str) -> Loaded:
 def _compare(
     stores: Stores,
     rival: Release | None,
+    challenger: Loaded,
     rows: pd.DataFrame,
     labels: Scores,
     scores: Scores,
@@ -108,10 +109,9 @@ def _compare(
     if rival is None:
         return None, ["no version reigned before"]
     champion = _load(stores, rival.artifact_digest)
-    absent = [column for column in champion.inputs.columns if column not in rows.columns]
-    if absent:
-        note = f"version {rival.version} takes inputs that are not declared any more: {', '.join(absent)}"
-        return Comparison(rival.version, {}, {}), [note]
+    if champion.question != challenger.question:
+        why = "it was trained on features, a label or a moment that are declared otherwise by now"
+        return Comparison(rival.version, {}, {}, incomparable=why), [f"version {rival.version}: {why}"]
     theirs = score(champion.model, champion.inputs, rows)
     daily = daily_improvement(labels, challenger=scores, champion=theirs, days=days)
     return Comparison(rival.version, measure(labels, theirs), dict(daily)), []

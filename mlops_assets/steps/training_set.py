@@ -13,9 +13,11 @@ from mlops_assets.data.training_set import Horizon, labelled_events, usable, use
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import PREDICTED_AT, USE
+from mlops_assets.errors import GateRefusal
 from mlops_assets.stores.engine import Engine, Session
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
+from mlops_assets.stores.records import Records
 
 # Relations that are made on the way. No declared table begins with an underscore.
 EVENTS = "_events"
@@ -44,6 +46,21 @@ def assemble_training_set(
             f"ORDER BY event_time, {names(declared.table.key)}"
         )
     return AssembledSet(Produced(rows, [as_of], {as_of: contents_read(events, views, horizon)}), uses)
+
+
+def require_versions(records: Records, views: Mapping[str, Pinned], versions: Mapping[str, str]) -> None:
+    """Raise GateRefusal when a partition of a view was computed by other code than its others would be now.
+
+    A column whose older rows mean something else teaches a model two things at once.
+    """
+    for view, pinned in views.items():
+        code = records.code_versions(pinned.table)
+        other = [one.partition for one in pinned.contents if code.get(one.partition) != versions[view]]
+        if other:
+            raise GateRefusal(
+                f"{pinned.table} was computed by another version of its SQL for {other[0]} to {other[-1]} "
+                f"({len(other)} partitions); materialize them again, so that a feature means one thing"
+            )
 
 
 @contextmanager

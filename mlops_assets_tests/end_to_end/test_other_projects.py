@@ -312,3 +312,28 @@ def test_a_release_without_any_evaluation_is_refused(shop, tmp_path):
         other.run(training_set, model, first=AS_OF)
         assert "nothing has been written to returned/evaluation_report yet" in refusal(other, release, AS_OF)
         assert other.stores.releases.champion("returned") is None
+
+
+def test_a_feature_that_changes_its_meaning_neither_mixes_with_the_old_nor_is_given_to_the_champion(tmp_path):
+    home, next_as_of = tmp_path / "home", "2024-03-30"
+    first = load_project(make_project(tmp_path / "first", like=SHOP))
+    with sandbox(first, home) as box:
+        bring_up(box)
+        assert box.stores.releases.champion("returned").version == 1
+
+    package = make_project(tmp_path / "second", like=SHOP)
+    view = package.parent / "feature_repo" / "views" / "customer_orders.yaml"
+    said = view.read_text()
+    changed = said.replace("OVER week AS came_back", "OVER week * 100 AS came_back", 1)
+    assert changed != said
+    view.write_text(changed)
+    with sandbox(load_project(package), home) as box:
+        box.run(*DAILY, first="2024-03-29")
+        mixed = box.run(STORY[0], first=next_as_of, raise_on_error=False)
+        (failure,) = [event for event in mixed.all_events if event.is_step_failure]
+        assert "was computed by another version of its SQL" in str(failure.step_failure_data.error)
+        box.run(DAILY[-1], first=FIRST.isoformat(), last="2024-03-28")
+        box.run(*STORY, first=next_as_of)
+        decided = box.stores.releases.history("returned")[-1]
+    assert (decided["as_of"], decided["verdict"]) == (next_as_of, "not enough data")
+    assert any("version 1 cannot be compared" in reason["sentence"] for reason in decided["reasons"])

@@ -163,3 +163,12 @@ def test_a_refusal_tells_its_objections_and_a_release_all_of_its_reasons():
     assert held.told() == ["roc_auc 0.7500, at least 0.9 is asked"]
     promoted = decide(GOOD, Gates(floors={"roc_auc": 0.7}))
     assert len(promoted.told()) == len(promoted.reasons) == 4
+
+
+@pytest.mark.parametrize(("allowed", "verdict"), [(False, "not enough data"), (True, "promote")])
+def test_a_champion_that_answers_another_question_is_replaced_only_if_declared(allowed, verdict):
+    other = replace(GOOD, champion=Comparison(4, {}, {}, incomparable="its label was another"))
+    decision = decide(other, Gates(champion=ChampionGate(replace_incomparable=allowed)))
+    assert decision.verdict == verdict
+    (said,) = [reason.sentence for reason in decision.reasons if reason.gate == "champion"]
+    assert "version 4 cannot be compared: its label was another" in said
