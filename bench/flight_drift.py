@@ -20,15 +20,30 @@ from scipy.special import stdtrit
 from bench.machine import described
 
 FIRST, LAST = date(2013, 3, 15), date(2013, 12, 31)
+TITLE = "flight_delay version 1, week by week"
+HEADS = ("as of", "rows", "drift", "errors", "warnings", "log loss", "grown by", "surely")
+SUMMARY_TITLE = "What was said, and whether the loss had surely grown"
+SUMMARY_HEADS = ("said", "weeks", "loss surely grown", "not surely")
 MODEL, CHAMPION_AS_OF = "flight_delay", date(2013, 3, 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench flight_drift", description=__doc__)
+    parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
     parser.add_argument("--home", type=Path, help="an MLOPS_HOME to use and keep (default: a temporary one)")
-    with home(parser.parse_args().home):
+    arguments = parser.parse_args()
+    with home(arguments.home):
         weeks = list(watched())
-    show(weeks)
+    rows, summary = told(weeks), summed(weeks)
+    console = Console(width=200)
+    for title, heads, body in ((TITLE, HEADS, rows), (SUMMARY_TITLE, SUMMARY_HEADS, summary)):
+        table = Table(*heads, title=title, title_justify="left", caption=described())
+        for row in body:
+            table.add_row(*row)
+        console.print(table)
+    if arguments.markdown:
+        parts = [__doc__.strip(), markdown(SUMMARY_HEADS, summary), markdown(HEADS, rows), described()]
+        arguments.markdown.write_text("# " + TITLE + "\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 @contextmanager
@@ -120,35 +135,43 @@ def growth(reference: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
     return float(losses.mean() - reference.mean()), float(stdtrit(degrees, 0.975) * np.sqrt(spread))
 
 
-def show(weeks: list[dict]) -> None:
-    table = Table(title="flight_delay version 1, week by week", title_justify="left", caption=described())
-    for column in ("as of", "rows", "drift", "errors", "warnings", "log loss", "grown by", ""):
-        table.add_column(column)
-    counts: dict[tuple[str, bool], int] = {}
+def told(weeks: list[dict]) -> list[list[str]]:
+    """A row for each week."""
+    rows = []
     for week in weeks:
         report, (grown, half) = week["report"], growth(week["reference"], week["losses"])
-        really = grown > half
-        said = report.severity or report.verdict
-        counts[said, really] = counts.get((said, really), 0) + 1
-        table.add_row(
-            week["as_of"],
-            f"{report.rows:,}",
-            said,
-            ", ".join(names(report, "error")),
-            ", ".join(names(report, "warn")),
-            f"{week['losses'].mean():.4f}",
-            f"{grown:+.4f} ± {half:.4f}",
-            "grown" if really else "",
+        rows.append(
+            [
+                week["as_of"],
+                f"{report.rows:,}",
+                report.severity or report.verdict,
+                ", ".join(names(report, "error")),
+                ", ".join(names(report, "warn")),
+                f"{week['losses'].mean():.4f}",
+                f"{grown:+.4f} ± {half:.4f}",
+                "grown" if grown > half else "",
+            ]
         )
-    console = Console(width=200)
-    console.print(table)
-    summary = Table(title="What was said, and whether the loss had surely grown", title_justify="left")
-    for column in ("said", "weeks", "loss surely grown", "not surely"):
-        summary.add_column(column)
+    return rows
+
+
+def summed(weeks: list[dict]) -> list[list[str]]:
+    """How many weeks of each verdict, and in how many of these the loss had surely grown."""
+    counts: dict[tuple[str, bool], int] = {}
+    for week in weeks:
+        grown, half = growth(week["reference"], week["losses"])
+        said = week["report"].severity or week["report"].verdict
+        counts[said, grown > half] = counts.get((said, grown > half), 0) + 1
+    rows = []
     for said in ("error", "warn", "stable", "not enough data"):
         grown, calm = counts.get((said, True), 0), counts.get((said, False), 0)
-        summary.add_row(said, str(grown + calm), str(grown), str(calm))
-    console.print(summary)
+        rows.append([said, str(grown + calm), str(grown), str(calm)])
+    return rows
+
+
+def markdown(heads: tuple[str, ...], rows: list[list[str]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def names(report, severity: str) -> list[str]:
