@@ -76,7 +76,9 @@ def profile(session: Session, cells: Mapping[Watched, Cells]) -> Profile:
     counted: dict[Role, Profile] = {}
     for role, relation in RELATIONS.items():
         inside = {column: one for column, one in cells.items() if column.role == role}
-        counted[role] = tally(session.batches(values_query(relation, inside, block=by_column(DAY)), ROWS), inside)
+        counted[role] = tally(
+            session.batches(values_query(relation, inside, block=by_column(DAY)), ROWS), inside
+        )
     columns: dict[str, ColumnProfile] = {}
     for column in cells:
         columns[column.name] = counted[column.role].columns[column.name]

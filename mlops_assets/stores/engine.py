@@ -29,8 +29,8 @@ class Session:
         """The result of a query, as Arrow."""
         return self._connection.sql(sql).to_arrow_table()
 
-    def batches(self, sql: str, rows: int) -> Iterator[pa.RecordBatch]:
-        """The result of a query, about so many rows at a time; the session's next query ends it."""
+    def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
+        """The result of a query, at most so many rows at a time; the next query of this session ends it."""
         return self._connection.sql(sql).to_arrow_reader(rows)
 
     def register(self, relation: str, rows: pa.Table) -> None:
