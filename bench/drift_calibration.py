@@ -29,10 +29,11 @@ from bench.machine import described
 from mlops_assets.monitoring.article import article
 from mlops_assets.monitoring.calibrated import calibrated
 from mlops_assets.monitoring.cells import Cells, Watched
-from mlops_assets.monitoring.counting import cells_from, cells_query, counts_query, profile_from
+from mlops_assets.monitoring.counting import cells_from, cells_query, values_query
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.monitoring.multivariate import SAMPLE, Correlations, broken_correlations
 from mlops_assets.monitoring.profile import Profile, merge
+from mlops_assets.monitoring.tally import ROWS, tally
 
 WATCHED = [
     *(Watched(name, "number") for name in NUMBERS),
@@ -162,14 +163,15 @@ class Counter:
         self.connection = connection
 
     def cells(self, rows: pa.Table) -> dict[Watched, Cells]:
-        return cells_from(self._ask(cells_query("rows", WATCHED), rows), WATCHED)
+        return cells_from(self._ask(cells_query("rows", WATCHED), rows).to_arrow_table(), WATCHED)
 
     def counts(self, rows: pa.Table, cells: dict[Watched, Cells], block: str) -> Profile:
-        return profile_from(self._ask(counts_query("rows", cells, block=f"'{block}'"), rows), cells)
+        asked = self._ask(values_query("rows", cells, block=f"'{block}'"), rows)
+        return tally(asked.to_arrow_reader(ROWS), cells)
 
-    def _ask(self, sql: str, rows: pa.Table) -> pa.Table:
+    def _ask(self, sql: str, rows: pa.Table) -> duckdb.DuckDBPyRelation:
         self.connection.register("rows", rows)
-        return self.connection.sql(sql).to_arrow_table()
+        return self.connection.sql(sql)
 
 
 def referenced(counter: Counter, windows: Windows) -> tuple[Profile, Correlations]:

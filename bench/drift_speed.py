@@ -1,7 +1,7 @@
 """One batch of 25 columns judged against a kept profile: ours, SciPy on rows in memory, and one bare scan.
 
 The scan reads all columns of the batch, as parquet, and sums them. Ours counts the batch in the profile's
-cells, block by block, in one query, and judges. SciPy gets both sides loaded. Every contestant is a process
+cells, block by block, as one query streams it, and judges. SciPy gets both sides loaded. Every contestant is a process
 of its own, so that peaks of memory are its own; importing and loading are not timed. Trust the ratios.
 """
 
@@ -87,21 +87,16 @@ def scan(folder: Path) -> Callable[[], None]:
 def ours(folder: Path) -> Callable[[], None]:
     from mlops_assets.monitoring.calibrated import calibrated
     from mlops_assets.monitoring.cells import Watched
-    from mlops_assets.monitoring.counting import (
-        by_column,
-        cells_from,
-        cells_query,
-        counts_query,
-        profile_from,
-    )
+    from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, values_query
+    from mlops_assets.monitoring.tally import ROWS, tally
 
     connection = connected(folder)
     watched = [Watched(n, "number") for n in NUMBERS] + [Watched(c, "category") for c in CATEGORIES]
     cells = cells_from(connection.sql(cells_query("reference", watched)).to_arrow_table(), watched)
 
     def profile(relation: str):
-        sql = counts_query(relation, cells, block=by_column("block"))
-        return profile_from(connection.sql(sql).to_arrow_table(), cells)
+        sql = values_query(relation, cells, block=by_column("block"))
+        return tally(connection.sql(sql).to_arrow_reader(ROWS), cells)
 
     reference = profile("reference")
 

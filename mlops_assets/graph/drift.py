@@ -25,7 +25,9 @@ CODE = (
     "mlops_assets.steps.drift",
     "mlops_assets.monitoring.calibrated",
     "mlops_assets.monitoring.comparison",
+    "mlops_assets.monitoring.counting",
     "mlops_assets.monitoring.dependence",
+    "mlops_assets.monitoring.tally",
 )
 
 

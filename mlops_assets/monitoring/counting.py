@@ -1,15 +1,13 @@
-"""The SQL that counts rows into a profile, and the reading of its answer. DuckDB's dialect.
+"""The SQL that a profile is counted from, and the reading of its answer. DuckDB's dialect.
 
-A reference takes two queries: ``cells_query`` on a sample, then ``counts_query`` over all rows. A
-batch takes the second one only, on the reference's cells.
+A reference takes two queries: ``cells_query`` on a sample, then ``values_query`` over all rows, which
+``tally`` counts. A batch takes the second one only, on the reference's cells.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from mlops_assets.data.sql import name, text
@@ -21,7 +19,6 @@ from mlops_assets.monitoring.cells import (
     categories_from,
     edges_from,
 )
-from mlops_assets.monitoring.profile import IntArray, Profile, column_profile
 
 # Rows on which cells are chosen; beyond it they hardly change.
 SAMPLE = 100_000
@@ -53,18 +50,16 @@ def cells_from(answer: pa.Table, columns: Sequence[Watched]) -> dict[Watched, Ce
     return found
 
 
-def counts_query(relation: str, cells: Mapping[Watched, Cells], *, block: str = "''") -> str:
-    """One row per block: its name, its rows, and for each column its counts.
+def values_query(relation: str, cells: Mapping[Watched, Cells], *, block: str = "''") -> str:
+    """What ``tally`` counts, a row for each row: its block, then each column's number or its category's place.
+
+    A place is nought where the value is missing, else counts from one; the last one is for others.
 
     block: an SQL expression over the relation, as ``by_column`` or ``by_order`` write it; by
         default all rows are one block. Blocks are what dependence in time is estimated from.
     """
-    answers = "".join(_counts_of(at, column, inside) for at, (column, inside) in enumerate(cells.items()))
-    return (
-        f"SELECT block, {answers}count(*) AS rows"
-        f" FROM (SELECT {_renamed(cells)}{block} AS block FROM {name(relation)})"
-        f" GROUP BY block ORDER BY block"
-    )
+    values = "".join(f", {_value_of(at, inside)} AS c{at}" for at, inside in enumerate(cells.values()))
+    return f"SELECT block{values} FROM (SELECT {_renamed(cells)}{block} AS block FROM {name(relation)})"
 
 
 def by_column(column: str) -> str:
@@ -84,28 +79,6 @@ def by_order(column: str, blocks: int = BLOCKS, *, prefix: str = "") -> str:
     return f"{text(prefix)} || printf('%04d', ntile({int(blocks)}) OVER (ORDER BY {name(column)}))"
 
 
-def profile_from(answer: pa.Table, cells: Mapping[Watched, Cells]) -> Profile:
-    """The profile that ``counts_query`` counted."""
-    rows = answer.to_pylist()
-    names = [str(row["block"]) for row in rows]
-    columns = {}
-    for at, (column, inside) in enumerate(cells.items()):
-        counts = np.array([_read(dict(row[f"h{at}"] or []), inside) for row in rows], dtype=np.int64)
-        columns[column.name] = column_profile(
-            column,
-            inside,
-            counts.reshape(-1, len(inside)),
-            _values([row[f"m{at}"] for row in rows]),
-            _values([row[f"n{at}"] for row in rows]),
-            names,
-        )
-    return Profile(sum(row["rows"] for row in rows), columns)
-
-
-def _values(values: list[int]) -> IntArray:
-    return np.array(values, dtype=np.int64)
-
-
 def _renamed(columns: Iterable[Watched]) -> str:
     """The watched columns under names of ours, which cannot clash with any of theirs."""
     return "".join(f"{name(column.name)} AS v{at}, " for at, column in enumerate(columns))
@@ -118,26 +91,15 @@ def _cells_of(at: int, column: Watched) -> str:
     return f"quantile_disc({_finite(at)}, {fractions})"
 
 
-def _counts_of(at: int, column: Watched, cells: Cells) -> str:
-    missing = f"count(*) FILTER (v{at} IS NULL) AS m{at}"
+def _value_of(at: int, cells: Cells) -> str:
     if isinstance(cells, Edges):
-        edges = f"CAST({text(json.dumps(cells.edges))} AS DOUBLE[])"
-        nonfinite = f"count(*) FILTER (NOT isfinite(CAST(v{at} AS DOUBLE))) AS n{at}"
-        return f"histogram({_finite(at)}, {edges}) AS h{at}, {missing}, {nonfinite}, "
+        return f"CAST(v{at} AS DOUBLE)"
     value = f"CAST(v{at} AS VARCHAR)"
     listed = "[" + ", ".join(text(category) for category in cells.values) + "]::VARCHAR[]"
-    # The position in the list, from one; a category that is not in it has position nought.
-    position = f"CASE WHEN {value} IS NOT NULL THEN coalesce(list_position({listed}, {value}), 0) END"
-    return f"histogram({position}) AS h{at}, {missing}, 0 AS n{at}, "
+    place = f"coalesce(list_position({listed}, {value}), {len(cells)})"
+    return f"CAST(CASE WHEN {value} IS NULL THEN 0 ELSE {place} END AS USMALLINT)"
 
 
 def _finite(at: int) -> str:
     number = f"CAST(v{at} AS DOUBLE)"
     return f"CASE WHEN isfinite({number}) THEN {number} END"
-
-
-def _read(found: Mapping[float, int], cells: Cells) -> list[int]:
-    """Counts in the order of the cells. DuckDB names what exceeds the last edge infinity."""
-    if isinstance(cells, Edges):
-        return [found.get(edge, 0) for edge in (*cells.edges, float("inf"))]
-    return [found.get(position, 0) for position in (*range(1, len(cells)), 0)]

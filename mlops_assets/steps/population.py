@@ -13,9 +13,10 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import LABEL
 from mlops_assets.modeling.training import Scores
 from mlops_assets.monitoring.cells import Cells, Role, Watched
-from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, counts_query, profile_from
+from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, values_query
 from mlops_assets.monitoring.multivariate import Correlations, matrix, sample_query
 from mlops_assets.monitoring.profile import ColumnProfile, Profile
+from mlops_assets.monitoring.tally import ROWS, tally
 from mlops_assets.stores.engine import Session
 
 # No declared column can be called so: names have no spaces.
@@ -75,8 +76,9 @@ def profile(session: Session, cells: Mapping[Watched, Cells]) -> Profile:
     counted: dict[Role, Profile] = {}
     for role, relation in RELATIONS.items():
         inside = {column: one for column, one in cells.items() if column.role == role}
-        answer = session.rows(counts_query(relation, inside, block=by_column(DAY)))
-        counted[role] = profile_from(answer, inside)
+        counted[role] = tally(
+            session.batches(values_query(relation, inside, block=by_column(DAY)), ROWS), inside
+        )
     columns: dict[str, ColumnProfile] = {}
     for column in cells:
         columns[column.name] = counted[column.role].columns[column.name]

@@ -13,10 +13,11 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import BadRequest, UnknownName
 from mlops_assets.monitoring.cells import Kind, Watched
-from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, counts_query, profile_from
+from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, values_query
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.monitoring.policies import policy
 from mlops_assets.monitoring.profile import Profile
+from mlops_assets.monitoring.tally import ROWS, tally
 from mlops_assets.steps.watching import both_sides
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
@@ -69,7 +70,7 @@ def skew_of_rows(stores: Stores, catalog: Catalog, baseline: str, batch: str, *,
     with stores.engine.session({"before": before, "after": after}) as session:
         cells = cells_from(session.rows(cells_query("before", columns)), columns)
         reference, current = (
-            profile_from(session.rows(counts_query(side, cells, block=by_column(PARTITION))), cells)
+            tally(session.batches(values_query(side, cells, block=by_column(PARTITION)), ROWS), cells)
             for side in ("before", "after")
         )
     return Skew(policy(named)(reference, current, ()), reference, current)

@@ -29,6 +29,10 @@ class Session:
         """The result of a query, as Arrow."""
         return self._connection.sql(sql).to_arrow_table()
 
+    def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
+        """The result of a query, at most so many rows at a time; the next query of this session ends it."""
+        return self._connection.sql(sql).to_arrow_reader(rows)
+
     def register(self, relation: str, rows: pa.Table) -> None:
         """Give rows a name for later queries of this session."""
         self._connection.register(relation, rows)

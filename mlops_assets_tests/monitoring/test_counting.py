@@ -1,4 +1,4 @@
-"""The SQL counts what numpy counts, on values that are hard on both."""
+"""The SQL and the tally count what numpy counts, on values that are hard on both."""
 
 import json
 
@@ -13,10 +13,10 @@ from mlops_assets.monitoring.counting import (
     by_order,
     cells_from,
     cells_query,
-    counts_query,
-    profile_from,
+    values_query,
 )
 from mlops_assets.monitoring.profile import merge
+from mlops_assets.monitoring.tally import ROWS, tally
 from mlops_assets_tests.monitoring.counted import profile
 
 NUMBER = Watched("x", "number")
@@ -34,7 +34,7 @@ def cells(rows: pa.Table, *columns: Watched, sample: int = 100_000):
 
 
 def counted(rows: pa.Table, found, block: str = "''"):
-    return profile_from(ask(counts_query("rows", found, block=block), rows), found)
+    return tally(ask(values_query("rows", found, block=block), rows).to_batches(max_chunksize=ROWS), found)
 
 
 def test_sql_and_numpy_count_alike():

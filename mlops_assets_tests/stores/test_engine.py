@@ -39,6 +39,19 @@ def test_the_order_of_rows_is_kept(engine):
     ]
 
 
+def test_batches_are_the_rows_in_their_order(engine):
+    with engine.session({"t": pa.table({"x": range(10_000)})}) as session:
+        batches = list(session.batches("SELECT x FROM t WHERE x % 2 = 0", 2048))
+    assert len(batches) > 1
+    assert max(batch.num_rows for batch in batches) <= 2048
+    assert [x for batch in batches for x in batch["x"].to_pylist()] == list(range(0, 10_000, 2))
+
+
+def test_the_batches_of_no_rows_hold_none(engine):
+    with engine.session({"t": pa.table({"x": [1]})}) as session:
+        assert sum(batch.num_rows for batch in session.batches("SELECT x FROM t WHERE false", 2048)) == 0
+
+
 def test_what_does_not_fit_in_memory_spills_to_the_declared_place(tmp_path):
     small = Engine(tmp_path / "spill", memory_limit="60MB", threads=1)
     with small.session({}) as session:
