@@ -55,7 +55,7 @@ class Catalog:
         for view in features.views.values():
             catalog.view_calendar(view)
             read = {name: stored_columns(catalog.tables[name].table) for name in view.reads}
-            require_fitting_sql(view, features.keys(view.name), read)
+            require_fitting_sql(view, catalog.key_types(view.name), read)
         return catalog
 
     def table(self, name: str, *, asked_by: str, field: Sequence[str | int] = ()) -> DeclaredTable:

@@ -133,6 +133,11 @@ VIEWS = [
     ("(returned)", "(retruned)", ['"retruned" not found', '"returned"', "(line 3 of the SQL)"]),
     ("AS settled", "AS setled", ["does not yield 'settled'", "Did you mean 'setled'?"]),
     ("{type: integer}\n", "{type: integer}\n  more: {type: number}\n", ["does not yield 'more'"]),
+    (
+        "came_back: {type: integer}",
+        "came_back: {type: boolean}",
+        ["'came_back' as BIGINT", "expected BOOLEAN"],
+    ),
     ("  came_back: {type: integer}\n", "", ["yields 'came_back', which is not declared"]),
 ]
 
@@ -211,6 +216,9 @@ def test_a_key_of_another_type_than_the_events_have_is_told(tmp_path):
     package = make_project(tmp_path, like=SHOP)
     entities = package.parent / "feature_repo" / "entities.yaml"
     entities.write_text(entities.read_text().replace("type: integer", "type: string"))
+    for view in (entities.parent / "views").glob("*.yaml"):
+        cast = "SELECT CAST(customer_id AS VARCHAR) AS customer_id"
+        view.write_text(view.read_text().replace("SELECT customer_id", cast))
     with pytest.raises(Exception, match="'customer_id' is integer in 'orders' and string in feature view"):
         load_project(package)
 
