@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Number, Whole
-from mlops_assets.declaration.condition import columns_used, require_condition
+from mlops_assets.declaration.condition import columns_used, require_condition, require_repeatable
 from mlops_assets.errors import DeclarationError, nearest
 
 Severity = Literal["critical", "warning", "info"]
@@ -190,7 +190,7 @@ def misfits(
 ) -> Iterator[tuple[Place, str]]:
     """Why an expectation cannot be one of a table with columns of these types, and where it says so."""
     try:
-        named = list(expectation.columns())
+        named = _named(expectation, types)
     except DeclarationError as error:
         yield (expectation.kind, "condition"), str(error)
         return
@@ -209,6 +209,14 @@ def misfits(
             (expectation.kind,),
             f"{table!r} has no days to compare; expected a table with 'partitions: daily'",
         )
+
+
+def _named(expectation: Expectation, types: Mapping[str, str]) -> list[tuple[Place, str]]:
+    """The columns an expectation names. Raises DeclarationError for a condition that is none."""
+    if expectation.rows:
+        # Before the columns, for one of which current_date could be taken.
+        require_repeatable(expectation.rows.condition, types)
+    return list(expectation.columns())
 
 
 def _of_history(expectation: Expectation) -> bool:

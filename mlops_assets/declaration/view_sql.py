@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_assets.declaration.binding import NotUnderstood, Relations, bound, parsed
 from mlops_assets.declaration.features import FeatureView
+from mlops_assets.declaration.repeatable import EXPECTED, unrepeatable
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.declaration.sql import EXPECTED_TYPES, takes
 from mlops_assets.errors import DeclarationError, nearest
@@ -21,6 +22,7 @@ def require_fitting_sql(view: FeatureView, keys: Mapping[str, str], tables: Rela
     Raises DeclarationError.
     """
     found = _yielded(view, tables)
+    _require_repeatable(view, tables)
     _keep_promises(view, keys, found)
     _keep_types(view, keys, found)
     for table in view.reads:
@@ -45,6 +47,15 @@ def _yielded(view: FeatureView, tables: Relations) -> Mapping[str, str]:
             else f"does not fit: {problem}"
         )
         raise DeclarationError(f"the SQL of {view.called} {told}", field=field) from problem
+
+
+def _require_repeatable(view: FeatureView, tables: Relations) -> None:
+    known = {column for columns in tables.values() for column in columns}
+    found = unrepeatable(parsed(view.sql), known)
+    if found is not None:
+        raise DeclarationError(
+            f"the SQL of {view.called}: found {found}, {EXPECTED}", field=("views", view.name, "sql")
+        )
 
 
 def _keep_promises(view: FeatureView, keys: Iterable[str], found: Iterable[str]) -> None:

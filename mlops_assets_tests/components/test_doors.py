@@ -19,6 +19,13 @@ MISTAKES = [
     (MODEL, "positive: returned", 'positive: "returned AND ("', ["returned AND (", "a condition in SQL"]),
     (MODEL, "positive: returned", "positive: amount", ["'amount'", "true or false", "DOUBLE"]),
     (MODEL, "positive: returned", "positive: sum(amount) > 1", ["sum(amount) > 1", "aggregates"]),
+    (
+        MODEL,
+        "positive: returned",
+        "positive: returned AND random() < 0.5",
+        ["found random() in", "the same rows"],
+    ),
+    (MODEL, "positive: returned", "positive: event_time < current_date", ["found current_date in"]),
     (MODEL, "[amount, channel]", "[amont, channel]", ["'amont'", "Did you mean 'amount'?"]),
     (MODEL, "[amount, channel]", "[amount, returned]", ["'returned'", "only afterwards", "amount"]),
     (MODEL, "train_days: 20", "train_days: twenty", ["train_days", "integer", "twenty"]),

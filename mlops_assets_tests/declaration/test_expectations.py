@@ -67,6 +67,11 @@ HERE = "tables.0.expectations.0"
         ),
         ({"rows": {"condition": "amount > > 1"}}, f"{HERE}.rows.condition", "expected a condition in SQL"),
         (
+            {"rows": {"condition": "event_time < current_date"}},
+            f"{HERE}.rows.condition",
+            "found current_date in 'event_time < current_date', expected SQL that says the same",
+        ),
+        (
             {"rows": {"condition": "amonut > 1"}},
             f"{HERE}.rows.condition",
             "has no column 'amonut'. Did you mean 'amount'?",

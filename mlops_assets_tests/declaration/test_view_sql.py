@@ -154,3 +154,18 @@ def test_a_key_or_a_time_of_another_type_is_refused_at_the_sql(sql, key, said):
         check(sql, key=key)
     assert said in str(refused.value)
     assert refused.value.field == ("views", "delays", "sql")
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        (f"SELECT {ROW} FROM flights WHERE event_time < now()", "now()"),
+        (f"SELECT {ROW} FROM flights WHERE event_time < current_date", "current_date"),
+        (f"SELECT {ROW} FROM flights TABLESAMPLE 10%", "TABLESAMPLE"),
+    ],
+)
+def test_sql_that_would_make_another_partition_each_time_is_refused(sql, found):
+    with pytest.raises(DeclarationError, match="expected SQL that says the same of the same rows") as refused:
+        check(sql)
+    assert f"feature view 'delays': found {found}," in str(refused.value)
+    assert refused.value.field == ("views", "delays", "sql")
