@@ -30,6 +30,7 @@ MISTAKES = [
     (MODEL, "[amount, channel]", "[amount, returned]", ["'returned'", "only afterwards", "amount"]),
     (MODEL, "train_days: 20", "train_days: twenty", ["train_days", "integer", "twenty"]),
     (MODEL, "train_days: 20", "train_days: 0", ["train_days", "0"]),
+    (MODEL, "evaluate_days: 8", "evaluate_days: 6", ["window.evaluate_days: ", "7, its default", "of 6"]),
     (MODEL, "{roc_auc: 0.6}", "{roc_ouc: 0.6}", ["floors.roc_ouc: ", "Did you mean 'roc_auc'?"]),
     (MODEL, "{roc_auc: 0.6}", "{roc_auc: 1.6}", ["floors.roc_auc: ", "from 0 to 1"]),
     (MODEL, "train_days: 20", "train_days: true", ["window.train_days: ", "integer", "True"]),
