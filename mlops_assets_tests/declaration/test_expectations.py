@@ -43,7 +43,12 @@ HERE = "tables.0.expectations.0"
             "found freshness and mean, expected exactly one",
         ),
         ({"row_count": {}}, f"{HERE}.row_count", "expected 'between', 'history' or both"),
-        ({"row_count": {"between": [2, 1]}}, f"{HERE}.row_count", "'between' is empty: 2 is above 1"),
+        (
+            {"mean": {"column": "amount", "between": [None, None]}},
+            f"{HERE}.mean.between",
+            "found no limit on either side, expected a number on one of them",
+        ),
+        ({"row_count": {"between": [2, 1]}}, f"{HERE}.row_count.between", "'between' is empty: 2 is above 1"),
         (
             {"row_count": {"history": {"within": 0.5, "days": 14, "same_weekday": True}}},
             f"{HERE}.row_count.history",
