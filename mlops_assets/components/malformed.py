@@ -6,6 +6,7 @@ from pathlib import Path
 
 import yaml
 from dagster.components.core.component_tree import ComponentTree
+from dagster.components.core.defs_module import ComponentFileModel
 from dagster_shared.check import CheckError
 from dagster_shared.error import DagsterUnresolvableSymbolError
 from pydantic import ValidationError
@@ -47,6 +48,15 @@ def _refuse_malformed(path: Path) -> None:
         problem = _problem(document)
         if problem is not None:
             raise DeclarationError(document.finding(*problem))
+        _refuse_what_dagster_refuses(document)
+
+
+def _refuse_what_dagster_refuses(document: Document) -> None:
+    """A value beside 'type' and 'attributes' that is not of its kind."""
+    try:
+        ComponentFileModel.model_validate(document.value)
+    except ValidationError as error:
+        raise DeclarationError(document.explain(error)) from error
 
 
 def _problem(document: Document) -> tuple[tuple[str, ...], str] | None:
@@ -54,6 +64,10 @@ def _problem(document: Document) -> tuple[tuple[str, ...], str] | None:
     said = document.value
     if not isinstance(said, dict):
         return (), f"found a {type(said).__name__}, expected a component: 'type' and 'attributes'"
+    for field in said:
+        if field not in ComponentFileModel.model_fields:
+            hint = nearest(str(field), ComponentFileModel.model_fields)
+            return (str(field),), f"unknown field {str(field)!r}. {hint}"
     if not isinstance(said.get("type"), str):
         return ("type",), f"found {said.get('type')!r}, expected the type of the component"
     package, _, name = said["type"].rpartition(".")

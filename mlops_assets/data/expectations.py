@@ -11,9 +11,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mlops_assets.data.sql import name, names
-from mlops_assets.declaration.base import spell_duration
+from mlops_assets.declaration.base import Between, spell_duration
 from mlops_assets.declaration.expectations import (
-    Between,
     Completeness,
     Distinct,
     Expectation,

@@ -87,6 +87,19 @@ Duration = Annotated[
 ]
 
 
+def _is_a_range(value: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+    low, high = value
+    if low is None and high is None:
+        raise ValueError("found no limit on either side, expected a number on one of them; or leave it out")
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"'between' is empty: {low:g} is above {high:g}")
+    return value
+
+
+# Null leaves a side open.
+Between = Annotated[tuple[Number | None, Number | None], AfterValidator(_is_a_range)]
+
+
 class Declaration(BaseModel):
     """Something a team may choose: immutable, and strict about its own vocabulary."""
 

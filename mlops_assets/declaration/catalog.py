@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from mlops_assets.declaration.condition import columns_used, require_condition
+from mlops_assets.declaration.condition import columns_used, require_condition, require_repeatable
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source, Table, stored_columns, table_columns
@@ -55,7 +55,7 @@ class Catalog:
         for view in features.views.values():
             catalog.view_calendar(view)
             read = {name: stored_columns(catalog.tables[name].table) for name in view.reads}
-            require_fitting_sql(view, features.keys(view.name), read)
+            require_fitting_sql(view, catalog.key_types(view.name), read)
         return catalog
 
     def table(self, name: str, *, asked_by: str, field: Sequence[str | int] = ()) -> DeclaredTable:
@@ -219,6 +219,8 @@ def _refuse_equal_names(sources: Sequence[Source]) -> None:
 
 def _label_fits(model: Model, events: Table, asked_by: str) -> None:
     positive, field = model.label.positive, ("label", "positive")
+    # Before the columns, for one of which current_date could be taken.
+    require_repeatable(positive, table_columns(events), field=field)
     for column in columns_used(positive, field=field):
         _is_column(events, column, asked_by=asked_by, field=field)
     require_condition(positive, events.name, table_columns(events), field=field)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from mlops_assets.declaration.binding import NotUnderstood, bound, parsed
+from mlops_assets.declaration.repeatable import EXPECTED, unrepeatable
 from mlops_assets.errors import DeclarationError
 
 
@@ -19,6 +20,13 @@ def columns_used(condition: str, *, field: Sequence[str | int] = ()) -> list[str
     return list(dict.fromkeys(names))
 
 
+def require_repeatable(condition: str, columns: Collection[str], *, field: Sequence[str | int] = ()) -> None:
+    """Refuse what is not the same of the same row each time. Raises DeclarationError."""
+    found = unrepeatable(_tree(condition, field), columns)
+    if found is not None:
+        raise DeclarationError(f"found {found} in {condition!r}, {EXPECTED}", field=field)
+
+
 def require_condition(
     condition: str, table: str, columns: Mapping[str, str], *, field: Sequence[str | int] = ()
 ) -> None:
@@ -26,6 +34,7 @@ def require_condition(
 
     Raises DeclarationError.
     """
+    require_repeatable(condition, columns, field=field)
     if any(_parts(_tree(condition, field), "SUBQUERY")):
         raise _no_condition(condition, f"of one row of {table!r}: it holds a query of its own", field)
     try:

@@ -7,13 +7,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Number, Whole
-from mlops_assets.declaration.condition import columns_used, require_condition
+from mlops_assets.declaration.base import Between, Declaration, Duration, Flag, Name, Number, Whole
+from mlops_assets.declaration.condition import columns_used, require_condition, require_repeatable
 from mlops_assets.errors import DeclarationError, nearest
 
 Severity = Literal["critical", "warning", "info"]
 Share = Annotated[Number, Field(ge=0, le=1)]
-Between = tuple[Number | None, Number | None]
 Place = tuple[str | int, ...]
 
 
@@ -37,18 +36,7 @@ class History(Declaration):
         return self
 
 
-class _Bounded(Declaration):
-    """Something whose value lies between two numbers; null leaves a side open."""
-
-    @model_validator(mode="after")
-    def _is_not_empty(self) -> Self:
-        low, high = getattr(self, "between", None) or (None, None)
-        if low is not None and high is not None and low > high:
-            raise ValueError(f"'between' is empty: {low:g} is above {high:g}")
-        return self
-
-
-class RowCount(_Bounded):
+class RowCount(Declaration):
     """How many rows arrive: between two numbers, about as many as usual, or both."""
 
     between: Between | None = None
@@ -75,21 +63,21 @@ class Completeness(Declaration):
     missing_at_most: Share
 
 
-class Distinct(_Bounded):
+class Distinct(Declaration):
     """How many different values a column has."""
 
     column: Name
     between: Between
 
 
-class Mean(_Bounded):
+class Mean(Declaration):
     """The average of a column."""
 
     column: Name
     between: Between
 
 
-class Quantile(_Bounded):
+class Quantile(Declaration):
     """A quantile of a column, as one of its values; ``at: 0.5`` is the median."""
 
     column: Name
@@ -190,7 +178,7 @@ def misfits(
 ) -> Iterator[tuple[Place, str]]:
     """Why an expectation cannot be one of a table with columns of these types, and where it says so."""
     try:
-        named = list(expectation.columns())
+        named = _named(expectation, types)
     except DeclarationError as error:
         yield (expectation.kind, "condition"), str(error)
         return
@@ -209,6 +197,14 @@ def misfits(
             (expectation.kind,),
             f"{table!r} has no days to compare; expected a table with 'partitions: daily'",
         )
+
+
+def _named(expectation: Expectation, types: Mapping[str, str]) -> list[tuple[Place, str]]:
+    """The columns an expectation names. Raises DeclarationError for a condition that is none."""
+    if expectation.rows:
+        # Before the columns, for one of which current_date could be taken.
+        require_repeatable(expectation.rows.condition, types)
+    return list(expectation.columns())
 
 
 def _of_history(expectation: Expectation) -> bool:

@@ -199,6 +199,20 @@ class Model(Declaration):
             raise ValueError(f"found {value!r}, expected a name that the platform has not taken: not {taken}")
         return value
 
+    @model_validator(mode="after")
+    def _champion_can_be_beaten(self) -> Self:
+        needed, compared = self.gates.champion.at_least_days, self.window.evaluate_days
+        if needed > compared:
+            said = "at_least_days" in self.gates.champion.model_fields_set
+            place = ("gates", "champion", "at_least_days") if said else ("window", "evaluate_days")
+            message = (
+                f"the champion gate needs at_least_days of {needed}{'' if said else ', its default,'} and "
+                f"the window has evaluate_days of {compared}: no model could ever replace the champion. "
+                "Lower gates.champion.at_least_days, or widen window.evaluate_days"
+            )
+            raise refusal(place, message, needed if said else compared)
+        return self
+
     @field_validator("request")
     @classmethod
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:

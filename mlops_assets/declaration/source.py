@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Flag, InputName, Name, Number, Owner, refusal
+from mlops_assets.declaration.base import Between, Declaration, Flag, InputName, Name, Number, Owner, refusal
 from mlops_assets.declaration.binding import NotUnderstood, parsed, pattern_problem
 from mlops_assets.declaration.expectations import Expectation, Place, misfits
 from mlops_assets.declaration.sql import sql_text
@@ -60,6 +60,15 @@ class LandedFile(Declaration):
             raise ValueError(f"found {value!r}, expected a path below the landing root, without '..'")
         return value
 
+    @field_validator("landing")
+    @classmethod
+    def _knows_only_the_day(cls, value: str) -> str:
+        if set("{}") & set(value.replace("{day}", "")):
+            raise ValueError(
+                f"found {value!r}, expected no braces but those of {{day}}, e.g. orders/{{day}}.csv"
+            )
+        return value
+
     @property
     def named(self) -> str:
         return f"landing:{self.landing}"
@@ -99,14 +108,26 @@ class Column(Declaration):
     type: ColumnType
     description: str = ""
     required: Flag = False
-    between: tuple[Number | None, Number | None] | None = None
+    between: Between | None = None
     one_of: tuple[str, ...] | None = None
     matches: str | None = None
     known: Literal["ahead", "afterwards"] = "afterwards"
 
+    @field_validator("one_of")
+    @classmethod
+    def _is_a_choice(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value == ():
+            raise ValueError("found no value, expected those that are allowed; or leave 'one_of' out")
+        for index, one in enumerate(value or ()):
+            if one in (value or ())[:index]:
+                raise refusal((index,), f"{one!r} is listed twice", one)
+        return value
+
     @field_validator("matches")
     @classmethod
     def _is_a_pattern(cls, value: str | None) -> str | None:
+        if value == "":
+            raise ValueError("found '', which only an empty text matches; expected a regular expression")
         problem = None if value is None else pattern_problem(value)
         if problem is not None:
             raise ValueError(f"found {value!r}, expected a regular expression as RE2 reads it: {problem}")
@@ -118,12 +139,6 @@ class Column(Declaration):
             raise ValueError(f"'between' needs an integer or number column, found {self.type}")
         if (self.one_of or self.matches) and self.type != "string":
             raise ValueError(f"'one_of' and 'matches' need a string column, found {self.type}")
-        if self.between is not None and None not in self.between:
-            low, high = self.between
-            assert low is not None
-            assert high is not None
-            if low > high:
-                raise ValueError(f"'between' is empty: {low:g} is above {high:g}")
         return self
 
 
@@ -155,10 +170,19 @@ class Table(Declaration):
             if name not in self.columns:
                 message = f"key column {name!r} is not among the columns of {self.name!r}. "
                 raise refusal(("key", index), message + nearest(name, self.columns), name)
+            if name in self.key[:index]:
+                raise refusal(("key", index), f"key column {name!r} is listed twice", name)
         for name in RESERVED_COLUMNS:
             if name in self.columns:
                 message = f"column {name!r} is given by the platform; leave it out of 'columns'"
                 raise refusal(("columns", name), message, name)
+        return self
+
+    @model_validator(mode="after")
+    def _snapshot_is_one_file(self) -> Self:
+        if isinstance(self.reads, LandedFile) and self.reads.is_daily and not self.is_daily:
+            message = f"found {self.reads.landing!r}, and 'partitions: none' has no days; expected one file"
+            raise refusal(("reads", "landing"), f"{message}, without {{day}}", self.reads.landing)
         return self
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,32 @@ SQL_TYPES = {
     "boolean": "BOOLEAN",
     "timestamp": "TIMESTAMPTZ",
 }
+_INTEGERS = r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|BIGNUM"
+# What DuckDB may call a value that becomes the declared type without losing anything to speak of.
+_TAKEN = {
+    "string": r"VARCHAR|ENUM\(.*\)",
+    "integer": _INTEGERS,
+    "number": rf"{_INTEGERS}|FLOAT|DOUBLE|DECIMAL\(.*\)",
+    "boolean": "BOOLEAN",
+    "timestamp": r"DATE|TIMESTAMP(_S|_MS|_NS)?|TIMESTAMP(_NS)? WITH TIME ZONE",
+}
+_UNTYPED = '"NULL"'
+EXPECTED_TYPES = {
+    "string": "VARCHAR",
+    "integer": "an integer type such as BIGINT",
+    "number": "a numeric type such as DOUBLE",
+    "boolean": "BOOLEAN",
+    "timestamp": "TIMESTAMP, TIMESTAMPTZ or DATE",
+}
+
+
+def takes(declared: str, found: str) -> bool:
+    """Whether a value of DuckDB's type ``found`` is one of the declared type. A bare NULL is of every type.
+
+    >>> takes("integer", "HUGEINT"), takes("integer", "DOUBLE"), takes("number", "DECIMAL(18,3)")
+    (True, False, True)
+    """
+    return found == _UNTYPED or re.fullmatch(_TAKEN[declared], found) is not None
 
 
 def sql_text(declared: str, folder: Path, *, field: Sequence[str | int] = ()) -> str:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping
 
 from mlops_assets.declaration.binding import NotUnderstood, Relations, bound, parsed
 from mlops_assets.declaration.features import FeatureView
+from mlops_assets.declaration.repeatable import EXPECTED, unrepeatable
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
+from mlops_assets.declaration.sql import EXPECTED_TYPES, takes
 from mlops_assets.errors import DeclarationError, nearest
 
 _MISSING_TABLE = re.compile(r'Table with name "?(\w+)"? does not exist')
 
 
-def require_fitting_sql(view: FeatureView, keys: Sequence[str], tables: Relations) -> None:
-    """Refuse SQL that does not run on ``tables``, or yields other columns than the view declares.
+def require_fitting_sql(view: FeatureView, keys: Mapping[str, str], tables: Relations) -> None:
+    """Refuse SQL that does not run on ``tables``, or yields other columns or types than the view declares.
 
-    keys: the view's join keys. tables: those in ``reads``, each with its columns and their types.
+    keys: the view's join keys, each with its type. tables: those in ``reads``, each with its columns and their types.
     Raises DeclarationError.
     """
     found = _yielded(view, tables)
+    _require_repeatable(view, tables)
     _keep_promises(view, keys, found)
+    _keep_types(view, keys, found)
     for table in view.reads:
         if _runs_without(table, view, tables):
             raise DeclarationError(
@@ -29,12 +33,12 @@ def require_fitting_sql(view: FeatureView, keys: Sequence[str], tables: Relation
             )
 
 
-def _yielded(view: FeatureView, tables: Relations) -> list[str]:
+def _yielded(view: FeatureView, tables: Relations) -> Mapping[str, str]:
     field = ("views", view.name, "sql")
     try:
         if len(parsed(view.sql)) != 1:
             raise NotUnderstood("it is not one SELECT")
-        return list(bound(_as_it_runs(view), tables))
+        return bound(_as_it_runs(view), tables)
     except NotUnderstood as problem:
         missing = _MISSING_TABLE.search(str(problem))
         told = (
@@ -45,7 +49,16 @@ def _yielded(view: FeatureView, tables: Relations) -> list[str]:
         raise DeclarationError(f"the SQL of {view.called} {told}", field=field) from problem
 
 
-def _keep_promises(view: FeatureView, keys: Sequence[str], found: Sequence[str]) -> None:
+def _require_repeatable(view: FeatureView, tables: Relations) -> None:
+    known = {column for columns in tables.values() for column in columns}
+    found = unrepeatable(parsed(view.sql), known)
+    if found is not None:
+        raise DeclarationError(
+            f"the SQL of {view.called}: found {found}, {EXPECTED}", field=("views", view.name, "sql")
+        )
+
+
+def _keep_promises(view: FeatureView, keys: Iterable[str], found: Iterable[str]) -> None:
     promised = [*keys, EVENT_TIME, AVAILABLE_AT, *view.features]
     for column in promised:
         if column not in found:
@@ -62,6 +75,25 @@ def _keep_promises(view: FeatureView, keys: Sequence[str], found: Sequence[str])
                 "declare it in 'features', or leave it out of the SQL",
                 field=("views", view.name, "sql"),
             )
+
+
+def _keep_types(view: FeatureView, keys: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """What is cast to another type may be rounded, or fail on the first row that is not like the others."""
+    for part, column, declared in _typed(view, keys):
+        if not takes(declared, found[column]):
+            raise DeclarationError(
+                f"the SQL of {view.called} yields {column!r} as {found[column]}, "
+                f"expected {EXPECTED_TYPES[declared]}: it is declared {declared}; cast it, or declare what it is",
+                field=("views", view.name, *part),
+            )
+
+
+def _typed(view: FeatureView, keys: Mapping[str, str]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Every column of a view with its declared type, and the part of the view that a wrong one is told at."""
+    given = dict.fromkeys((EVENT_TIME, AVAILABLE_AT), "timestamp")
+    yield from ((("sql",), column, declared) for column, declared in {**keys, **given}.items())
+    for column, feature in view.features.items():
+        yield ("features", column), column, feature.type
 
 
 def _runs_without(table: str, view: FeatureView, tables: Relations) -> bool:

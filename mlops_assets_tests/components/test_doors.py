@@ -19,10 +19,18 @@ MISTAKES = [
     (MODEL, "positive: returned", 'positive: "returned AND ("', ["returned AND (", "a condition in SQL"]),
     (MODEL, "positive: returned", "positive: amount", ["'amount'", "true or false", "DOUBLE"]),
     (MODEL, "positive: returned", "positive: sum(amount) > 1", ["sum(amount) > 1", "aggregates"]),
+    (
+        MODEL,
+        "positive: returned",
+        "positive: returned AND random() < 0.5",
+        ["found random() in", "the same rows"],
+    ),
+    (MODEL, "positive: returned", "positive: event_time < current_date", ["found current_date in"]),
     (MODEL, "[amount, channel]", "[amont, channel]", ["'amont'", "Did you mean 'amount'?"]),
     (MODEL, "[amount, channel]", "[amount, returned]", ["'returned'", "only afterwards", "amount"]),
     (MODEL, "train_days: 20", "train_days: twenty", ["train_days", "integer", "twenty"]),
     (MODEL, "train_days: 20", "train_days: 0", ["train_days", "0"]),
+    (MODEL, "evaluate_days: 8", "evaluate_days: 6", ["window.evaluate_days: ", "7, its default", "of 6"]),
     (MODEL, "{roc_auc: 0.6}", "{roc_ouc: 0.6}", ["floors.roc_ouc: ", "Did you mean 'roc_auc'?"]),
     (MODEL, "{roc_auc: 0.6}", "{roc_auc: 1.6}", ["floors.roc_auc: ", "from 0 to 1"]),
     (MODEL, "train_days: 20", "train_days: true", ["window.train_days: ", "integer", "True"]),
@@ -110,6 +118,11 @@ NO_COMPONENTS = [
     ),
     (TYPE + "attributes:\n  name: [a\n  owner: b\n", "4: not valid YAML: "),
     (TYPE + "attributes:\n\tname: a\n", "3: not valid YAML: "),
+    (TYPE + "attributes: {}\nfoo: 1\n", "3: foo: unknown field 'foo'. Known: attributes, post_processing, "),
+    (TYPE + "atributes: {}\n", "2: atributes: unknown field 'atributes'. Did you mean 'attributes'?"),
+    ("\ntyp: a.B\n", "2: typ: unknown field 'typ'. Did you mean 'type'?"),
+    (TYPE + "attributes: {}\n1: 2\n", "3: 1: unknown field '1'."),
+    (TYPE + "requirements: 5\nattributes: {}\n", "2: requirements: Input should be"),
     (TYPE + "attributes: [1]\n", "2: attributes: found a list, expected fields with their values"),
     (TYPE + "attributes: text\n", "2: attributes: found a str"),
     (TYPE, "1: attributes: found nothing, expected what a model must say: name, owner, label, features,"),
@@ -133,6 +146,11 @@ VIEWS = [
     ("(returned)", "(retruned)", ['"retruned" not found', '"returned"', "(line 3 of the SQL)"]),
     ("AS settled", "AS setled", ["does not yield 'settled'", "Did you mean 'setled'?"]),
     ("{type: integer}\n", "{type: integer}\n  more: {type: number}\n", ["does not yield 'more'"]),
+    (
+        "came_back: {type: integer}",
+        "came_back: {type: boolean}",
+        ["'came_back' as BIGINT", "expected BOOLEAN"],
+    ),
     ("  came_back: {type: integer}\n", "", ["yields 'came_back', which is not declared"]),
 ]
 
@@ -211,6 +229,9 @@ def test_a_key_of_another_type_than_the_events_have_is_told(tmp_path):
     package = make_project(tmp_path, like=SHOP)
     entities = package.parent / "feature_repo" / "entities.yaml"
     entities.write_text(entities.read_text().replace("type: integer", "type: string"))
+    for view in (entities.parent / "views").glob("*.yaml"):
+        cast = "SELECT CAST(customer_id AS VARCHAR) AS customer_id"
+        view.write_text(view.read_text().replace("SELECT customer_id", cast))
     with pytest.raises(Exception, match="'customer_id' is integer in 'orders' and string in feature view"):
         load_project(package)
 

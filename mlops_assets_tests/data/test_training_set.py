@@ -32,7 +32,7 @@ def model(before="0s"):
         predict_before=before,
         features="service",
         estimator=Estimator(path="sklearn.dummy.DummyClassifier"),
-        window=WINDOW,
+        window=Window(train_days=28, evaluate_days=7),
     )
 
 

@@ -70,3 +70,20 @@ def test_the_columns_of_a_condition_are_named_once_in_order():
         "delay",
         "origin",
     ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "found"),
+    [
+        ("event_time < now()", "now()"),
+        ("delay > 1 AND RANDOM() < 0.5", "random()"),
+        ("event_time < current_timestamp", "current_timestamp"),
+        ("hour(localtime) < 5", "localtime"),
+    ],
+)
+def test_what_is_not_the_same_of_the_same_row_each_time_is_refused(condition, found):
+    with pytest.raises(DeclarationError) as refused:
+        require_condition(condition, "flights", COLUMNS, field=FIELD)
+    expected = "expected SQL that says the same of the same rows each time"
+    assert str(refused.value) == f"found {found} in {condition!r}, {expected}"
+    assert refused.value.field == FIELD

@@ -43,7 +43,12 @@ HERE = "tables.0.expectations.0"
             "found freshness and mean, expected exactly one",
         ),
         ({"row_count": {}}, f"{HERE}.row_count", "expected 'between', 'history' or both"),
-        ({"row_count": {"between": [2, 1]}}, f"{HERE}.row_count", "'between' is empty: 2 is above 1"),
+        (
+            {"mean": {"column": "amount", "between": [None, None]}},
+            f"{HERE}.mean.between",
+            "found no limit on either side, expected a number on one of them",
+        ),
+        ({"row_count": {"between": [2, 1]}}, f"{HERE}.row_count.between", "'between' is empty: 2 is above 1"),
         (
             {"row_count": {"history": {"within": 0.5, "days": 14, "same_weekday": True}}},
             f"{HERE}.row_count.history",
@@ -66,6 +71,11 @@ HERE = "tables.0.expectations.0"
             "'mean' needs an integer or number column, found string",
         ),
         ({"rows": {"condition": "amount > > 1"}}, f"{HERE}.rows.condition", "expected a condition in SQL"),
+        (
+            {"rows": {"condition": "event_time < current_date"}},
+            f"{HERE}.rows.condition",
+            "found current_date in 'event_time < current_date', expected SQL that says the same",
+        ),
         (
             {"rows": {"condition": "amonut > 1"}},
             f"{HERE}.rows.condition",

@@ -105,6 +105,16 @@ def test_an_estimator_path_is_an_import_path(path):
         ({"seed": 2**32}, "less than 4294967296"),
         ({"predict_before": 2}, "found 2, expected a whole number and a unit"),
         ({"gates": {"champion": {"at_least_days": 2}}}, "greater than or equal to 3"),
+        (
+            {"gates": {"champion": {"at_least_days": 8}}},
+            "gates.champion.at_least_days\n  the champion gate needs at_least_days of 8 and the window has "
+            "evaluate_days of 7: no model could ever replace the champion. Lower gates.champion.at_least_days, or",
+        ),
+        (
+            {"window": {"train_days": 28, "evaluate_days": 5}},
+            "window.evaluate_days\n  the champion gate needs at_least_days of 7, its default, and the window has "
+            "evaluate_days of 5: no model could ever replace the champion. Lower",
+        ),
         ({"gates": {"champion": {"confidence": 0.5}}}, "greater than 0.5"),
         ({"gates": {"champion": {"metric": "roc_auc"}}}, "'log_loss' or 'brier'"),
         ({"gates": {"baseline": {"margin": -0.1}}}, "greater than or equal to 0"),
@@ -141,6 +151,11 @@ def test_an_estimator_path_is_an_import_path(path):
 )
 def test_a_model_that_cannot_be_is_refused(changed, said):
     assert said in refusal(**changed)
+
+
+def test_a_champion_may_be_compared_on_the_whole_of_a_short_window():
+    window, gates = {"train_days": 28, "evaluate_days": 3}, {"champion": {"at_least_days": 3}}
+    assert Model.model_validate({**SMALLEST, "window": window, "gates": gates}).window.days == 31
 
 
 def test_declared_in_json_and_read_back_it_is_the_same():

@@ -43,6 +43,16 @@ def refusal(declared, value):
         ({"type": "string", "matches": "a**"}, "as RE2 reads it: bad repetition operator: **"),
         ({"type": "string", "matches": "(?=a)b"}, "as RE2 reads it: invalid perl operator: (?="),
         ({"type": "string", "matches": "(a"}, "missing ): (a"),
+        (
+            {"type": "string", "matches": ""},
+            "matches\n  Value error, found '', which only an empty text matches",
+        ),
+        ({"type": "string", "one_of": []}, "one_of\n  Value error, found no value, expected those that are"),
+        ({"type": "string", "one_of": ["a", "b", "a"]}, "one_of.2\n  'a' is listed twice"),
+        (
+            {"type": "number", "between": [None, None]},
+            "between\n  Value error, found no limit on either side",
+        ),
         ({"type": "text"}, "'string', 'integer', 'number', 'boolean' or 'timestamp'"),
         ({"type": "string", "one_of": [False]}, "Input should be a valid string"),
     ],
@@ -51,7 +61,7 @@ def test_rules_that_do_not_fit_the_type_are_refused(column, said):
     assert said in refusal(Column, column)
 
 
-@pytest.mark.parametrize("pattern", ["[A-Z]{2}", "", r"\d+", r"\pL+", "it's", "(?i)a", r"(?P<x>a)\z"])
+@pytest.mark.parametrize("pattern", ["[A-Z]{2}", "^$", r"\d+", r"\pL+", "it's", "(?i)a", r"(?P<x>a)\z"])
 def test_a_pattern_is_what_the_engine_takes_for_one(pattern):
     assert Column(type="string", matches=pattern).matches == pattern
 
@@ -82,6 +92,11 @@ def test_a_range_may_be_open_or_a_point(between):
     assert Column(type="number", between=between).between == tuple(between)
 
 
+@pytest.mark.parametrize("landing", ["{date}.csv", "{day.csv", "{day}/{hour}.csv", "day}.csv"])
+def test_a_landed_file_knows_no_braces_but_those_of_the_day(landing):
+    assert "expected no braces but those of {day}" in refusal(LandedFile, {"landing": landing})
+
+
 @pytest.mark.parametrize("landing", ["../a.csv", "a/../b.csv", "/a.csv", "a\\b.csv", "a.txt", "a", ""])
 def test_a_landed_file_is_a_csv_or_parquet_below_the_landing_root(landing):
     assert "landing" in refusal(LandedFile, {"landing": landing})
@@ -91,6 +106,11 @@ def test_a_landed_file_is_a_csv_or_parquet_below_the_landing_root(landing):
     ("changed", "said"),
     [
         ({"key": ["nr"]}, "key column 'nr' is not among the columns of 'visits'"),
+        ({"key": ["id", "city", "id"]}, "\nkey.2\n  key column 'id' is listed twice"),
+        (
+            {"partitions": "none"},
+            "\nreads.landing\n  found 'visits/{day}.csv', and 'partitions: none' has no days; expected one file",
+        ),
         ({"key": []}, "at least 1 item"),
         (
             {"columns": {**COLUMNS, "event_time": {"type": "timestamp"}}},

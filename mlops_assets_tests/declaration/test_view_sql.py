@@ -14,7 +14,7 @@ TABLES = {
 ROW = "tailnum, delay, event_time, available_at"
 
 
-def check(sql, *reads):
+def check(sql, *reads, feature="integer", key="string"):
     view = FeatureView.model_validate(
         {
             "name": "delays",
@@ -23,10 +23,10 @@ def check(sql, *reads):
             "reads": dict.fromkeys(reads or ("flights",), "1d"),
             "sql": sql,
             "ttl": "1d",
-            "features": {"delay": {"type": "integer"}},
+            "features": {"delay": {"type": feature}},
         }
     )
-    require_fitting_sql(view, ["tailnum"], {table: TABLES[table] for table in view.reads})
+    require_fitting_sql(view, {"tailnum": key}, {table: TABLES[table] for table in view.reads})
 
 
 @pytest.mark.parametrize(
@@ -91,3 +91,81 @@ def test_a_table_that_is_declared_and_not_read_is_refused():
     ) as refused:
         check(f"SELECT {ROW} FROM flights", "flights", "planes")
     assert refused.value.field == ("views", "delays", "reads", "planes")
+
+
+def as_type(expression):
+    return f"SELECT tailnum, {expression} AS delay, event_time, available_at FROM flights"
+
+
+@pytest.mark.parametrize(
+    ("feature", "expression"),
+    [
+        *(
+            ("integer", one)
+            for one in ("CAST(delay AS TINYINT)", "CAST(1 AS UINTEGER)", "sum(delay) OVER ()")
+        ),
+        *(("integer", one) for one in ("count(*) OVER ()", "NULL", "delay // 2")),
+        *(
+            ("number", one)
+            for one in ("delay", "delay / 2", "1.5", "CAST(delay AS FLOAT)", "sum(delay) OVER ()")
+        ),
+        *(("boolean", one) for one in ("delay > 1", "NULL")),
+        *(("string", one) for one in ("tailnum", "CAST('a' AS ENUM('a', 'b'))")),
+        *(("timestamp", one) for one in ("event_time", "event_time AT TIME ZONE 'UTC'", "DATE '2013-01-01'")),
+        ("timestamp", "make_timestamp_ns(0)"),
+    ],
+)
+def test_a_feature_may_be_all_that_becomes_its_type_unchanged(feature, expression):
+    check(as_type(expression), feature=feature)
+
+
+@pytest.mark.parametrize(
+    ("feature", "expression", "said"),
+    [
+        ("integer", "delay / 2", "'delay' as DOUBLE, expected an integer type such as BIGINT"),
+        ("integer", "1.5", "as DECIMAL(2,1), expected an integer type"),
+        ("integer", "tailnum", "as VARCHAR, expected an integer type"),
+        ("integer", "delay > 1", "as BOOLEAN, expected an integer type"),
+        ("number", "tailnum", "as VARCHAR, expected a numeric type such as DOUBLE: it is declared number"),
+        ("boolean", "delay", "as BIGINT, expected BOOLEAN: it is declared boolean"),
+        ("string", "delay", "as BIGINT, expected VARCHAR"),
+        ("string", "[tailnum]", "as VARCHAR[], expected VARCHAR"),
+        ("timestamp", "'2013-01-01'", "as VARCHAR, expected TIMESTAMP, TIMESTAMPTZ or DATE"),
+        ("timestamp", "[event_time]", "as TIMESTAMP WITH TIME ZONE[], expected TIMESTAMP,"),
+    ],
+)
+def test_a_feature_of_another_type_than_declared_is_refused_at_its_line(feature, expression, said):
+    with pytest.raises(DeclarationError) as refused:
+        check(as_type(expression), feature=feature)
+    assert said in str(refused.value)
+    assert refused.value.field == ("views", "delays", "features", "delay")
+
+
+@pytest.mark.parametrize(
+    ("sql", "key", "said"),
+    [
+        (f"SELECT {ROW} FROM flights", "integer", "yields 'tailnum' as VARCHAR, expected an integer type"),
+        (f"SELECT {ROW.replace('event_time', 'delay AS event_time')} FROM flights", "string",
+         "yields 'event_time' as BIGINT, expected TIMESTAMP,"),
+    ],
+)  # fmt: skip
+def test_a_key_or_a_time_of_another_type_is_refused_at_the_sql(sql, key, said):
+    with pytest.raises(DeclarationError) as refused:
+        check(sql, key=key)
+    assert said in str(refused.value)
+    assert refused.value.field == ("views", "delays", "sql")
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        (f"SELECT {ROW} FROM flights WHERE event_time < now()", "now()"),
+        (f"SELECT {ROW} FROM flights WHERE event_time < current_date", "current_date"),
+        (f"SELECT {ROW} FROM flights TABLESAMPLE 10%", "TABLESAMPLE"),
+    ],
+)
+def test_sql_that_would_make_another_partition_each_time_is_refused(sql, found):
+    with pytest.raises(DeclarationError, match="expected SQL that says the same of the same rows") as refused:
+        check(sql)
+    assert f"feature view 'delays': found {found}," in str(refused.value)
+    assert refused.value.field == ("views", "delays", "sql")

@@ -25,7 +25,7 @@ def model(path="sklearn.ensemble.HistGradientBoostingClassifier", *, seed=1, **e
         label=Label(table="flights", positive="delay > 15"),
         features="service",
         estimator=Estimator(path=path, parameters=parameters, **estimator),
-        window=Window(train_days=1, evaluate_days=1),
+        window=Window(train_days=28, evaluate_days=7),
         seed=seed,
     )
 

@@ -54,7 +54,9 @@ CUSTOMERS = pa.table(
 
 
 def test_a_row_that_stops_the_sql_of_a_view_is_told_with_view_file_and_reason(tmp_path):
-    (tmp_path / "profile.sql").write_text("SELECT id, age, event_time, available_at FROM customers\n")
+    (tmp_path / "profile.sql").write_text(
+        "SELECT id, CAST(age AS BIGINT) AS age, event_time, available_at FROM customers\n"
+    )
     view = VIEW.with_sql_from(tmp_path)
     entity = Entity(name="customer", key="id", type="integer")
     catalog = Catalog.of([SOURCE], FeatureRepository.of([entity], [view], []))

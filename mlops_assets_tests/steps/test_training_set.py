@@ -14,12 +14,14 @@ from mlops_assets.stores.stores import Places, Stores
 
 PROVENANCE = Provenance("code", "run", "2024-01-01T00:00:00+00:00")
 DAYS = ["2024-03-01", "2024-03-02"]
+WINDOW = [*DAYS, "2024-03-03", "2024-03-04"]
 MODEL = {
     "name": "late",
     "owner": "team:x",
     "features": "service",
     "estimator": {"path": "sklearn.linear_model.LogisticRegression"},
-    "window": {"train_days": 1, "evaluate_days": 1},
+    "window": {"train_days": 1, "evaluate_days": 3},
+    "gates": {"champion": {"at_least_days": 3}},
 }
 
 
@@ -62,10 +64,10 @@ def rows(**columns) -> pa.Table:
 def test_tables_and_views_may_be_called_like_anything(tmp_path, table, view):
     catalog, model = declared(table, view)
     lake = Stores.open(Places.below(tmp_path)).lake
-    lake.write("events", Produced(rows(id=[1, 2], customer=[7, 7]), DAYS), PROVENANCE)
+    lake.write("events", Produced(rows(id=[1, 2], customer=[7, 7]), WINDOW), PROVENANCE)
     # A feature called like a step of the join: the larger value is the older one.
-    lake.write("seen", Produced(rows(customer=[7, 7], known_at=[9, 3]), DAYS), PROVENANCE)
+    lake.write("seen", Produced(rows(customer=[7, 7], known_at=[9, 3]), WINDOW), PROVENANCE)
     engine = Stores.open(Places.below(tmp_path)).engine
-    views = {view: lake.pin("seen", DAYS)}
-    found = assemble_training_set(engine, catalog, model, lake.pin("events", DAYS), views, "2024-03-03")
+    views = {view: lake.pin("seen", WINDOW)}
+    found = assemble_training_set(engine, catalog, model, lake.pin("events", WINDOW), views, "2024-03-05")
     assert found.produced.rows.column(f"{view}__known_at").to_pylist() == [9, 3]
