@@ -1,37 +1,23 @@
 """What the commands do, on an opened deployment."""
 
-import json
 from collections.abc import Sequence
 from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING
+from functools import cache
 
 from rich.console import Console
 
 from mlops_assets.cli.deployment import PACKAGE, Deployment
 from mlops_assets.cli.execution import bury_dead_runs, execute
-from mlops_assets.cli.tables import (
-    print_champion,
-    print_data,
-    print_drift,
-    print_failed,
-    print_history,
-    print_suite,
-)
-from mlops_assets.data.sql import WHOLE
+from mlops_assets.cli.tables import print_champion, print_data, print_failed, print_history
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.demo import read_demo
 from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
-from mlops_assets.errors import BadRequest, ImpossibleDate
+from mlops_assets.errors import ImpossibleDate
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import Written, data_runs, is_made, model_run
 from mlops_assets.graph.settling import settle
 from mlops_assets.steps.ingestion import restated
-from mlops_assets.steps.validation import validate_with_suite
-
-if TYPE_CHECKING:
-    from mlops_assets.monitoring.findings import DriftReport
 
 DEMO = PACKAGE / "defs" / "platform" / "demo.yaml"
 UI = "http://127.0.0.1:3000"
@@ -79,42 +65,11 @@ def show_status(opened: Deployment, name: str, *, console: Console) -> None:
     )
 
 
-def show_skew(
-    opened: Deployment,
-    baseline: str,
-    batch: str,
-    *,
-    named: str,
-    html: Path | None,
-    as_json: bool,
-    console: Console,
-) -> "DriftReport":
-    """Compare two named sets of rows, and print what was found."""
-    # Imported here: the other commands do without scipy.
-    from mlops_assets.monitoring.page import page
-    from mlops_assets.steps.skew import skew_of_rows, skew_of_version, version_named
-
-    version = version_named(baseline)
-    if version is None:
-        found = skew_of_rows(opened.stores, opened.project.catalog, baseline, batch, named=named)
-    else:
-        model = opened.project.model(version[0])
-        found = skew_of_version(opened.stores, opened.project.catalog, model, version[1], batch)
-    if html is not None:
-        title = f"{batch} beside {baseline}"
-        _write(html, page(title, found.report, found.reference, found.batch, {}))
-    if as_json:
-        console.print_json(json.dumps(found.report.to_dict()))
-    else:
-        print_drift(console, found.report, baseline=baseline, batch=batch)
-    return found.report
-
-
 def _bring_data_up_to(
     opened: Deployment, model: Model, dates: Sequence[date], *, again: bool, console: Console
 ) -> None:
-    catalog, written = opened.project.catalog, _written(opened)
-    planned = data_runs(catalog, model, written, first_as_of=dates[0], last_as_of=dates[-1], again=again)
+    catalog, days = opened.project.catalog, {"first_as_of": dates[0], "last_as_of": dates[-1]}
+    planned = data_runs(catalog, model, _written(opened), **days, again=again)
     if not planned:
         console.print("The data is up to date.")
     # What was made may hold other rows than before, and then what reads it is out of date. Every round
@@ -122,7 +77,7 @@ def _bring_data_up_to(
     while planned:
         for run in planned:
             execute(opened, run, console)
-        planned = data_runs(catalog, model, written, first_as_of=dates[0], last_as_of=dates[-1])
+        planned = data_runs(catalog, model, _written(opened), **days)
 
 
 def _judge_as_of(opened: Deployment, model: Model, as_of: str, *, again: bool, console: Console) -> None:
@@ -134,43 +89,16 @@ def _judge_as_of(opened: Deployment, model: Model, as_of: str, *, again: bool, c
 
 
 def _written(opened: Deployment) -> Written:
+    """What is known now: each table is looked at once."""
     records, tables = opened.stores.records, opened.project.catalog.tables
     raw = {keys.table_name(keys.raw(name)): declared.table for name, declared in tables.items()}
 
+    @cache
     def outdated(table: str) -> set[str]:
         landed = restated(opened.stores, raw[table]) if table in raw else set()
         return records.outdated(table) | landed
 
     return Written(records.code_versions, opened.project.code_version, outdated)
-
-
-def show_suite(
-    opened: Deployment, name: str, partition: str | None, *, export: Path | None, console: Console
-) -> bool:
-    """What Great Expectations says of a raw partition; whether all that is more than information is met."""
-    declared = opened.project.catalog.table(name, asked_by="the command")
-    if declared.table.is_daily and partition is None:
-        raise BadRequest(f"{name} has a partition for each day: say which with --partition")
-    day = partition or WHOLE
-    compiled, results = validate_with_suite(
-        opened.stores,
-        declared.source,
-        declared.table,
-        opened.stores.lake.pin(keys.table_name(keys.raw(name)), [day]),
-        day,
-        refers_to={other: keys.table_name(keys.validated(other)) for other in declared.table.refers_to()},
-    )
-    if export is not None:
-        _write(export, json.dumps(compiled, indent=2, default=str) + "\n")
-    print_suite(console, compiled["name"], results)
-    return all(result.passed or result.severity == "info" for result in results)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadRequest(f"{path} cannot be written: {error}") from error
 
 
 def _require_possible(catalog: Catalog, model: Model, dates: Sequence[date]) -> None:

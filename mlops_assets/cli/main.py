@@ -101,7 +101,7 @@ def skew(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
     """Say whether a batch has drifted from a baseline. Exit code 0: no; 3: it has; 1: it cannot be said."""
-    from mlops_assets.cli.commands import show_skew
+    from mlops_assets.cli.checking import show_skew
 
     with _opened() as opened:
         found = show_skew(opened, baseline, batch, named=policy, html=html, as_json=as_json, console=console)
@@ -112,7 +112,7 @@ def skew(
 @app.command()
 def validate(table: TableName, partition: Partition = None, export: Export = None) -> None:
     """Let Great Expectations judge a partition of TABLE by the suite of its declared expectations."""
-    from mlops_assets.cli.commands import show_suite
+    from mlops_assets.cli.checking import show_suite
 
     with _opened() as opened:
         if not show_suite(opened, table, partition, export=export, console=console):
