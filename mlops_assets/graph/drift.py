@@ -6,11 +6,11 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import feature_hash, meaning, source_code
+from mlops_assets.declaration.identity import meaning, question, source_code
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
-from mlops_assets.graph.features import view_input
+from mlops_assets.graph.features import question_inputs
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
@@ -34,30 +34,15 @@ CODE = (
 def drift_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     """The asset that compares the newest events with what the champion was trained on."""
     stage = ModelStage.of(catalog, declared, "drift_report")
-    _, views = catalog.model_tables(declared)
-    days = declared.drift.days
-    features = {
-        view.name: view_input(catalog, view, first=days, before=declared.predict_before)
-        for view in views.values()
-    }
-    events = dg.AssetIn(
-        keys.validated(declared.label.table), partition_mapping=partitions.looking_back(days, 1)
-    )
+    events, features = question_inputs(catalog, declared, days=declared.drift.days)
     champion = dg.AssetDep(
         keys.of_model(declared.name, "release"), partition_mapping=partitions.looking_back(1, 1)
     )
-    identity = meaning(
-        declared.drift,
-        declared.label,
-        declared.request,
-        str(declared.predict_before),
-        feature_hash(catalog, declared.features),
-        source_code(*CODE),
-    )
+    identity = meaning(declared.drift, question(catalog, declared), source_code(*CODE))
 
     @dg.asset(
         **stage.settings,
-        ins={"events": events, **features},
+        ins={"labelled_events": events, **features},
         deps=[champion],
         check_specs=check_specs(stage.key, CHECKS, partitions=stage.as_of_dates),
         code_version=identity,
@@ -68,12 +53,15 @@ def drift_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         ),
     )
     def drift_report(
-        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], events: Pinned, **views: Pinned
+        context: dg.AssetExecutionContext,
+        stores: dg.ResourceParam[Stores],
+        labelled_events: Pinned,
+        **views: Pinned,
     ) -> Iterator[Any]:
         from mlops_assets.steps.drift import judge_drift, show
 
         as_of = context.partition_key
-        found = judge_drift(stores, catalog, declared, events, views, as_of)
+        found = judge_drift(stores, catalog, declared, labelled_events, views, as_of)
         shown = show(stores, declared, found, as_of)
         told = {
             "distributions": dg.MetadataValue.md(shown.pictures),

@@ -9,6 +9,7 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog, lookback_days
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.identity import meaning, source_code
+from mlops_assets.declaration.model import Model
 from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.stores.pinned import Pinned
@@ -55,6 +56,16 @@ def _input(
     is_daily = days is not None and catalog.tables[table].table.is_daily
     mapping = partitions.looking_back(view.history_days(table)) if is_daily else None
     return dg.AssetIn(keys.validated(table), partition_mapping=mapping)
+
+
+def question_inputs(catalog: Catalog, model: Model, *, days: int) -> tuple[dg.AssetIn, dict[str, dg.AssetIn]]:
+    """The events of the days before an as-of date, and each view that tells what was known of them."""
+    _, views = catalog.model_tables(model)
+    events = dg.AssetIn(keys.validated(model.label.table), partition_mapping=partitions.looking_back(days, 1))
+    return events, {
+        name: view_input(catalog, view, first=days, before=model.predict_before)
+        for name, view in views.items()
+    }
 
 
 def view_input(catalog: Catalog, view: FeatureView, *, first: int, before: timedelta) -> dg.AssetIn:

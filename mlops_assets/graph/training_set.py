@@ -6,11 +6,10 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import feature_hash, meaning, source_code
+from mlops_assets.declaration.identity import meaning, question, source_code
 from mlops_assets.declaration.model import Model
-from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import write_and_tell
-from mlops_assets.graph.features import view_input, view_version
+from mlops_assets.graph.features import question_inputs, view_version
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
@@ -23,23 +22,9 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     """The asset that joins labels and features of the window before the as-of date."""
     stage = ModelStage.of(catalog, model, "training_set")
     _, views = catalog.model_tables(model)
-    window = model.window.days
-    features = {
-        view.name: view_input(catalog, view, first=window, before=model.predict_before)
-        for view in views.values()
-    }
-    events = dg.AssetIn(
-        keys.validated(model.label.table), partition_mapping=partitions.looking_back(window, 1)
-    )
+    events, features = question_inputs(catalog, model, days=model.window.days)
     versions = {view.name: view_version(catalog, view) for view in views.values()}
-    identity = meaning(
-        model.label,
-        model.request,
-        model.window,
-        str(model.predict_before),
-        feature_hash(catalog, model.features),
-        source_code(*CODE),
-    )
+    identity = meaning(question(catalog, model), model.window, source_code(*CODE))
 
     @dg.asset(
         **stage.settings,
