@@ -160,7 +160,10 @@ def test_commands_that_start_together_in_a_new_home_all_work(tmp_path):
         ({"MLOPS_DATABASE": "nonsense"}, "'nonsense' cannot be opened"),
         ({"MLOPS_DATABASE": "oracle://x"}, "oracle://x cannot be opened"),
         ({"MLOPS_HOME": "/proc/nowhere"}, "the home /proc/nowhere cannot be used"),
-        ({"MLOPS_HOME": "/tmp/with%20code"}, "without a percent code"),
+        ({"MLOPS_HOME": "/tmp/with%20code"}, "expected a path without ? # [ ] or a code such as %20"),
+        ({"MLOPS_HOME": "/tmp/what?"}, "expected a path without"),
+        ({"MLOPS_MEMORY_LIMIT": "lots"}, "MLOPS_MEMORY_LIMIT is 'lots', expected a size such as 4GB"),
+        ({"DAGSTER_HOME": "/nowhere/at/all"}, "DAGSTER_HOME is '/nowhere/at/all'"),
     ],
 )
 def test_an_environment_that_cannot_be_meant_is_told_without_a_traceback(tmp_path, environment, said):
@@ -170,3 +173,58 @@ def test_an_environment_that_cannot_be_meant_is_told_without_a_traceback(tmp_pat
     assert "BadEnvironment" in done.stderr
     assert "Traceback" not in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (
+            ["--baseline", "flight_delay", "--batch", "2013-03-29"],
+            0,
+            "2013-03-29 beside flight_delay: stable",
+        ),
+        (["--baseline", "flight_delay:1", "--batch", "2013-03-29", "--json"], 0, '"policy": "calibrated"'),
+        (
+            [
+                *("--baseline", "validated/flights@2013-01-01..2013-01-31"),
+                *("--batch", "validated/flights@2013-02-01..2013-02-28", "--policy", "article"),
+            ],
+            3,
+            "drift (error)",
+        ),
+    ],
+)
+def test_skew_says_by_its_exit_code_whether_the_world_has_moved(demo, tmp_path, arguments, code, said):
+    home, _ = demo
+    page = tmp_path / "skew.html"
+    done = mlops(home, "skew", *arguments, "--html", str(page))
+    assert done.returncode == code, done.stderr
+    assert said in re.sub(r"\s+", " ", done.stdout)
+    assert page.read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--baseline", "flight_delay", "--batch", "2013-04-31"], "expected one such as 2013-04-01"),
+        (["--baseline", "flight_delay:9", "--batch", "2013-03-29"], "version of flight_delay '9'"),
+        (["--baseline", "flight_dely", "--batch", "2013-03-29"], "Did you mean 'flight_delay'?"),
+        (["--baseline", "flights@2013-01-01", "--batch", "flights@2013-01-02"], "validated/flights"),
+        (
+            ["--baseline", "validated/flights", "--batch", "validated/flights", "--policy", "no"],
+            "there is no drift policy 'no'",
+        ),
+        (
+            ["--baseline", "flight_delay", "--batch", "2013-03-29", "--html", "/nowhere/x.html"],
+            "/nowhere/x.html cannot be written",
+        ),
+    ],
+)
+def test_skew_that_cannot_be_told_says_why(demo, arguments, said):
+    home, _ = demo
+    done = mlops(home, "skew", *arguments)
+    assert done.returncode == 1
+    assert said in re.sub(r"\s+", " ", done.stderr)
+    assert "Traceback" not in done.stderr
