@@ -18,6 +18,7 @@ MISSING = 0.01
 class Stream:
     """phi: of the first-order autoregression of every column and of its outages. loading: of a factor
     that ``together`` numeric columns share. weekend: sds that two windows of seven lie higher.
+    every: how many windows one goes on at a time; seven compares like weekdays, as a declared season does.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Stream:
     loading: float = 0.7
     together: int = 4
     weekend: float = 0.0
+    every: int = 1
 
 
 STREAMS = (
@@ -33,6 +35,7 @@ STREAMS = (
     Stream("AR(1) 0.9", phi=0.9),
     Stream("AR(1) 0.98", phi=0.98),
     Stream("weekly season", weekend=0.3),
+    Stream("weekly, like weekdays", weekend=0.3, every=7),
     Stream("correlated features", together=20),
 )
 
@@ -61,7 +64,7 @@ class Windows:
         latent[:, 1:together] *= np.sqrt(1 - self.stream.loading**2)
         latent[:, 1:together] += self.stream.loading * factor[:, np.newaxis]
         latent += self.stream.weekend * (self.number % 7 >= 5)
-        self.number += 1
+        self.number += self.stream.every
         return Window(latent, outage < THRESHOLD, np.random.default_rng([self.number, self.rows]))
 
 
