@@ -107,6 +107,8 @@ def skew(
         found = show_skew(opened, baseline, batch, named=policy, html=html, as_json=as_json, console=console)
     if fail_on in (found.severity, FailOn.warn if found.severity else None):
         raise typer.Exit(DRIFTED)
+    if found.verdict == "not enough data":
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -116,6 +116,7 @@ def print_drift(console: Console, report: "DriftReport", *, baseline: str, batch
         said = finding.severity or finding.verdict
         why = finding.sentence.partition(": ")[2] or finding.sentence
         table.add_row(escape(finding.column), finding.test, f"[{DRIFT_STYLE[said]}]{said}[/]", escape(why))
+    console.print(table)
 
 
 def print_suite(console: Console, name: str, results: Sequence[SuiteResult]) -> None:

@@ -56,6 +56,17 @@ class Drift(Declaration):
     limits: DriftLimits = DriftLimits()
 
     @model_validator(mode="after")
+    def _windows_lie_apart(self) -> Self:
+        if self.season is not None and self.season.every_days < self.window_days:
+            found = f"windows of {self.window_days} days, {self.season.every_days} days apart, overlap"
+            raise refusal(
+                ("season", "every_days"),
+                f"{found}: a batch would be compared with itself; expected {self.window_days} or more",
+                self.season.every_days,
+            )
+        return self
+
+    @model_validator(mode="after")
     def _only_calibrated_has_limits(self) -> Self:
         if self.policy != CALIBRATED and self.limits != DriftLimits():
             raise refusal(("limits",), f"only the policy 'calibrated' has limits, found {self.policy!r}", "")

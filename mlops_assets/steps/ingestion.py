@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import duckdb
 import pyarrow as pa
@@ -15,10 +14,8 @@ from mlops_assets.errors import SourceUnreadable
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.files import SourceFile
 from mlops_assets.stores.pinned import Content
-from mlops_assets.stores.produced import Produced
+from mlops_assets.stores.produced import Produced, together
 from mlops_assets.stores.stores import Stores
-
-V = TypeVar("V")
 
 
 def ingest(stores: Stores, source: Source, table: Table, partitions: Sequence[str]) -> Produced:
@@ -28,10 +25,10 @@ def ingest(stores: Stores, source: Source, table: Table, partitions: Sequence[st
     Raises SourceUnreadable when a file cannot be read, or the declared SQL does not fit it.
     """
     if isinstance(table.reads, LandedFile) and table.reads.is_daily:
-        return _together([_landed_day(stores, source, table, table.reads, day) for day in partitions])
+        return together([_landed_day(stores, source, table, table.reads, day) for day in partitions])
     file = _only_file(stores, table)
     if file is None:
-        return _together([_nothing(table, day, table.reads.named) for day in partitions])
+        return together([_nothing(table, day, table.reads.named) for day in partitions])
     rows = _select(stores, table, file, raw_rows(table, source, days=partitions))
     return _produced(rows, partitions, verdicts(table, rows.column_names), file)
 
@@ -94,17 +91,3 @@ def _produced(
         reads=dict.fromkeys(partitions, read),
         verdicts=dict.fromkeys(partitions, said),
     )
-
-
-def _together(parts: Sequence[Produced]) -> Produced:
-    rows = pa.concat_tables([part.rows for part in parts], promote_options="default")
-    return Produced(
-        rows,
-        [partition for part in parts for partition in part.partitions],
-        reads=_merged([part.reads for part in parts]),
-        verdicts=_merged([part.verdicts for part in parts]),
-    )
-
-
-def _merged(mappings: Sequence[Mapping[str, V]]) -> dict[str, V]:
-    return {key: value for mapping in mappings for key, value in mapping.items()}

@@ -32,7 +32,7 @@ from mlops_assets.declaration.source import Source, Table
 from mlops_assets.errors import GateRefusal, NotMaterialized
 from mlops_assets.stores.engine import Session
 from mlops_assets.stores.pinned import Content, Pinned
-from mlops_assets.stores.produced import Produced
+from mlops_assets.stores.produced import Produced, together
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.suites import BATCH, SuiteResult, run_suite
 
@@ -71,11 +71,48 @@ def judge(
     """Validate partitions of a raw table. Raises NotMaterialized when one was never ingested.
 
     refers_to: the lake table of each table that rows refer to. An expectation that cannot be
-    evaluated costs its own verdict and no other.
+    evaluated costs its own verdict, of that partition, and no other.
     """
     raw.require(partitions)
+    try:
+        return _judged(stores, source, table, raw, partitions, refers_to or {})
+    except duckdb.Error:
+        if len(partitions) == 1:
+            raise
+        # What cannot be evaluated may be in the rows of one day; the others keep their verdicts.
+        alone = [
+            judge(
+                stores,
+                source,
+                table,
+                stores.lake.pin(raw.table, [day], version=raw.version),
+                [day],
+                refers_to=refers_to,
+            )
+            for day in partitions
+        ]
+        return _joined(alone)
+
+
+def _joined(parts: Sequence[Judged]) -> Judged:
+    return Judged(
+        validated=together([part.validated for part in parts]),
+        quarantined=together([part.quarantined for part in parts]),
+        counts={day: counts for part in parts for day, counts in part.counts.items()},
+        outcomes={day: outcomes for part in parts for day, outcomes in part.outcomes.items()},
+    )
+
+
+def _judged(
+    stores: Stores,
+    source: Source,
+    table: Table,
+    raw: Pinned,
+    partitions: Sequence[str],
+    refers_to: Mapping[str, str],
+) -> Judged:
     present = present_columns(raw)
-    others = _referred(stores, refers_to or {})
+    others = _referred(stores, refers_to)
     relations = {"raw": raw} | {referred(name): pinned for name, pinned in others.pinned.items()}
     with stores.engine.session(relations) as session:
         broken, counts = _check(session, table, present, others, partitions)
@@ -155,6 +192,8 @@ def _check(
     try:
         return broken, _counts(session, table.without(broken), present, partitions)
     except duckdb.Error:
+        if len(partitions) > 1:
+            raise
         broken |= _failing_alone(session, table.without(broken), present)
         return broken, _counts(session, table.without(broken), present, partitions)
 

@@ -28,3 +28,16 @@ class Produced:
     reads: Mapping[str, tuple[Content, ...]] = field(default_factory=dict)
     verdicts: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
     volatile: tuple[str, ...] = ()
+
+
+def together(parts: Sequence[Produced]) -> Produced:
+    """Partitions that were made one by one, as one."""
+    # Imported by runs only: the code location loads without it.
+    import pyarrow as pa
+
+    return Produced(
+        pa.concat_tables([part.rows for part in parts], promote_options="default"),
+        [partition for part in parts for partition in part.partitions],
+        reads={key: read for part in parts for key, read in part.reads.items()},
+        verdicts={key: said for part in parts for key, said in part.verdicts.items()},
+    )

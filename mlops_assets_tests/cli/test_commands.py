@@ -202,6 +202,7 @@ def test_skew_says_by_its_exit_code_whether_the_world_has_moved(demo, tmp_path, 
     assert done.returncode == code, done.stderr
     assert said in re.sub(r"\s+", " ", done.stdout)
     assert page.read_text().startswith("<!doctype html>")
+    assert "distribution" in done.stdout
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """An expectation that cannot be evaluated is an error of its own check, and costs no other verdict."""
 
+from datetime import date
+
 import pytest
 
 from mlops_assets.declaration.source import Source
@@ -120,3 +122,24 @@ def test_what_cannot_run_blocks_what_its_failure_would(stores, severity, blockin
     _, said = judged(stores, source(severity=severity, rows=condition))
     verdict = said["consistency"]
     assert (verdict.passed, verdict.blocking, verdict.error) == (False, blocking, True)
+
+
+def test_a_day_that_cannot_be_evaluated_costs_the_other_days_of_the_range_nothing(stores):
+    days = [DAY, "2024-03-31"]
+    calm = ROWS.replace("2,x,", "2,6,").replace(DAY, days[1]).splitlines()[1:]
+    (stores.files.landing / "words.csv").write_text(
+        ROWS + "\n".join([*calm, f"9,-1,{days[1]}T12:00Z"]) + "\n"
+    )
+    condition = {"condition": "CAST(word AS INTEGER) > 0", "set_aside": True}
+    declared = source(severity="critical", rows=condition).model_copy(update={"end": date(2024, 3, 31)})
+    table = declared.table("words")
+    stores.lake.write("raw/words", ingest(stores, declared, table, days), PROVENANCE)
+    found = judge(stores, declared, table, stores.lake.pin("raw/words", days), days)
+    bad, good = (
+        {verdict.check: verdict for verdict in found.validated.verdicts[day]}["consistency"] for day in days
+    )
+    assert (bad.passed, bad.blocking) == (False, True)
+    assert bad.reason.startswith("could not run: it:")
+    assert "could not run" not in good.reason
+    aside = [row for row in found.quarantined.rows.to_pylist() if row["partition"] == days[1]]
+    assert {row["word"] for row in aside} >= {"-1"}
