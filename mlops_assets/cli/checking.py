@@ -9,6 +9,7 @@ from rich.console import Console
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.tables import print_drift, print_suite
 from mlops_assets.data.sql import WHOLE
+from mlops_assets.declaration.drift import CALIBRATED
 from mlops_assets.errors import BadRequest
 from mlops_assets.graph import keys
 from mlops_assets.steps.validation import validate_with_suite
@@ -22,7 +23,7 @@ def show_skew(
     baseline: str,
     batch: str,
     *,
-    named: str,
+    named: str | None,
     html: Path | None,
     as_json: bool,
     console: Console,
@@ -34,7 +35,10 @@ def show_skew(
 
     version = version_named(baseline)
     if version is None:
-        found = skew_of_rows(opened.stores, opened.project.catalog, baseline, batch, named=named)
+        policy = named or CALIBRATED
+        found = skew_of_rows(opened.stores, opened.project.catalog, baseline, batch, named=policy)
+    elif named is not None:
+        raise BadRequest(f"{version[0]} declares its policy itself; --policy is for rows, found {named!r}")
     else:
         model = opened.project.model(version[0])
         found = skew_of_version(opened.stores, opened.project.catalog, model, version[1], batch)

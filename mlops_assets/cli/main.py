@@ -91,11 +91,11 @@ def skew(
         ),
     ],
     policy: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="For rows: calibrated, article, or the path of a function. A model declares its own."
+            help="For rows: calibrated (the default), article, or the path of a function. A model declares its own."
         ),
-    ] = "calibrated",
+    ] = None,
     fail_on: Annotated[FailOn, typer.Option(help="The severity that makes the exit code 3.")] = FailOn.error,
     html: Annotated[Path | None, typer.Option(help="Write the whole report to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from mlops_assets.monitoring.findings import DriftReport, Finding
-from mlops_assets.monitoring.multivariate import CORRELATION
 from mlops_assets.monitoring.picture import overlaid
 from mlops_assets.monitoring.profile import Profile
 
@@ -49,7 +48,7 @@ def table(report: DriftReport, *, most: int = 10) -> str:
 def pictures(report: DriftReport, reference: Profile, batch: Profile, *, most: int = 4) -> str:
     """Markdown: the distributions of the columns with the worst findings, as pictures inside the text."""
     drawn = []
-    for column in _columns(report)[:most]:
+    for column in _columns(report, reference)[:most]:
         svg = overlaid(reference.columns[column], batch.columns[column])
         drawn.append(f"![{column}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
     return "\n".join(drawn)
@@ -70,7 +69,7 @@ def page(
     body = "".join(_row(one) for one in worst_first(report))
     figures = "".join(
         f"<figure>{overlaid(reference.columns[column], batch.columns[column])}</figure>"
-        for column in _columns(report)
+        for column in _columns(report, reference)
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -83,9 +82,9 @@ def page(
     )
 
 
-def _columns(report: DriftReport) -> Sequence[str]:
-    """Every column that has a picture, the worst first; what is said of pairs of columns has none."""
-    return list(dict.fromkeys(one.column for one in worst_first(report) if one.test != CORRELATION))
+def _columns(report: DriftReport, reference: Profile) -> Sequence[str]:
+    """Every column that has a picture, the worst first; pairs, and what a policy names itself, have none."""
+    return list(dict.fromkeys(one.column for one in worst_first(report) if one.column in reference.columns))
 
 
 def _row(one: Finding) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,7 +15,7 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.errors import BadRequest, UnknownName
 from mlops_assets.monitoring.cells import Kind, Watched
 from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, values_query
-from mlops_assets.monitoring.findings import DriftReport
+from mlops_assets.monitoring.findings import DriftReport, Finding, report
 from mlops_assets.monitoring.policies import policy
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.monitoring.tally import ROWS, tally
@@ -73,7 +74,9 @@ def skew_of_rows(stores: Stores, catalog: Catalog, baseline: str, batch: str, *,
             tally(session.batches(values_query(side, cells, block=by_column(PARTITION)), ROWS), cells)
             for side in ("before", "after")
         )
-    return Skew(policy(named)(reference, current, ()), reference, current)
+    found = policy(named)(reference, current, ())
+    gone = list(_gone(before.schema, after.schema))
+    return Skew(report(found.policy, found.rows, [*found.findings, *gone]), reference, current)
 
 
 def version_named(baseline: str) -> tuple[str, int | None] | None:
@@ -130,6 +133,18 @@ def _comparable(before: pa.Schema, after: pa.Schema, key: tuple[str, ...]) -> li
         if shared and kind is not None and kind == _kind(after.field(field.name).type):
             found.append(Watched(field.name, kind))
     return found
+
+
+def _gone(before: pa.Schema, after: pa.Schema) -> Iterator[Finding]:
+    """The columns that the batch lacks, or has as something else: no distribution tells of these."""
+    for field in before:
+        if field.name not in after.names:
+            why = f"{field.name}: {field.type} in the baseline, and not in the batch"
+        elif _kind(field.type) != _kind(after.field(field.name).type):
+            why = f"{field.name}: {field.type} in the baseline, {after.field(field.name).type} in the batch"
+        else:
+            continue
+        yield Finding(field.name, "schema", "drift", "error", "type", None, why)
 
 
 def _kind(stored: pa.DataType) -> Kind | None:

@@ -211,6 +211,10 @@ def test_skew_says_by_its_exit_code_whether_the_world_has_moved(demo, tmp_path, 
     [
         (["--baseline", "flight_delay", "--batch", "2013-04-31"], "expected one such as 2013-04-01"),
         (["--baseline", "flight_delay:9", "--batch", "2013-03-29"], "version of flight_delay '9'"),
+        (
+            ["--baseline", "flight_delay", "--batch", "2013-03-29", "--policy", "article"],
+            "flight_delay declares its policy itself",
+        ),
         (["--baseline", "flight_dely", "--batch", "2013-03-29"], "Did you mean 'flight_delay'?"),
         (["--baseline", "flights@2013-01-01", "--batch", "flights@2013-01-02"], "validated/flights"),
         (

@@ -172,6 +172,18 @@ def test_rows_of_a_table_are_compared_by_name(box):
     assert changed.report.of("channel", "distribution").verdict == "drift"
 
 
+def test_a_column_that_is_gone_or_of_another_type_is_drift(box):
+    found = skew_of_rows(
+        box.stores, box.project.catalog, "validated/orders", "raw/orders", named="calibrated"
+    ).report
+    assert found.severity == "error"
+    assert found.of("amount", "schema").sentence == "amount: double in the baseline, string in the batch"
+    gone = skew_of_rows(
+        box.stores, box.project.catalog, "validated/orders", "validated/customers", named="calibrated"
+    ).report
+    assert "and not in the batch" in gone.of("channel", "schema").sentence
+
+
 @pytest.mark.parametrize(
     ("baseline", "batch", "said"),
     [
