@@ -4,7 +4,8 @@ Rows that follow each other resemble each other, and days differ for harmless re
 effect is the variance of a proportion over that of independent rows (Kish 1965); rows divided by
 it are the effective sample size. It is measured between groups of blocks as large as the batch
 when the reference has enough of them: then it holds all that sets one such batch apart from
-another. When it has not, smaller groups are taken, and what their neighbours share is carried on
+another. The batch's own blocks are looked at only where the reference has too few: a column that
+breaks inside the batch would else pass for one that wobbles. When it has not, smaller groups are taken, and what their neighbours share is carried on
 as a first-order autoregression (prewhitened batch means, Andrews and Monahan 1992).
 """
 
@@ -156,6 +157,9 @@ def _groups(reference: IntArray, batch: IntArray) -> tuple[list[FloatArray], boo
     size = rows if direct else max(rows / PARTS_OF_BATCH, known / PARTS_OF_REFERENCE)
     samples = [_grouped(side, size) for side in (reference, batch) if len(side) > 1]
     samples = [sample for sample in samples if len(sample) > 1]
+    # A break inside the batch is no wobble: its own blocks count only where the reference has too few.
+    if len(reference) > 1 and samples and len(samples[0]) >= GROUPS:
+        samples = samples[:1]
     smaller = any(sample.sum(axis=1).mean() < AS_LARGE * rows for sample in samples)
     return samples, smaller
 

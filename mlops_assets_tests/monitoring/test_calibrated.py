@@ -152,3 +152,20 @@ def test_quiet_streams_stay_quiet_and_a_great_shift_is_seen(stream):
     moved_far = [batch + 1.5 * (np.arange(columns) == 3) for batch in batches[:20]]
     found = [calibrated(known, counted(batch, 1, cells)).of("x3", "distribution") for batch in moved_far]
     assert sum(each is not None and each.verdict == "drift" for each in found) >= 19
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.9])
+@pytest.mark.parametrize("first_bad_day", range(1, 7))
+def test_a_column_that_breaks_inside_the_window_is_not_taken_for_a_wobbly_one(phi, first_bad_day):
+    random, rows = np.random.default_rng(11), 400
+    values = autoregression(random, (52 * rows, 1), phi)[:, 0]
+    reference, batch = values[: 45 * rows], values[45 * rows :]
+    lost, moved = batch.copy(), batch.copy()
+    lost[first_bad_day * rows :] = np.nan
+    moved[first_bad_day * rows :] += 10
+    found = calibrated(*number_profiles(reference, lost, blocks=(45, 7))).of("x", "missing")
+    assert (found.verdict, found.severity) == ("drift", "error")
+    found = calibrated(*number_profiles(reference, moved, blocks=(45, 7))).of("x", "distribution")
+    assert found.verdict == "drift"
+    quiet = calibrated(*number_profiles(reference, batch, blocks=(45, 7)))
+    assert quiet.severity is None
