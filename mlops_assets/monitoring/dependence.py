@@ -1,12 +1,12 @@
 """How much less than independent rows do these rows tell? Estimated from how blocks of them wander.
 
-Rows that follow each other resemble each other, and days differ for harmless reasons. The design
-effect is the variance of a proportion over that of independent rows (Kish 1965); rows divided by
-it are the effective sample size. It is measured between groups of blocks as large as the batch
-when the reference has enough of them: then it holds all that sets one such batch apart from
-another. The batch's own blocks are looked at only where the reference has too few: a column that
-breaks inside the batch would else pass for one that wobbles. When it has not, smaller groups are taken, and what their neighbours share is carried on
-as a first-order autoregression (prewhitened batch means, Andrews and Monahan 1992).
+Rows that follow each other resemble each other, and days differ for harmless reasons. The design effect is
+the variance of a proportion over that of independent rows (Kish 1965); rows divided by it are the effective
+sample size. It is measured between groups of blocks as large as the batch when the reference has enough of
+them: then it holds all that sets one such batch apart from another. The batch's own blocks are looked at
+only where the reference has too few: a column that breaks inside the batch would else pass for one that
+wobbles. When it has not, smaller groups are taken, and what their neighbours share is carried on as a
+first-order autoregression (prewhitened batch means, Andrews and Monahan 1992).
 """
 
 from __future__ import annotations

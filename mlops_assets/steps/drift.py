@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.monitoring.findings import DriftReport
@@ -56,7 +57,10 @@ def judge_drift(
     history = _history(stores, model, champion, as_of)
     found = sides.judged(model.drift, [one for _, one in history])
     horizon = watched_days(catalog, model, as_of)
-    read = (*contents_read(events, views, horizon), *(content for content, _ in history))
+    read = (
+        *contents_read(events, views, horizon),
+        *(content for content, _ in history if content is not None),
+    )
     return Drifted(champion, found, sides, _produced(model, champion, found, as_of, read))
 
 
@@ -116,8 +120,11 @@ def _compared_with(model: Model, champion: Release | None) -> str:
 
 def _history(
     stores: Stores, model: Model, champion: Release, as_of: str
-) -> list[tuple[Content, DriftReport]]:
-    """Reports on earlier windows that do not overlap, of the same champion by the same policy, oldest first."""
+) -> list[tuple[Content | None, DriftReport]]:
+    """Reports on earlier windows that do not overlap, of the same champion and declaration, oldest first.
+
+    A window without such a report is one of which nothing is known, so that "in a row" means it.
+    """
     table = f"{model.name}/drift_report"
     end = date.fromisoformat(as_of)
     ends = [
@@ -126,12 +133,14 @@ def _history(
     if not stores.records.contents(table, partitions=ends):
         return []
     pinned = stores.lake.pin(table, ends)
-    rows = stores.engine.rows("SELECT * FROM reports ORDER BY as_of", {"reports": pinned}).to_pylist()
-    return [
-        (pinned.among([row["as_of"]])[0], DriftReport.from_dict(json.loads(row["report"])))
+    rows = stores.engine.rows("SELECT * FROM reports", {"reports": pinned}).to_pylist()
+    found = {
+        row["as_of"]: (pinned.among([row["as_of"]])[0], DriftReport.from_dict(json.loads(row["report"])))
         for row in rows
-        if (row["model_digest"], row["policy"]) == (champion.model_digest, model.drift.policy)
-    ]
+        if (row["model_digest"], row["declared"]) == (champion.model_digest, meaning(model.drift))
+    }
+    unknown = (None, DriftReport(model.drift.policy, 0, "not enough data", None, ()))
+    return [found.get(day, unknown) for day in reversed(ends)]
 
 
 def _nothing_to_compare_with(model: Model, as_of: str) -> Drifted:
@@ -151,6 +160,7 @@ def _produced(
         "champion_version": champion.version if champion else 0,
         "model_digest": champion.model_digest if champion else "",
         "policy": model.drift.policy,
+        "declared": meaning(model.drift),
         "verdict": report.verdict,
         "severity": report.severity or "none",
         "rows": report.rows,

@@ -32,7 +32,7 @@ from mlops_assets.steps.population import (
     of_days,
     profile,
 )
-from mlops_assets.steps.training_set import EVENTS, REQUESTS, gathered, with_features
+from mlops_assets.steps.training_set import EVENTS, gathered, with_features
 from mlops_assets.stores.engine import Session
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
@@ -149,8 +149,8 @@ def _watched(
     declared = catalog.tables[model.label.table]
     timezone, horizon = declared.source.timezone, watched_days(catalog, model, as_of)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
-        session.keep(REQUESTS, f"SELECT * FROM {EVENTS} WHERE {USE} <> 'unlabelled'")
-        with_values = with_features(catalog, model, views, REQUESTS)
+        # Whatever becomes of its label, a request was asked.
+        with_values = with_features(catalog, model, views, EVENTS)
         order = f"ORDER BY event_time, {names(declared.table.key)}"
         session.keep(WATCHED, f"SELECT * FROM ({with_values}) {order}")
         rows = session.rows(f"SELECT * FROM {WATCHED}").to_pandas()

@@ -1,6 +1,7 @@
 """A champion is watched: calm weeks are calm, a changed week is told, with what changed and how it looks."""
 
 import json
+import shutil
 from datetime import date
 
 import dagster as dg
@@ -143,6 +144,22 @@ def test_the_report_records_what_it_was_made_from(box):
     assert ("features/customer_profile", "all") in read
     # The calm week before is its history.
     assert ("returned/drift_report", CALM) in read
+
+
+def test_inputs_are_watched_though_labels_stop_coming(box, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(box.home, home)
+    for day in CHANGED_DAYS[7:]:
+        path = home / "landing" / "orders" / f"{day}.csv"
+        rows = pd.read_csv(path, dtype=str)
+        path.write_text(rows.assign(returned="").to_csv(index=False))
+    with sandbox(box.project, home) as other:
+        other.run(*ORDERS, *VIEWS, first=CHANGED_DAYS[7], last=LAST)
+        model = other.project.model("returned")
+        found = skew_of_version(other.stores, other.project.catalog, model, 1, "2024-04-26").report
+    assert found.rows == 280
+    assert found.of("channel", "distribution").severity == "error"
+    assert found.of("label", "distribution").verdict == "not enough data"
 
 
 def test_skew_by_name_says_what_the_check_says(box):
