@@ -114,6 +114,11 @@ class ArtifactMismatch(MlopsError):
     """Stored bytes differ from the digest that was recorded when they were written."""
 
 
+def family(error: type[MlopsError]) -> set[type[MlopsError]]:
+    """The error and every more special one."""
+    return {error}.union(*(family(special) for special in error.__subclasses__()))
+
+
 def outermost(error: BaseException) -> MlopsError | None:
     """The first error of ours from the outside in, among an error and its causes."""
     cause: BaseException | None = error

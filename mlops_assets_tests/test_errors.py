@@ -5,7 +5,7 @@ import inspect
 import pytest
 
 from mlops_assets import errors
-from mlops_assets.errors import DeclarationError, MlopsError, UnknownName, nearest
+from mlops_assets.errors import DeclarationError, MlopsError, UnknownName, nearest, outermost
 
 ERRORS = [found for _, found in inspect.getmembers(errors, inspect.isclass) if issubclass(found, Exception)]
 
@@ -37,3 +37,19 @@ def test_of_many_known_names_the_first_twenty_are_shown():
     assert "name_19" in said
     assert "name_20" not in said
     assert said.endswith("… and 3 more.")
+
+
+def test_the_outermost_of_our_errors_is_found_below_a_librarys_and_above_one():
+    def raised():
+        try:
+            try:
+                raise ValueError("from a library")
+            except ValueError as error:
+                raise UnknownName("ours") from error
+        except UnknownName as error:
+            raise RuntimeError("wrapped") from error
+
+    with pytest.raises(RuntimeError) as caught:
+        raised()
+    assert str(outermost(caught.value)) == "ours"
+    assert outermost(ValueError("not ours")) is None

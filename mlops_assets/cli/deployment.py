@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
-from dagster._core.errors import DagsterInvariantViolationError
 from filelock import FileLock
 
 from mlops_assets.components.project import Project
@@ -65,7 +64,7 @@ def _opened_alone() -> dg.DagsterInstance:
             return dg.DagsterInstance.get()
     except OSError as error:
         raise BadEnvironment(f"the home {home()} cannot be used: {error}") from error
-    except DagsterInvariantViolationError as error:
+    except dg.DagsterInvariantViolationError as error:
         raise BadEnvironment(f"{DAGSTER_HOME} is {os.environ[DAGSTER_HOME]!r}: {error}") from error
 
 

@@ -18,9 +18,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from mlops_assets import errors
 from mlops_assets.cli.deployment import Deployment
-from mlops_assets.errors import RunFailed
+from mlops_assets.errors import MlopsError, RunFailed, family
 from mlops_assets.graph.plan import PlannedRun
 from mlops_assets.graph.settling import settle
 
@@ -28,7 +27,7 @@ from mlops_assets.graph.settling import settle
 PROCESS_TAG = "mlops/process"
 RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 INTERRUPTED = "DagsterExecutionInterruptedError"
-OURS = {name for name, one in vars(errors).items() if isinstance(one, type)}
+OURS = {error.__name__ for error in family(MlopsError)}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-PARTITION = "partition"
+from mlops_assets.declaration.source import PARTITION
+
+__all__ = ["PARTITION", "WHOLE", "local_day", "name", "names", "text"]
+
 # The one partition of a table that is not partitioned.
 WHOLE = "all"
 

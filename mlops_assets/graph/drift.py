@@ -13,21 +13,29 @@ from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.features import question_inputs
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
+from mlops_assets.monitoring.checks import CHECKS
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
-DRIFT, SHIFT = "drift", "shift"
-CHECKS = {
-    DRIFT: "No input, score or label has surely moved by so much that it is an error.",
-    SHIFT: "No input, score or label has surely moved by an amount that matters.",
-}
 CODE = (
     "mlops_assets.steps.drift",
+    "mlops_assets.steps.population",
+    "mlops_assets.steps.watching",
+    "mlops_assets.monitoring.article",
     "mlops_assets.monitoring.calibrated",
+    "mlops_assets.monitoring.cells",
+    "mlops_assets.monitoring.checks",
     "mlops_assets.monitoring.comparison",
     "mlops_assets.monitoring.counting",
     "mlops_assets.monitoring.dependence",
+    "mlops_assets.monitoring.distances",
+    "mlops_assets.monitoring.findings",
+    "mlops_assets.monitoring.multiplicity",
+    "mlops_assets.monitoring.multivariate",
+    "mlops_assets.monitoring.policies",
+    "mlops_assets.monitoring.profile",
     "mlops_assets.monitoring.tally",
+    "mlops_assets.monitoring.unseen",
 )
 
 

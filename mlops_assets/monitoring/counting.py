@@ -22,8 +22,6 @@ from mlops_assets.monitoring.cells import (
 
 # Rows on which cells are chosen; beyond it they hardly change.
 SAMPLE = 100_000
-# Blocks into which rows in order are cut. More would leave few rows for each.
-BLOCKS = 32
 
 
 def cells_query(relation: str, columns: Sequence[Watched], *, sample: int = SAMPLE) -> str:
@@ -55,7 +53,7 @@ def values_query(relation: str, cells: Mapping[Watched, Cells], *, block: str = 
 
     A place is nought where the value is missing, else counts from one; the last one is for others.
 
-    block: an SQL expression over the relation, as ``by_column`` or ``by_order`` write it; by
+    block: an SQL expression over the relation, as ``by_column`` writes it; by
         default all rows are one block. Blocks are what dependence in time is estimated from.
     """
     values = "".join(f", {_value_of(at, inside)} AS c{at}" for at, inside in enumerate(cells.values()))
@@ -65,18 +63,6 @@ def values_query(relation: str, cells: Mapping[Watched, Cells], *, block: str = 
 def by_column(column: str) -> str:
     """Blocks that are the values of a column, such as the partition of a day; they sort as text."""
     return f"CAST({name(column)} AS VARCHAR)"
-
-
-def by_order(column: str, blocks: int = BLOCKS, *, prefix: str = "") -> str:
-    """``blocks`` blocks of equal size, contiguous in the order of ``column``.
-
-    prefix: stands before the number of a block; profiles that will be merged need different ones,
-        else their blocks of equal number become one.
-
-    >>> by_order("event_time", 8, prefix="2013-01-01/")
-    '\\'2013-01-01/\\' || printf(\\'%04d\\', ntile(8) OVER (ORDER BY "event_time"))'
-    """
-    return f"{text(prefix)} || printf('%04d', ntile({int(blocks)}) OVER (ORDER BY {name(column)}))"
 
 
 def _renamed(columns: Iterable[Watched]) -> str:

@@ -13,6 +13,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.monitoring.checks import CHECKS, in_short, verdicts
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.monitoring.page import page, pictures, table
 from mlops_assets.monitoring.profile import Profile
@@ -26,11 +27,6 @@ from mlops_assets.stores.stores import Stores
 
 # Earlier windows that are looked at.
 HISTORY = 26
-# What a check says in words; the report says all.
-SENTENCES = 6
-
-
-DRIFT, SHIFT = "drift", "shift"
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,7 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
     facts = {
         "verdict": found.report.verdict,
         "severity": found.report.severity or "none",
-        "why": "; ".join(_first(found.report.told())),
+        "why": in_short(found.report),
         "compared_with": _compared_with(model, found.champion),
         "window": " to ".join(windows(model, as_of)[0]),
         "rows": f"{found.report.rows:,}",
@@ -93,20 +89,6 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
         page=stores.reports.save(f"{model.name}/{as_of}/drift.html", text),
         facts=facts,
     )
-
-
-def verdicts(report: DriftReport) -> tuple[Verdict, ...]:
-    """Both checks: one fails on an error only, the other on a warning too."""
-    told = "; ".join(_first(report.told()))
-    return (
-        Verdict(DRIFT, report.severity != "error", told, error=True),
-        Verdict(SHIFT, report.verdict != "drift", told),
-    )
-
-
-def _first(sentences: list[str]) -> list[str]:
-    more = len(sentences) - SENTENCES
-    return sentences if more <= 0 else [*sentences[:SENTENCES], f"and {more} more in the report"]
 
 
 def _compared_with(model: Model, champion: Release | None) -> str:
@@ -148,7 +130,7 @@ def _nothing_to_compare_with(model: Model, as_of: str) -> Drifted:
     sentence = f"no version of {model.name} reigned before {as_of}"
     found = DriftReport(model.drift.policy, 0, "not enough data", None, ())
     made = _produced(model, None, found, as_of, ())
-    said = tuple(Verdict(check, True, sentence) for check in (DRIFT, SHIFT))
+    said = tuple(Verdict(check, True, sentence) for check in CHECKS)
     return Drifted(None, found, nothing, replace(made, verdicts={as_of: said}))
 
 

@@ -110,41 +110,23 @@ class Records:
 
     def failed(self, tables: Sequence[str]) -> list[tuple[Content, Verdict]]:
         """The checks that failed for the newest contents of these tables, by table and partition."""
-        found = []
-        for table in tables:
-            newest = {(content.partition, content.version): content for content in self.contents(table)}
-            query = (
-                sa.select(materialization.c.partition, materialization.c.version, *_VERDICT)
-                .join_from(verdict, materialization)
-                .where(materialization.c.table_name == table, sa.not_(verdict.c.passed))
-                .order_by(materialization.c.partition, verdict.c.id)
-            )
-            with self._database.connect() as connection:
-                for partition, version, *said in connection.execute(query):
-                    if (partition, version) in newest:
-                        found.append((newest[partition, version], Verdict(*said)))
-        return found
+        now = _newest().alias("now")
+        content = (now.c.table_name, now.c.partition, now.c.version, now.c.rows, now.c.fingerprint)
+        query = (
+            sa.select(*content, *_VERDICT)
+            .join_from(now, verdict, verdict.c.materialization_id == now.c.id)
+            .where(now.c.table_name.in_(tables), sa.not_(verdict.c.passed))
+            .order_by(now.c.table_name, now.c.partition, verdict.c.id)
+        )
+        with self._database.connect() as connection:
+            return [
+                (Content(*row[: len(content)]), Verdict(*row[len(content) :]))
+                for row in connection.execute(query)
+            ]
 
     def outdated(self, table: str) -> set[str]:
         """The partitions whose newest content was made from something that holds other rows by now."""
-        m = materialization
-        newest = (
-            sa.select(m.c.table_name, m.c.partition, sa.func.max(m.c.version).label("version"))
-            .group_by(m.c.table_name, m.c.partition)
-            .cte()
-        )
-        now = (
-            sa.select(m)
-            .join(
-                newest,
-                sa.and_(
-                    m.c.table_name == newest.c.table_name,
-                    m.c.partition == newest.c.partition,
-                    m.c.version == newest.c.version,
-                ),
-            )
-            .cte()
-        )
+        now = _newest()
         made, source = now.alias("made"), now.alias("source")
         query = (
             sa.select(made.c.partition)
@@ -165,9 +147,14 @@ class Records:
 
     def files_read(self, table: str) -> dict[str, str | None]:
         """The digest of the file that each partition's newest content came from; None where none had landed."""
-        found = self.contents(table)
-        reads = {content.partition: self.reads(content) for content in found}
-        return {partition: files[0].fingerprint if files else None for partition, files in reads.items()}
+        now = _newest().alias("now")
+        query = (
+            sa.select(now.c.partition, reading.c.fingerprint)
+            .join_from(now, reading, reading.c.materialization_id == now.c.id, isouter=True)
+            .where(now.c.table_name == table)
+        )
+        with self._database.connect() as connection:
+            return {row.partition: row.fingerprint for row in connection.execute(query)}
 
     def reads(self, content: Content) -> list[Content]:
         """The exact contents a materialization read, in the order they were recorded.
@@ -246,6 +233,22 @@ def _id_of(content: Content) -> sa.ScalarSelect[Any]:
         )
         .scalar_subquery()
     )
+
+
+def _newest() -> sa.CTE:
+    """The newest materialization of every partition of every table."""
+    m = materialization
+    newest = (
+        sa.select(m.c.table_name, m.c.partition, sa.func.max(m.c.version).label("version"))
+        .group_by(m.c.table_name, m.c.partition)
+        .cte()
+    )
+    same = (
+        m.c.table_name == newest.c.table_name,
+        m.c.partition == newest.c.partition,
+        m.c.version == newest.c.version,
+    )
+    return sa.select(m).join(newest, sa.and_(*same)).cte()
 
 
 def _forget(connection: sa.Connection, table: str) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from uuid import uuid4
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,7 @@ class Reports:
         """Write a page (``model/2013-04-01/drift.html``), replacing an earlier one; where it is."""
         target = self.root / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=target.parent, delete=False, encoding="utf-8") as stream:
-            stream.write(page)
-        os.replace(stream.name, target)
+        partial = target.with_name(f".{uuid4().hex}")
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(target)
         return target

@@ -1,8 +1,11 @@
 """The jobs that a model brings along."""
 
 import pytest
+import yaml
 
-from mlops_assets_tests.sandbox import SHOP, load_project, make_project
+from mlops_assets.graph import keys
+from mlops_assets.graph.plan import STAGES
+from mlops_assets_tests.sandbox import REAL, SHOP, load_project, make_project
 
 ELSEWHERE = """
 type: mlops_assets.components.GovernedSource
@@ -39,6 +42,16 @@ def test_a_model_has_a_job_for_its_data_one_for_its_release_and_one_that_watches
         "returned_release",
         "returned_watch",
     }
+
+
+def test_the_stages_of_a_model_share_a_pool_that_one_run_at_a_time_holds(tmp_path):
+    project = load_project(make_project(tmp_path, like=SHOP))
+    for stage in (*STAGES, "drift_report"):
+        assert project.definitions.resolve_assets_def(keys.of_model("returned", stage)).node_def.pools == {
+            "returned"
+        }
+    pools = yaml.safe_load((REAL / "dagster.yaml").read_text())["concurrency"]["pools"]
+    assert pools == {"default_limit": 1, "granularity": "run"}
 
 
 @pytest.mark.parametrize("service", ['["customer_orders", "customer_visits"]'])

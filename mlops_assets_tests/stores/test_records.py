@@ -159,3 +159,17 @@ def test_what_was_made_from_rows_that_are_others_by_now_is_outdated(records):
     assert records.outdated("good") == {"b"}
     records.adopt(1, commit(table="good", b=made_from(Content("raw", "b", 1, 2, "b1"))))
     assert records.outdated("good") == set()
+
+
+def test_only_the_checks_that_failed_for_the_newest_contents_are_failures(records):
+    late, wide = Verdict("late", False, "an hour"), Verdict("wide", False, "by two", True, True)
+    fine = Verdict("late", True, "in time")
+    records.adopt(
+        0, commit(table="raw", a=record("a0", verdicts=(late,)), b=record("b0", verdicts=(wide, late)))
+    )
+    records.adopt(1, commit(table="raw", a=record("a1", verdicts=(fine,))))
+    records.adopt(0, commit(table="other", a=record("x", verdicts=(wide,))))
+    content = Content("raw", "b", 0, 2, "b0")
+    assert records.failed(["raw"]) == [(content, wide), (content, late)]
+    assert [one.table for one, _ in records.failed(["raw", "other"])] == ["other", "raw", "raw"]
+    assert records.failed([]) == []
