@@ -5,20 +5,15 @@ cells, block by block, as one query streams it, and judges. SciPy gets both side
 of its own, so that peaks of memory are its own; importing and loading are not timed. Trust the ratios.
 """
 
-import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+from bench.contest import contest
 from bench.machine import described
-from bench.quality import one_round
 
 NUMBERS = [f"x{n:02d}" for n in range(20)]
 CATEGORIES = [f"c{n}" for n in range(5)]
@@ -28,35 +23,7 @@ MAKE = """
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench drift_speed",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--rows", type=int, default=1_000_000, help="default: %(default)s")
-    parser.add_argument("--full", action="store_true", help="ten million rows, without SciPy")
-    parser.add_argument("--rounds", type=int, default=3, help="of each (default: %(default)s)")
-    parser.add_argument("--only", nargs=2, metavar=("CONTESTANT", "FOLDER"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.only:
-        name, folder = arguments.only
-        print(json.dumps(one_round(CONTESTANTS[name], Path(folder))))
-        return
-    rows = 10_000_000 if arguments.full else arguments.rows
-    names = [name for name in CONTESTANTS if name != "SciPy" or not arguments.full]
-    measured: dict[str, list[dict[str, float]]] = {name: [] for name in names}
-    with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder), rows)
-        for _ in range(arguments.rounds):
-            for name in names:
-                measured[name].append(in_its_own_process(name, folder))
-    show(rows, measured)
-
-
-def in_its_own_process(name: str, folder: str) -> dict[str, float]:
-    command = [sys.executable, "-m", "bench.drift_speed", "--only", name, folder]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    contest("drift_speed", __doc__, CONTESTANTS, make=make, show=show, without=("SciPy",))
 
 
 def make(folder: Path, rows: int) -> None:

@@ -1,17 +1,12 @@
 """Fifteen expectations on a table of 20 columns: ours, peers and one bare scan, in turns; trust the ratios.
 
 The scan reads the columns the expectations are about, as parquet, and sums them.
-Every contestant is a process of its own, so that peaks of memory are its own; importing is not timed.
+Every contestant is a process of its own; importing is not timed.
 `ours, typed` is the one query that measures all expectations of typed rows; `ours, judged` reads the same
 rows as text, as they are found, casts them, measures, and gives every failing row all its reasons.
 """
 
-import argparse
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import date
@@ -22,6 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.contest import contest
 from bench.machine import described
 
 DAY = "2024-03-30"
@@ -65,54 +61,7 @@ MAKE = """
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m bench quality",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--rows", type=int, default=1_000_000, help="default: %(default)s")
-    parser.add_argument("--full", action="store_true", help="ten million rows, without pandas")
-    parser.add_argument("--rounds", type=int, default=3, help="of each (default: %(default)s)")
-    parser.add_argument("--only", nargs=2, metavar=("CONTESTANT", "FOLDER"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.only:
-        name, folder = arguments.only
-        print(json.dumps(one_round(CONTESTANTS[name], Path(folder))))
-        return
-    rows = 10_000_000 if arguments.full else arguments.rows
-    left_out = {"GX on pandas"} if arguments.full else set()
-    with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder), rows)
-        measured: dict[str, list[dict[str, float]]] = {
-            name: [] for name in CONTESTANTS if name not in left_out
-        }
-        for _ in range(arguments.rounds):
-            for name, rounds in measured.items():
-                rounds.append(in_its_own_process(name, folder))
-    show(rows, measured)
-
-
-def in_its_own_process(name: str, folder: str) -> dict[str, float]:
-    command = [sys.executable, "-W", "ignore", "-m", "bench.quality", "--only", name, folder]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    answered: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return answered
-
-
-def one_round(contestant: Callable[[Path], Callable[[], None]], folder: Path) -> dict[str, float]:
-    work = contestant(folder)
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {"wall": wall, "cpu": cpu, "peak": peak()}
-
-
-def peak() -> float:
-    """Gigabytes at most resident in this process; what getrusage says begins with the parent's."""
-    (line,) = (
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
-    )
-    return int(line.split()[1]) / 1e6
+    contest("quality", __doc__, CONTESTANTS, make=make, show=show, without=("GX on pandas",))
 
 
 def make(folder: Path, rows: int) -> None:
