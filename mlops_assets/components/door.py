@@ -38,7 +38,7 @@ def schema_of(kind: type[Declaration]) -> type[BaseModel]:
 
 def declared(kind: type[Declared], context: dg.ComponentLoadContext) -> Declared:
     """The declaration that stands in ``defs.yaml``. Raises DeclarationError with file and line."""
-    with told_from_the_project(context):
+    with told_from(context.project_root):
         document = _document(context)
         said = document.value.get("attributes")
         required = [name for name, field in kind.model_fields.items() if field.is_required()]
@@ -51,13 +51,12 @@ def declared(kind: type[Declared], context: dg.ComponentLoadContext) -> Declared
 
 
 @contextmanager
-def told_from_the_project(context: dg.ComponentLoadContext) -> Iterator[None]:
+def told_from(root: Path) -> Iterator[None]:
     """Errors name files as a person at the root of the project would."""
     try:
         yield
     except DeclarationError as error:
-        root = f"{Path(context.project_root)}/"
-        raise DeclarationError(str(error).replace(root, ""), field=error.field) from error
+        raise DeclarationError(str(error).replace(f"{root}/", ""), field=error.field) from error
 
 
 @contextmanager
@@ -68,7 +67,7 @@ def at_its_line(context: dg.ComponentLoadContext) -> Iterator[None]:
     except DeclarationError as error:
         if not (context.path / DECLARED_IN).is_file():
             raise
-        with told_from_the_project(context):
+        with told_from(context.project_root):
             message = _document(context).finding(("attributes", *error.field), str(error))
             raise DeclarationError(message) from error
 

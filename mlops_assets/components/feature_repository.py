@@ -6,7 +6,7 @@ from typing import Self
 import dagster as dg
 from pydantic import BaseModel
 
-from mlops_assets.components.door import at_its_line, declared, only, schema_of, told_from_the_project
+from mlops_assets.components.door import at_its_line, declared, only, schema_of, told_from
 from mlops_assets.components.source import GovernedSource
 from mlops_assets.declaration.base import Declaration
 from mlops_assets.declaration.catalog import Catalog
@@ -54,7 +54,7 @@ class GovernedFeatures(dg.Component):
         if not folder.is_dir():
             with at_its_line(context):
                 raise DeclarationError(f"there is no feature repository at {folder}", field=("folder",))
-        with told_from_the_project(context):
+        with told_from(context.project_root):
             features = read_feature_repository(folder)
             try:
                 return Catalog.of([door.source for door in doors], features)

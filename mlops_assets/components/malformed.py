@@ -12,7 +12,7 @@ from dagster_shared.error import DagsterUnresolvableSymbolError
 from pydantic import ValidationError
 
 from mlops_assets import components
-from mlops_assets.components.door import DECLARED_IN
+from mlops_assets.components.door import DECLARED_IN, told_from
 from mlops_assets.declaration.located import Document, read_documents
 from mlops_assets.errors import DeclarationError, nearest
 
@@ -31,11 +31,9 @@ def malformed_files_told(tree: ComponentTree) -> Iterator[None]:
 
 
 def _refuse(paths: list[Path], root: Path) -> None:
-    for path in paths:
-        try:
+    with told_from(root):
+        for path in paths:
             _refuse_malformed(path)
-        except DeclarationError as error:
-            raise DeclarationError(str(error).replace(f"{root}/", "")) from error
 
 
 def _refuse_malformed(path: Path) -> None:
