@@ -7,8 +7,9 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import feature_hash, meaning, question, source_code
+from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import feature_hash, question, view_versions
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.metadata import say_of_partitions
@@ -31,6 +32,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     """The asset that trains."""
     stage = ModelStage.of(catalog, model, "model")
     features, asked = feature_hash(catalog, model.features), question(catalog, model)
+    views = view_versions(catalog, model.features)
     identity = meaning(model.estimator, model.baseline, model.seed, source_code(*CODE))
 
     @dg.asset(
@@ -57,6 +59,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             "dagster/partition": as_of,
             "mlops/table_versions": _table_versions(stores, training_set),
             "mlops/feature_hash": features,
+            **{f"mlops/features/{name}": str(one) for name, one in views.items()},
             "mlops/code_version": identity,
         }
         with tracking.run(

@@ -6,10 +6,11 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, question, source_code
+from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import question
 from mlops_assets.graph.checks import write_and_tell
-from mlops_assets.graph.features import question_inputs, view_version
+from mlops_assets.graph.features import question_inputs, view_code
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
@@ -23,7 +24,7 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     stage = ModelStage.of(catalog, model, "training_set")
     _, views = catalog.model_tables(model)
     events, features = question_inputs(catalog, model, days=model.window.days)
-    versions = {view.name: view_version(catalog, view) for view in views.values()}
+    versions = {view: view_code(catalog, view) for view in views}
     identity = meaning(question(catalog, model), model.window, source_code(*CODE))
 
     @dg.asset(
