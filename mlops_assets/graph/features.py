@@ -8,7 +8,6 @@ import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog, lookback_days
 from mlops_assets.declaration.features import FeatureView
-from mlops_assets.declaration.identity import source_code
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import view_version
 from mlops_assets.graph import columns, keys, partitions
@@ -19,8 +18,7 @@ from mlops_assets.stores.stores import Stores
 
 def view_code(catalog: Catalog, view: str) -> str:
     """The version of what computes a view: what is declared, and the platform's own part."""
-    platform = source_code("mlops_assets.data.features")
-    return str(view_version(catalog, view).with_part("platform", platform))
+    return view_version(catalog, view).made_by("mlops_assets.data.features")
 
 
 def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:

@@ -7,9 +7,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.versions import feature_hash, question, view_versions
+from mlops_assets.declaration.versions import Version, feature_hash, question, view_versions
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.metadata import say_of_partitions
@@ -33,7 +32,8 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     stage = ModelStage.of(catalog, model, "model")
     features, asked = feature_hash(catalog, model.features), question(catalog, model)
     views = view_versions(catalog, model.features)
-    identity = meaning(model.estimator, model.baseline, model.seed, source_code(*CODE))
+    chosen = (model.estimator, model.baseline, model.seed)
+    identity = Version.of({"question": asked, "estimator": chosen}).made_by(*CODE)
 
     @dg.asset(
         **stage.settings,

@@ -6,9 +6,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.versions import question
+from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.features import question_inputs, view_code
 from mlops_assets.graph.metadata import say_of_partitions
@@ -25,12 +24,12 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     _, views = catalog.model_tables(model)
     events, features = question_inputs(catalog, model, days=model.window.days)
     versions = {view: view_code(catalog, view) for view in views}
-    identity = meaning(question(catalog, model), model.window, source_code(*CODE))
+    asked = Version.of({"question": question(catalog, model), "window": model.window})
 
     @dg.asset(
         **stage.settings,
         ins={"labelled_events": events, **features},
-        code_version=identity,
+        code_version=asked.made_by(*CODE),
         kinds={"duckdb", "deltalake"},
         description=(
             f"The {model.window.train_days} days to train on and the {model.window.evaluate_days} to evaluate on, "
