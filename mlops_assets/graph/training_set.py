@@ -9,6 +9,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph.checks import write_and_tell
+from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.features import question_inputs, view_code
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
@@ -42,12 +43,14 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         labelled_events: Pinned,
         **views: Pinned,
     ) -> Iterator[Any]:
+        from mlops_assets.lineage.columns import of_training_set
         from mlops_assets.steps.training_set import assemble_training_set, require_versions
 
         as_of = context.partition_key
         require_versions(stores.records, views, versions)
         found = assemble_training_set(stores.engine, catalog, model, labelled_events, views, as_of)
         say_of_partitions(context, stage.key, {as_of: {"events_by_use": dict(found.uses)}})
+        say_lineage(context, stage.key, of_training_set(catalog, model))
         yield from write_and_tell(context, {stage.key: found.produced})
 
     return training_set

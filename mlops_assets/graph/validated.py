@@ -12,6 +12,7 @@ from mlops_assets.declaration.source import Source, Table
 from mlops_assets.declaration.versions import validated_version
 from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
+from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
@@ -61,7 +62,8 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
     def validate(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], raw: Pinned
     ) -> Iterator[Any]:
-        from mlops_assets.steps.validation import judge
+        from mlops_assets.lineage.columns import of_quarantine, of_validated
+        from mlops_assets.steps.validation import judge, present_columns
 
         judged = judge(
             stores,
@@ -73,6 +75,8 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         )
         told = {day: _told(counts, judged.outcomes[day]) for day, counts in judged.counts.items()}
         say_of_partitions(context, good, told)
+        say_lineage(context, good, of_validated(table, present_columns(raw)))
+        say_lineage(context, bad, of_quarantine(table, present_columns(raw)))
         yield from write_and_tell(context, {good: judged.validated, bad: judged.quarantined})
 
     return validate

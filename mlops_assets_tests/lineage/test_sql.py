@@ -197,6 +197,7 @@ def values(sql: str, changed: tuple[str, str] | None = None) -> dict[str, list[s
     return {name: sorted(str(row[index]) for row in rows) for index, name in enumerate(names)}
 
 
+# Where it has one of these, a change of a column changes which rows there are, which column lineage does not tell.
 ROW_CLAUSES = (
     "WHERE",
     "JOIN",
@@ -208,13 +209,14 @@ ROW_CLAUSES = (
     "IN (",
     "LATERAL (SELECT max",
 )
+OF_ALL_ROWS = {
+    name: sql for name, (sql, _) in SHAPES.items() if not any(clause in sql for clause in ROW_CLAUSES)
+}
 
 
-@pytest.mark.parametrize(("sql", "_"), SHAPES.values(), ids=SHAPES)
-def test_a_column_whose_values_follow_another_names_it(sql, _):
+@pytest.mark.parametrize("sql", OF_ALL_ROWS.values(), ids=OF_ALL_ROWS)
+def test_a_column_whose_values_follow_another_names_it(sql):
     """Change a source column: every column of the result that changes, where all rows stay, comes from it."""
-    if any(clause in sql for clause in ROW_CLAUSES):
-        pytest.skip("which rows there are is not told by column lineage")
     before, found = values(sql), derivations(sql, RELATIONS, columns_of(sql))
     for table, columns in RELATIONS.items():
         for column in columns:
