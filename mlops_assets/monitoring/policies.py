@@ -24,7 +24,7 @@ def declared_policy(drift: Drift) -> Policy:
     """The policy that a model declares, with its limits."""
     if drift.policy != CALIBRATED:
         return policy(drift.policy)
-    said = drift.limits.model_dump(exclude_none=True, exclude={"columns"})
+    said = drift.limits.model_dump(exclude={"columns"})
     return partial(calibrated, limits=Limits(**said, column_warn_at=drift.limits.columns))
 
 
