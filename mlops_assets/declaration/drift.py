@@ -45,7 +45,9 @@ class DriftLimits(Declaration):
             lower, upper = getattr(self, warn), getattr(self, error)
             if lower > upper:
                 said = warn if warn in self.model_fields_set else error
-                message = f"{warn} is {lower:g} and {error} is {upper:g}: expected {warn} to be at most {error}"
+                message = (
+                    f"{warn} is {lower:g} and {error} is {upper:g}: expected {warn} to be at most {error}"
+                )
                 raise refusal((said,), message, getattr(self, said))
         for column, lower in self.columns.items():
             if lower > self.error_at:

@@ -49,7 +49,9 @@ def test_a_mistake_is_told_at_its_place(said, place, message):
 
 
 def test_declared_limits_reach_the_policy():
-    said = Drift.model_validate({"limits": {"warn_at": 0.2, "rows_at_least": 100, "error_at": 0.4, "columns": {"x": 0.3}}})
+    said = Drift.model_validate(
+        {"limits": {"warn_at": 0.2, "rows_at_least": 100, "error_at": 0.4, "columns": {"x": 0.3}}}
+    )
     limits = declared_policy(said).keywords["limits"]
     assert (limits.warn_at, limits.rows_at_least, limits.column_warn_at) == (0.2, 100, {"x": 0.3})
     assert limits.missing_error_at == Limits().missing_error_at
