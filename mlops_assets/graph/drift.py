@@ -32,6 +32,7 @@ CODE = (
     "mlops_assets.monitoring.findings",
     "mlops_assets.monitoring.multiplicity",
     "mlops_assets.monitoring.multivariate",
+    "mlops_assets.monitoring.own_policy",
     "mlops_assets.monitoring.policies",
     "mlops_assets.monitoring.profile",
     "mlops_assets.monitoring.tally",

@@ -34,6 +34,10 @@ def amounts_only(reference, batch, history):
     sides = [sum(side.columns["amount"].counts) for side in (reference, batch)]
     sentence = f"amount: {sides[1]} amounts beside {sides[0]}, after {len(history)} reports"
     return report("amounts_only", batch.rows, [Finding("amount", "count", "drift", "warn", "rows", 1.0, sentence)])
+
+
+def wrong(reference, batch, history):
+    return batch.columns["amuont"]
 """
 
 
@@ -240,3 +244,18 @@ def test_a_model_declares_the_policy_and_what_to_compare_with(box, tmp_path, dri
     found = skew_of_version(box.stores, declared.catalog, declared.model("returned"), 1, CHANGED)
     assert found.report.verdict == "drift"
     assert any(said in sentence for sentence in found.report.told())
+
+
+def test_a_policy_that_fails_is_named_and_leaves_the_report_as_it_was(box, tmp_path):
+    declared = project(tmp_path / "project", policy="PACKAGE.policies.wrong")
+    model = declared.model("returned")
+    with pytest.raises(
+        BadRequest, match=r"policies.wrong' failed with KeyError: 'amuont'; expected a DriftRep"
+    ):
+        skew_of_version(box.stores, declared.catalog, model, 1, CHANGED)
+    home = tmp_path / "home"
+    shutil.copytree(box.home, home)
+    with sandbox(declared, home) as other:
+        before = other.stores.records.contents("returned/drift_report", partitions=[CHANGED])
+        assert not other.run(REPORT, first=CHANGED, raise_on_error=False).success
+        assert other.stores.records.contents("returned/drift_report", partitions=[CHANGED]) == before
