@@ -35,6 +35,7 @@ CODE = (
     "mlops_assets.monitoring.own_policy",
     "mlops_assets.monitoring.policies",
     "mlops_assets.monitoring.profile",
+    "mlops_assets.monitoring.sketch",
     "mlops_assets.monitoring.tally",
     "mlops_assets.monitoring.unseen",
 )

@@ -37,9 +37,15 @@ def watched_columns(catalog: Catalog, model: Model) -> list[Watched]:
 
 
 def asked(catalog: Catalog, model: Model, relation: str, timezone: str) -> str:
-    """SQL: the inputs of every event of a relation in the order of time; a moment becomes seconds since 1970."""
+    """SQL: the inputs of every event of a relation in the order of time.
+
+    A moment becomes its age, the seconds from it to the event: every later batch has later moments, and
+    only how long ago they were can stay the same.
+    """
     inputs = [
-        f"epoch({name(column)}) AS {name(column)}" if kind == "timestamp" else name(column)
+        f"epoch(event_time) - epoch({name(column)}) AS {name(column)}"
+        if kind == "timestamp"
+        else name(column)
         for column, kind in catalog.input_types(model).items()
     ]
     return f"SELECT {_day(timezone)}, row_number() OVER () AS {ORDER}, {', '.join(inputs)} FROM {relation}"

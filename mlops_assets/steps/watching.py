@@ -15,7 +15,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import CALIBRATED, Drift
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import USE
-from mlops_assets.errors import NotMaterialized
+from mlops_assets.errors import NotMaterialized, OtherVersion
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, Loaded, from_files
 from mlops_assets.modeling.training import score
 from mlops_assets.monitoring.findings import DriftReport, report
@@ -124,7 +124,13 @@ def _trained_on(release: Release, files: Mapping[str, bytes], inputs: Collection
         raise NotMaterialized(
             f"{release.model} version {release.version} keeps no profile of what it was trained on; {again}"
         )
-    kept = Profile.from_dict(json.loads(files[PROFILE]))
+    try:
+        kept = Profile.from_dict(json.loads(files[PROFILE]))
+    except OtherVersion as error:
+        raise NotMaterialized(
+            f"{release.model} version {release.version} was trained by another version of the platform, whose "
+            f"profile cannot be compared with ({error}); {again}"
+        ) from error
     features = [name for name, column in kept.columns.items() if column.watched.role == "feature"]
     gone = [name for name in features if name not in inputs]
     if gone:
