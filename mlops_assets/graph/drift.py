@@ -20,6 +20,7 @@ from mlops_assets.stores.stores import Stores
 CODE = (
     "mlops_assets.steps.drift",
     "mlops_assets.steps.population",
+    "mlops_assets.steps.settled",
     "mlops_assets.steps.watching",
     "mlops_assets.monitoring.article",
     "mlops_assets.monitoring.calibrated",

@@ -14,9 +14,8 @@ from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import CALIBRATED, Drift
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.training_columns import USE
 from mlops_assets.errors import NotMaterialized, OtherVersion
-from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, Loaded, from_files
+from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER, Loaded, from_files
 from mlops_assets.modeling.training import score
 from mlops_assets.monitoring.findings import DriftReport, report
 from mlops_assets.monitoring.multivariate import Correlations, broken_correlations
@@ -81,7 +80,8 @@ def both_sides(
     trained_on = _trained_on(version, files, catalog.input_types(model))
     numeric = numeric_inputs(trained_on.cells)
     batch_days, *earlier_days = windows(model, as_of)
-    with _watched(stores, catalog, model, events, views, from_files(files), as_of) as session:
+    settled_after = timedelta(seconds=json.loads(files[SETTLED_AFTER]))
+    with _watched(stores, catalog, model, events, views, from_files(files), settled_after, as_of) as session:
         earlier = []
         for days in earlier_days:
             _look_at(session, [days])
@@ -149,9 +149,13 @@ def _watched(
     events: Pinned,
     views: Mapping[str, Pinned],
     version: Loaded,
+    settled_after: timedelta,
     as_of: str,
 ) -> Iterator[Session]:
-    """A session that has what was asked, answered and came true on all days that are read, in order of time."""
+    """A session that has what was asked, answered and came true on all days that are read, in order of time.
+
+    settled_after: how old an event must be for its label to be looked at.
+    """
     declared = catalog.tables[model.label.table]
     timezone, horizon = declared.source.timezone, watched_days(catalog, model, as_of)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
@@ -162,8 +166,8 @@ def _watched(
         rows = session.rows(f"SELECT * FROM {WATCHED}").to_pandas()
         scored = answered(rows, score(version.model, version.inputs, rows), timezone)
         session.keep(f"{ALL}{RELATIONS['feature']}", asked(catalog, model, WATCHED, timezone))
-        known = f"(SELECT * FROM {WATCHED} WHERE {USE} = 'evaluate')"
-        session.keep(f"{ALL}{RELATIONS['label']}", came_true(known, timezone))
+        labels = came_true(WATCHED, "evaluate", horizon.as_of - settled_after, timezone)
+        session.keep(f"{ALL}{RELATIONS['label']}", labels)
         session.register(f"{ALL}{RELATIONS['score']}", scored)
         yield session
 

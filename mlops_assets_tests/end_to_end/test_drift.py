@@ -24,7 +24,7 @@ ORDERS = [keys.raw("orders"), keys.validated("orders"), keys.quarantine("orders"
 CUSTOMERS = [keys.raw("customers"), keys.validated("customers"), keys.quarantine("customers")]
 VIEWS = [keys.features("customer_orders")]
 REPORT = keys.of_model("returned", "drift_report")
-DRIFT = {"window_days": 7, "limits": {"rows_at_least": 200}}
+DRIFT = {"window_days": 7, "limits": {"rows_at_least": 120}}
 
 OWN_POLICY = """
 from mlops_assets.monitoring.findings import Finding, report
@@ -150,10 +150,15 @@ def test_the_report_records_what_it_was_made_from(box):
     assert ("returned/drift_report", CALM) in read
 
 
-def test_inputs_are_watched_though_labels_stop_coming(box, tmp_path):
+@pytest.mark.parametrize(
+    ("from_day", "severity"), [(7, "error"), (11, None)], ids=["they stopped", "they are not due yet"]
+)
+def test_labels_that_stop_coming_are_told_and_inputs_are_watched_all_the_same(
+    box, tmp_path, from_day, severity
+):
     home = tmp_path / "home"
     shutil.copytree(box.home, home)
-    for day in CHANGED_DAYS[7:]:
+    for day in CHANGED_DAYS[from_day:]:
         path = home / "landing" / "orders" / f"{day}.csv"
         rows = pd.read_csv(path, dtype=str)
         path.write_text(rows.assign(returned="").to_csv(index=False))
@@ -163,7 +168,17 @@ def test_inputs_are_watched_though_labels_stop_coming(box, tmp_path):
         found = skew_of_version(other.stores, other.project.catalog, model, 1, "2024-04-26").report
     assert found.rows == 280
     assert found.of("channel", "distribution").severity == "error"
-    assert found.of("label", "distribution").verdict == "not enough data"
+    assert found.of("label", "missing").severity == severity
+    if severity:
+        assert found.of("label", "missing").effect == 1.0
+        assert found.of("label", "distribution").verdict == "not enough data"
+
+
+def test_a_version_of_which_another_platform_kept_the_profile_is_to_be_trained_again(box, monkeypatch):
+    monkeypatch.setattr("mlops_assets.monitoring.profile.FORMAT", 3)
+    model = box.project.model("returned")
+    with pytest.raises(NotMaterialized, match=r"returned version 1 was trained by another version .* --again"):
+        skew_of_version(box.stores, box.project.catalog, model, 1, CHANGED)
 
 
 def test_skew_by_name_says_what_the_check_says(box):
