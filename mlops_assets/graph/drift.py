@@ -73,7 +73,7 @@ def drift_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
 
         as_of = context.partition_key
         found = judge_drift(stores, catalog, declared, labelled_events, views, as_of)
-        shown = show(stores, declared, found, as_of)
+        shown = show(stores, catalog, declared, found, as_of)
         told = {
             "distributions": dg.MetadataValue.md(shown.pictures),
             "worst": dg.MetadataValue.md(shown.table),

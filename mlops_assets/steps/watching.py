@@ -74,12 +74,14 @@ def both_sides(
 ) -> Sides:
     """The reference that the model declares, and the window before ``as_of``; in the version's cells.
 
+    Of a season as many earlier windows as the data hold, at least one (``lacks_earlier_windows``).
+
     Raises NotMaterialized when a day is missing, or when the version keeps no profile of these inputs.
     """
     files = stores.artifacts.load(version.artifact_digest)
     trained_on = _trained_on(version, files, catalog.input_types(model))
     numeric = numeric_inputs(trained_on.cells)
-    batch_days, *earlier_days = windows(model, as_of)
+    batch_days, *earlier_days = windows(catalog, model, as_of)
     settled_after = timedelta(seconds=json.loads(files[SETTLED_AFTER]))
     with _watched(stores, catalog, model, events, views, from_files(files), settled_after, as_of) as session:
         earlier = []
@@ -104,18 +106,34 @@ def both_sides(
 def watched_days(catalog: Catalog, model: Model, as_of: str) -> Horizon:
     """All days that are read for an as-of date."""
     zone = catalog.tables[model.label.table].source.zone
-    return Horizon.watched(date.fromisoformat(as_of), model.drift.days, zone)
+    end = date.fromisoformat(as_of)
+    first = min(first for first, _ in windows(catalog, model, as_of))
+    return Horizon.watched(end, (end - date.fromisoformat(first)).days, zone)
 
 
-def windows(model: Model, as_of: str) -> list[tuple[str, str]]:
-    """First and last day of the batch, and then of each earlier window that it is compared with."""
-    season = model.drift.season
-    ages = [0] if season is None else [season.every_days * period for period in range(season.periods + 1)]
+def windows(catalog: Catalog, model: Model, as_of: str) -> list[tuple[str, str]]:
+    """First and last day of the batch, and then of each earlier window that it is compared with.
+
+    Earlier windows that begin before the data are left out; of the batch those days are.
+    """
+    start, season = catalog.tables[model.label.table].source.start, model.drift.season
+    ages = [] if season is None else [season.every_days * period for period in range(1, season.periods + 1)]
     end = date.fromisoformat(as_of) - timedelta(days=1)
     first = end - timedelta(days=model.drift.window_days - 1)
-    return [
-        ((first - timedelta(days=age)).isoformat(), (end - timedelta(days=age)).isoformat()) for age in ages
-    ]
+    earlier = [(first - timedelta(days=age), end - timedelta(days=age)) for age in ages]
+    there = [(max(first, start), end), *(window for window in earlier if window[0] >= start)]
+    return [(first.isoformat(), last.isoformat()) for first, last in there]
+
+
+def lacks_earlier_windows(catalog: Catalog, model: Model, as_of: str) -> str | None:
+    """Why there is nothing to compare with, where a season is declared of which the data hold no window."""
+    if model.drift.season is None or len(windows(catalog, model, as_of)) > 1:
+        return None
+    start = catalog.tables[model.label.table].source.start
+    return (
+        f"no window {model.drift.season.every_days} days or more before that of {as_of} lies in the data, "
+        f"which begin on {start}"
+    )
 
 
 def _trained_on(release: Release, files: Mapping[str, bytes], inputs: Collection[str]) -> Profile:

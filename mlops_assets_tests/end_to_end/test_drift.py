@@ -177,7 +177,9 @@ def test_labels_that_stop_coming_are_told_and_inputs_are_watched_all_the_same(
 def test_a_version_of_which_another_platform_kept_the_profile_is_to_be_trained_again(box, monkeypatch):
     monkeypatch.setattr("mlops_assets.monitoring.profile.FORMAT", 3)
     model = box.project.model("returned")
-    with pytest.raises(NotMaterialized, match=r"returned version 1 was trained by another version .* --again"):
+    with pytest.raises(
+        NotMaterialized, match=r"returned version 1 was trained by another version .* --again"
+    ):
         skew_of_version(box.stores, box.project.catalog, model, 1, CHANGED)
 
 
@@ -274,3 +276,39 @@ def test_a_policy_that_fails_is_named_and_leaves_the_report_as_it_was(box, tmp_p
         before = other.stores.records.contents("returned/drift_report", partitions=[CHANGED])
         assert not other.run(REPORT, first=CHANGED, raise_on_error=False).success
         assert other.stores.records.contents("returned/drift_report", partitions=[CHANGED]) == before
+
+
+@pytest.mark.parametrize(
+    ("season", "compared_with", "why"),
+    [
+        (
+            {"every_days": 7, "periods": 8},
+            "4 of 8 earlier windows, 7 days apart; scores by version 1",
+            "tests",
+        ),
+        (
+            {"every_days": 60},
+            "0 of 4 earlier windows",
+            "no window 60 days or more before that of 2024-04-11 lies in the data, which begin on 2024-03-01",
+        ),
+    ],
+    ids=["some windows", "none"],
+)
+def test_a_season_that_reaches_before_the_data_takes_the_windows_there_are(
+    box, tmp_path, season, compared_with, why
+):
+    declared = project(tmp_path / "project", season=season)
+    home = tmp_path / "home"
+    shutil.copytree(box.home, home)
+    with sandbox(declared, home) as other:
+        assert other.run(REPORT, first="2024-04-11").success
+        said = evaluations(other, "2024-04-11")["drift"]
+    assert said.passed
+    assert said.metadata["compared_with"].value.startswith(compared_with)
+    assert why in said.metadata["why"].value
+
+
+def test_skew_with_no_earlier_window_is_refused(box, tmp_path):
+    declared = project(tmp_path, season={"every_days": 60})
+    with pytest.raises(BadRequest, match="no window 60 days or more before"):
+        skew_of_version(box.stores, declared.catalog, declared.model("returned"), 1, CALM)
