@@ -39,12 +39,14 @@ def source_code(*modules: str) -> str:
 
 
 def feature_hash(catalog: Catalog, service: str) -> str:
-    """What a feature service delivers: its views' SQL, sources, types, keys and lifetimes."""
+    """What a feature service delivers: its views' SQL, sources, types, keys and lifetimes, and its transforms' code."""
     views = catalog.features.views_of(service)
     return meaning(
         [one.column for one in catalog.features.served(service)],
         {name: catalog.features.views[name] for name in sorted(views)},
         {name: catalog.key_types(name) for name in sorted(views)},
+        {name: vars(one) for name, one in catalog.features.joined(service).items()},
+        {one.name: one for one in catalog.features.on_demand_of(service)},
     )
 
 
