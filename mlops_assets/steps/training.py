@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import feature_hash
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import USE
+from mlops_assets.declaration.versions import feature_hash, view_versions
 from mlops_assets.errors import GateRefusal
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE
 from mlops_assets.modeling.training import Trained, score, split_inputs, train
@@ -37,7 +37,10 @@ VOLATILE = ("artifact_digest", "mlflow_run_id")
 
 @dataclass(frozen=True)
 class TrainedRecord:
-    """What is recorded of a trained model; the row of the table ``<model>/model``."""
+    """What is recorded of a trained model; the row of the table ``<model>/model``.
+
+    feature_hash: of its feature service. view_versions: of each view below it, as JSON.
+    """
 
     as_of: str
     model_digest: str
@@ -47,6 +50,7 @@ class TrainedRecord:
     inputs: list[str]
     dropped: list[str]
     feature_hash: str
+    view_versions: str
     estimator: str
     parameters: str
     seed: int
@@ -87,6 +91,7 @@ def keep(
     mlflow_run_id: str,
 ) -> TrainedRecord:
     """Store the model's files and say what is recorded of it."""
+    views = {name: str(one) for name, one in view_versions(catalog, model.features).items()}
     return TrainedRecord(
         as_of=as_of,
         model_digest=trained.digest,
@@ -96,6 +101,7 @@ def keep(
         inputs=trained.inputs.columns,
         dropped=list(trained.dropped),
         feature_hash=feature_hash(catalog, model.features),
+        view_versions=json.dumps(views, sort_keys=True),
         estimator=model.estimator.path,
         parameters=json.dumps(model.estimator.parameters, sort_keys=True),
         seed=model.seed,
