@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from feast import FeatureStore, FeatureView
 from feast.feature_view import DUMMY_ENTITY_NAME
+from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 
 from mlops_assets.declaration.features import FeatureRepository
@@ -97,9 +98,12 @@ def _beyond(names: Iterable[str], others: Mapping[str, object]) -> tuple[str, ..
 
 
 def _same(known: FeastObject, declared: FeastObject) -> bool:
-    """Whether the registry says what is declared; what was materialized since is no part of that."""
+    """Whether the registry says what is declared; what Feast itself wrote into it since is no part of that."""
+    known = copy.copy(known)
     if isinstance(known, FeatureView):
-        known = copy.copy(known)
         known.materialization_intervals = []
+    if isinstance(known, OnDemandFeatureView):
+        # One that Feast makes up where there is none.
+        known.entity_columns = []
     same: bool = known == declared and (known.tags, known.owner) == (declared.tags, declared.owner)
     return same
