@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from mlops_assets.declaration.binding import bound
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.condition import columns_used
-from mlops_assets.declaration.features import FeatureView, ServedFeature
+from mlops_assets.declaration.features import FeatureView, ServedFeature, tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Table, stored_columns, table_columns
 from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT, PREDICTED_AT, USE
@@ -95,6 +95,21 @@ def of_inputs(catalog: Catalog, model: Model, *, about: Sequence[str]) -> Lineag
         column: Derivation.of(SourceColumn(training_set, column)) for column in catalog.input_types(model)
     }
     return {**dict.fromkeys(about, Derivation(why="about the training, not of a column")), **inputs}
+
+
+def below(catalog: Catalog, model: Model) -> dict[str, Lineage]:
+    """The lineage of a model's inputs and of every table below them, as declared; raw columns are its end."""
+    name = model.name
+    found: dict[str, Lineage] = {
+        f"{name}/model": of_inputs(catalog, model, about=()),
+        f"{name}/training_set": of_training_set(catalog, model),
+    }
+    for view in catalog.features.views_of(model.features):
+        found[f"features/{view}"] = of_view(catalog, catalog.features.views[view])
+    for table in {**tables_read(catalog.features, model.features), model.label.table: None}:
+        declared = catalog.tables[table].table
+        found[f"validated/{table}"] = of_validated(declared, list(table_columns(declared)))
+    return found
 
 
 def _of_relations(derivation: Derivation, tables: Mapping[str, str]) -> Derivation:
