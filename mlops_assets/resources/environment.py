@@ -11,6 +11,7 @@ from mlops_assets.stores.stores import Places
 HOME = "MLOPS_HOME"
 DATABASE = "MLOPS_DATABASE"
 LANDING = "MLOPS_LANDING"
+ONLINE = "MLOPS_ONLINE"
 MEMORY_LIMIT = "MLOPS_MEMORY_LIMIT"
 THREADS = "MLOPS_THREADS"
 MLFLOW = "MLFLOW_TRACKING_URI"
@@ -41,6 +42,7 @@ def places() -> Places:
         landing=Path(landing).expanduser().resolve() if landing else embedded.landing,
         memory_limit=_memory(MEMORY_LIMIT) or embedded.memory_limit,
         threads=_count(THREADS) or embedded.threads,
+        online=os.environ.get(ONLINE) or embedded.online,
     )
 
 
