@@ -152,6 +152,13 @@ class Online:
         """What is online of a version of a view (default: the one that is served); None for nothing."""
         return _described(self._header(view, version))
 
+    def described(self, asked: Asked) -> OnlineView:
+        """What is online of what is asked for. Raises NotMaterialized for nothing."""
+        found = self.view(asked.view, asked.version)
+        if found is None:
+            raise self._absent(asked)
+        return found
+
     def put(
         self,
         described: OnlineView,
@@ -194,9 +201,7 @@ class Online:
     def _known(self, asked: Asked) -> OnlineView:
         """How the rows of a version are spelled, which is looked up once: a change of that is another version."""
         version = asked.version or next(iter(self._versions(asked.view)), None)
-        known = self._spellings.get((asked.view, version)) or self.view(asked.view, version)
-        if known is None:
-            raise self._absent(asked)
+        known = self._spellings.get((asked.view, version)) or self.described(asked)
         self._spellings[asked.view, known.version] = known
         return known
 
