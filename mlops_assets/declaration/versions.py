@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from mlops_assets.declaration.catalog import Catalog, DeclaredTable
-from mlops_assets.declaration.identity import meaning, sql_meaning
+from mlops_assets.declaration.identity import meaning, source_code, sql_meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Table
 from mlops_assets.declaration.sql import QUERY
@@ -46,9 +46,10 @@ class Version:
         """All parts as one hash of 16 hex digits."""
         return meaning(self.parts)
 
-    def with_part(self, name: str, value: Any) -> Version:
-        """The version of the same with one more part."""
-        return Version(dict(sorted({**self.parts, name: meaning(value)[:_HEX]}.items())))
+    def made_by(self, *modules: str) -> str:
+        """The version of what is computed, spelled: what is declared, and the platform's own code for it."""
+        parts = {**self.parts, "platform": source_code(*modules)[:_HEX]}
+        return str(Version(dict(sorted(parts.items()))))
 
     def changes(self, other: Version) -> tuple[str, ...]:
         """The parts that are not the same in another version, by name."""
@@ -66,7 +67,9 @@ def view_version(catalog: Catalog, view: str) -> Version:
         "ttl": declared.ttl,
         "history": declared.reads,
     }
-    return Version.of(parts | {f"source.{name}": table_meaning(catalog, name) for name in declared.reads})
+    return Version.of(
+        parts | {f"source.{name}": table_meaning(catalog.tables[name]) for name in declared.reads}
+    )
 
 
 def view_versions(catalog: Catalog, service: str) -> dict[str, Version]:
@@ -84,27 +87,47 @@ def question(catalog: Catalog, model: Model) -> str:
     """What a model is asked: the label, when it is asked, with which columns, and what its features mean."""
     return meaning(
         model.label,
-        table_meaning(catalog, model.label.table),
+        table_meaning(catalog.tables[model.label.table]),
         model.request,
         model.predict_before,
         feature_hash(catalog, model.features),
     )
 
 
-def raw_meaning(declared: DeclaredTable) -> str:
+def raw_version(declared: DeclaredTable) -> Version:
     """What decides which raw rows a table has: its file, its SQL, its days and the columns it must yield."""
     source, table = declared.source, declared.table
     days = (table.partitions, source.timezone, source.start, source.end) if table.is_daily else None
-    return meaning(table.reads, sql_meaning(table.select, QUERY), days, list(table.columns))
+    select = sql_meaning(table.select, QUERY)
+    return Version.of({"file": table.reads, "sql": select, "days": days, "columns": list(table.columns)})
 
 
-def table_meaning(catalog: Catalog, name: str) -> str:
-    """What decides which rows a validated table holds; what is only measured or known to people apart."""
-    declared = catalog.tables[name]
+def validated_version(declared: DeclaredTable) -> Version:
+    """What decides which raw rows there are and which are set aside, and what the checks say of the others."""
     table = declared.table
-    aside = [one.expected for one in table.expectations if one.sets_aside]
-    referred = {other: table_meaning(catalog, other) for other in table.refers_to()}
-    return meaning(raw_meaning(declared), table.key, _rules(table), aside, referred if aside else {})
+    return Version.of(
+        {
+            "raw": raw_version(declared).parts,
+            "key": table.key,
+            "columns": table.columns,
+            "expectations": (table.expectations, table.quarantine_at_most),
+            "refers_to": {other: _beside(declared, other) for other in table.refers_to()},
+        }
+    )
+
+
+def table_meaning(declared: DeclaredTable) -> str:
+    """What decides which rows a validated table holds; what is only measured or known to people apart."""
+    table = declared.table
+    aside = [one for one in table.expectations if one.sets_aside]
+    referred = [_beside(declared, one.references.table) for one in aside if one.references]
+    expected = [one.expected for one in aside]
+    return meaning(raw_version(declared).digest, table.key, _rules(table), expected, referred)
+
+
+def _beside(declared: DeclaredTable, other: str) -> str:
+    """The meaning of another table of the same source."""
+    return table_meaning(DeclaredTable(declared.source, declared.source.table(other)))
 
 
 def _rules(table: Table) -> list[Any]:

@@ -6,9 +6,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.versions import question
+from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.features import question_inputs
@@ -47,7 +46,7 @@ def drift_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     champion = dg.AssetDep(
         keys.of_model(declared.name, "release"), partition_mapping=partitions.looking_back(1, 1)
     )
-    identity = meaning(declared.drift, question(catalog, declared), source_code(*CODE))
+    identity = Version.of({"drift": declared.drift, "question": question(catalog, declared)}).made_by(*CODE)
 
     @dg.asset(
         **stage.settings,

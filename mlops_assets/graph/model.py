@@ -7,11 +7,11 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.versions import feature_hash, question, view_versions
+from mlops_assets.declaration.versions import Version, feature_hash, question, view_versions
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
+from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
@@ -33,7 +33,8 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     stage = ModelStage.of(catalog, model, "model")
     features, asked = feature_hash(catalog, model.features), question(catalog, model)
     views = view_versions(catalog, model.features)
-    identity = meaning(model.estimator, model.baseline, model.seed, source_code(*CODE))
+    chosen = (model.estimator, model.baseline, model.seed)
+    identity = Version.of({"question": asked, "estimator": chosen}).made_by(*CODE)
 
     @dg.asset(
         **stage.settings,
@@ -48,6 +49,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         tracking: dg.ResourceParam[Tracking],
         training_set: Pinned,
     ) -> Iterator[Any]:
+        from mlops_assets.lineage.columns import of_inputs
         from mlops_assets.modeling.serialization import MODEL, needed_types, to_files
         from mlops_assets.modeling.training import frame
         from mlops_assets.steps.training import fit, keep, produced, watched_files
@@ -74,6 +76,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             example = frame(rows, trained.inputs)
             run.log_model(trained.model, example, trusted_types=needed_types(files[MODEL]))
         say_of_partitions(context, stage.key, {as_of: vars(record)})
+        say_lineage(context, stage.key, of_inputs(catalog, model, about=list(vars(record))))
         yield from write_and_tell(context, {stage.key: produced(record, training_set)})
 
     return trained_model

@@ -7,9 +7,8 @@ import dagster as dg
 
 from mlops_assets.data.ingestion import BLOCKING, CHECKS
 from mlops_assets.declaration.catalog import DeclaredTable
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.source import Source, Table
-from mlops_assets.declaration.versions import raw_meaning
+from mlops_assets.declaration.versions import raw_version
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.stores.stores import Stores
@@ -25,7 +24,7 @@ def raw_asset(source: Source, table: Table) -> dg.AssetsDefinition:
         key=key,
         partitions_def=days,
         check_specs=check_specs(key, CHECKS, blocking=BLOCKING, partitions=days),
-        code_version=meaning(raw_meaning(declared), source_code("mlops_assets.data.ingestion")),
+        code_version=raw_version(declared).made_by("mlops_assets.data.ingestion"),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=source.name,
         owners=[source.owner],
