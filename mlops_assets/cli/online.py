@@ -1,15 +1,14 @@
 """What the commands do with what is online."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.declaration.catalog import Catalog
@@ -66,64 +65,66 @@ def show_features(
     else:
         rows = rows_at(opened.stores, features, service, request, moment)
     (answer,) = answered(features, service, [request], joined_columns(features, service, rows))
-    of_column = {
-        column: (row, None if row is None else row.values[feature])
-        for name, one in features.joined(service).items()
-        for row in rows[name]
-        for feature, column in one.columns.items()
-    }
-    found = [
-        _told(column, value, *of_column.get(column, (None, value)), moment)
-        for column, value in answer.items()
-    ]
+    answers = [_Answer(name, rows[name][0], one.columns) for name, one in features.joined(service).items()]
     if as_json:
-        console.print_json(json.dumps({"at": moment.isoformat(), "features": found}, default=str))
-    else:
-        _print(console, service, found, moment, online=at is None)
-
-
-def _told(column: str, value: Any, row: OnlineRow | None, stored: Any, at: datetime) -> dict[str, Any]:
-    """value: what is served. stored: what it was before it expired."""
-    return {
-        "feature": column,
-        "value": value,
-        "stored": stored,
-        "expired": row.expired if row else False,
-        "event_time": row.event_time.isoformat() if row else None,
-        "available_at": row.available_at.isoformat() if row else None,
-        "age_seconds": (at - row.event_time).total_seconds() if row else None,
-    }
-
-
-def _print(
-    console: Console, service: str, found: Sequence[dict[str, Any]], at: datetime, *, online: bool
-) -> None:
-    where = "online" if online else "as known"
-    table = Table(
-        title=f"{service}: {where} at {at:%Y-%m-%d %H:%M:%S} UTC", title_justify="left", box=SIMPLE_HEAD
-    )
-    for column in ("feature", "value", "event time", "available at", "age", ""):
-        table.add_column(column)
-    for one in found:
-        expired = f"[yellow]expired: it was {escape(str(one['stored']))}[/]" if one["expired"] else ""
-        shown = "[dim]null[/]" if one["value"] is None else escape(str(one["value"]))
-        table.add_row(
-            one["feature"],
-            shown,
-            _minute(one["event_time"]),
-            _minute(one["available_at"]),
-            _age(one),
-            expired,
+        told = [one.told(answer, moment) for one in answers]
+        console.print_json(
+            json.dumps({"at": moment.isoformat(), "features": answer, "rows": told}, default=str)
         )
-    console.print(table)
+    else:
+        where = "online" if at is None else "as known"
+        console.print(f"[bold]{service}[/], {where} at {moment:%Y-%m-%d %H:%M:%S} UTC", highlight=False)
+        _print(console, answer, answers, moment)
 
 
-def _minute(moment: str | None) -> str:
-    return f"{datetime.fromisoformat(moment):%Y-%m-%d %H:%M:%S}" if moment else ""
+@dataclass(frozen=True)
+class _Answer:
+    """What a view answered. columns: for each feature its column."""
+
+    view: str
+    row: OnlineRow | None
+    columns: Mapping[str, str]
+
+    def told(self, answer: Mapping[str, Any], at: datetime) -> dict[str, Any]:
+        if self.row is None:
+            return {"view": self.view, "found": False}
+        return {
+            "view": self.view,
+            "found": True,
+            "event_time": self.row.event_time.isoformat(),
+            "available_at": self.row.available_at.isoformat(),
+            "age_seconds": (at - self.row.event_time).total_seconds(),
+            "expired": self.row.expired,
+            "values": {column: self.row.values[feature] for feature, column in self.columns.items()},
+        }
+
+    def sentence(self, at: datetime) -> str:
+        if self.row is None:
+            return "no row: null"
+        age = timedelta(seconds=int((at - self.row.event_time).total_seconds()))
+        said = f"of {self.row.event_time:%Y-%m-%d %H:%M:%S}, known {self.row.available_at:%Y-%m-%d %H:%M:%S}, {age} old"
+        return f"{said}: expired, so null" if self.row.expired else said
 
 
-def _age(one: dict[str, Any]) -> str:
-    return str(timedelta(seconds=int(one["age_seconds"]))) if one["age_seconds"] is not None else ""
+def _print(console: Console, answer: Mapping[str, Any], answers: Sequence[_Answer], at: datetime) -> None:
+    """Each view with the age of its row, then its features; what is computed on demand last."""
+    of_views = {column for one in answers for column in one.columns.values()}
+    for one in answers:
+        shown = {column: feature for feature, column in one.columns.items() if column in answer}
+        style = "yellow" if one.row is None or one.row.expired else "dim"
+        console.print(f"{one.view}  [{style}]{one.sentence(at)}[/]", highlight=False)
+        for column, feature in shown.items():
+            _print_value(console, column, answer[column], stored=one.row.values[feature] if one.row else None)
+    for column, value in answer.items():
+        if column not in of_views:
+            _print_value(console, column, value, stored=value)
+
+
+def _print_value(console: Console, column: str, value: Any, *, stored: Any) -> None:
+    """stored: what it was before it expired."""
+    shown = "[dim]null[/]" if value is None else escape(str(value))
+    was = "" if stored == value or value is not None else f" [dim](it was {escape(str(stored))})[/]"
+    console.print(f"  {column:<40} {shown}{was}", highlight=False)
 
 
 def _require_view(catalog: Catalog, view: str) -> None:
