@@ -38,6 +38,15 @@ def impact(
 
 
 @features.command()
+def apply() -> None:
+    """Bring Feast's registry to what is declared, and say what that added, changed and removed."""
+    from mlops_assets.cli.registry import apply_features
+
+    with opened_deployment() as opened:
+        apply_features(opened, console=console)
+
+
+@features.command()
 def materialize(
     views: Annotated[
         list[str] | None,

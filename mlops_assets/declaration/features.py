@@ -292,7 +292,7 @@ class FeatureRepository(Declaration):
             for feature in projection.features or self.views[projection.view].features:
                 one.columns[feature] = f"{name}__{feature}"
         for transform in self.on_demand_of(service):
-            for view, feature in _references(transform):
+            for view, feature in transform.inputs.references():
                 keys = {key: key for key in self.keys(view)}
                 one = found.setdefault(view, JoinedView(view, keys, {}))
                 one.columns[feature] = f"{view}__{feature}"
@@ -324,7 +324,7 @@ class FeatureRepository(Declaration):
         """What the function of a transform is given: each column with its type."""
         of_views = {
             f"{view}__{feature}": self.views[view].features[feature].type
-            for view, feature in _references(transform)
+            for view, feature in transform.inputs.references()
         }
         return {**transform.inputs.request, **of_views}
 
@@ -335,7 +335,7 @@ class FeatureRepository(Declaration):
                 f"{transform.called} is called like a feature view; give it another name",
                 field=(*where, "name"),
             )
-        for index, (view, feature) in enumerate(_references(transform)):
+        for index, (view, feature) in enumerate(transform.inputs.references()):
             self._view(view, asked_by=transform.called, field=(*where, "inputs", "views", index))
             self._feature(view, feature, asked_by=transform.called, field=(*where, "inputs", "views", index))
         try:
@@ -385,12 +385,6 @@ class FeatureRepository(Declaration):
         known = self.views[view].features if view in self.views else self.on_demand[view].features
         if name not in known:
             raise UnknownName.among(name, known, what=f"feature of {view}", asked_by=asked_by, field=field)
-
-
-def _references(transform: OnDemandTransform) -> Iterator[tuple[str, str]]:
-    for reference in transform.inputs.views:
-        view, _, feature = reference.partition(":")
-        yield view, feature
 
 
 def _by_name(what: str, kind: str, declared: list[Named]) -> dict[str, Named]:

@@ -37,6 +37,10 @@ class Inputs(Declaration):
             raise ValueError("found no inputs, expected columns of the 'request' or features of 'views'")
         return self
 
+    def references(self) -> list[tuple[str, str]]:
+        """The view and the feature of each reference."""
+        return [(view, feature) for view, _, feature in (one.partition(":") for one in self.views)]
+
 
 class OnDemandTransform(Declaration):
     """A function of one row, written for many: ``transform(inputs: pd.DataFrame) -> pd.DataFrame``.

@@ -1,6 +1,10 @@
-"""Where the columns of an asset come from, as Dagster draws it; what is not known is said to be unknown."""
+"""Where the columns of an asset come from, for Dagster and for people; what is not known is said to be unknown.
 
-from collections.abc import Mapping
+Dagster's own interface hides ``dagster/column_lineage``, which Dagster+ and data catalogues draw; so the
+same stands as a table beside it.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -9,7 +13,8 @@ if TYPE_CHECKING:
     from mlops_assets.lineage.columns import Lineage
 
 LINEAGE = "dagster/column_lineage"
-# Why columns have none: constants, and what cannot be told.
+TABLE = "column_lineage"
+# Why columns have no lineage, between an asset and its event.
 WITHOUT = "columns_without_lineage"
 NOTHING_SAID = "unknown: nothing is declared of where it comes from"
 
@@ -19,9 +24,7 @@ def say_lineage(context: dg.AssetExecutionContext, key: dg.AssetKey, lineage: "L
     if key not in context.selected_asset_keys:
         return
     deps = {
-        column: [
-            dg.TableColumnDep(dg.AssetKey(one.table.split("/")), one.column) for one in sorted(found.columns)
-        ]
+        column: [dg.TableColumnDep(one.table.split("/"), one.column) for one in sorted(found.columns)]
         for column, found in lineage.items()
         if found.columns
     }
@@ -34,10 +37,24 @@ def for_every_column(said: Mapping[str, Any], schema: dg.TableSchema) -> Mapping
     """The lineage that an asset told of itself, with every stored column that it says nothing of as unknown."""
     told = said.get(LINEAGE)
     known = told.value if isinstance(told, dg.MetadataValue) else told
-    deps = known.deps_by_column if known is not None else {}
-    without = dict(said[WITHOUT].value) if WITHOUT in said else {}
-    for column in schema.columns:
-        if column.name not in deps and column.name not in without:
-            without[column.name] = NOTHING_SAID
-    lineage = {LINEAGE: dg.TableColumnLineage({name: list(found) for name, found in deps.items()})}
-    return {**lineage, WITHOUT: dg.MetadataValue.json(without)} if without else lineage
+    deps = {column: list(found) for column, found in known.deps_by_column.items() if found} if known else {}
+    reasons = dict(said[WITHOUT].value) if WITHOUT in said else {}
+    columns = dict.fromkeys([*(column.name for column in schema.columns), *deps, *reasons])
+    rows = [
+        f"| {column} | {_linked(deps[column]) if column in deps else reasons.get(column, NOTHING_SAID)} |"
+        for column in columns
+    ]
+    table = dg.MetadataValue.md("\n".join(["| column | comes from |", "|---|---|", *rows]))
+    return {LINEAGE: dg.TableColumnLineage(deps), TABLE: table}
+
+
+def without_lineage(said: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rest of what an asset told of itself."""
+    return {label: value for label, value in said.items() if label not in (LINEAGE, WITHOUT)}
+
+
+def _linked(deps: Sequence[dg.TableColumnDep]) -> str:
+    return ", ".join(
+        f"[{'/'.join(one.asset_key.path)}](/assets/{'/'.join(one.asset_key.path)}).{one.column_name}"
+        for one in deps
+    )

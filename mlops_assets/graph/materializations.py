@@ -15,7 +15,7 @@ from dagster._core.execution.plan.execute_step import (
 )
 
 from mlops_assets.data.sql import WHOLE
-from mlops_assets.graph.column_lineage import for_every_column
+from mlops_assets.graph.column_lineage import for_every_column, without_lineage
 from mlops_assets.graph.columns import SCHEMA, in_one_line
 from mlops_assets.stores.pinned import Content
 
@@ -39,7 +39,7 @@ def materializations(
     for partition, content in contents.items():
         table = about_columns if partition in newest else {}
         dagster_partition = None if partition == WHOLE else partition
-        said = step.get_asset_metadata(asset_key=key, partition_key=dagster_partition) or {}
+        said = without_lineage(step.get_asset_metadata(asset_key=key, partition_key=dagster_partition) or {})
         tags = _build_data_version_tags(
             dg.DataVersion(content.fingerprint), code_version, provenance, data_version_is_user_provided=True
         )

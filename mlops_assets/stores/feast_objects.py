@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource, ValueType
 from feast.data_format import DeltaFormat
@@ -31,6 +31,22 @@ VALUE_TYPES = {"string": ValueType.STRING, "integer": ValueType.INT64}
 
 class LakeTable(FileSource):
     """A table of the lake, named as the lake names it: the offline store knows where the lake is."""
+
+    @classmethod
+    def of(cls, view: str, path: str) -> LakeTable:
+        """The table that holds a view's rows."""
+        return cls(
+            name=view,
+            path=path,
+            file_format=DeltaFormat(),
+            timestamp_field=EVENT_TIME,
+            created_timestamp_column=AVAILABLE_AT,
+        )
+
+    @staticmethod
+    def from_proto(data_source: Any) -> LakeTable:
+        """Itself again; Feast's own reading would make a plain file of it, and that a change to apply."""
+        return LakeTable.of(data_source.name, data_source.file_options.uri)
 
     def validate(self, config: RepoConfig) -> None:
         """A view may be registered before its asset was ever materialized."""
@@ -89,13 +105,7 @@ def _view(
                 for name, feature in view.features.items()
             ),
         ],
-        source=LakeTable(
-            name=view.name,
-            path=lake_table(view.name),
-            file_format=DeltaFormat(),
-            timestamp_field=EVENT_TIME,
-            created_timestamp_column=AVAILABLE_AT,
-        ),
+        source=LakeTable.of(view.name, lake_table(view.name)),
         description=view.description,
         owner=view.owner,
         tags=view.tags,
@@ -158,9 +168,10 @@ def _service(
     features = []
     for (view, alias), wanted in taken.items():
         projected = known[view][wanted]
-        if alias:
-            keys = {key: column for key, column in joined[alias].keys.items() if key != column}
-            projected = projected.with_name(alias).with_join_key_map(keys)
+        if isinstance(projected, FeatureView) and any(other for _, other in taken):
+            # By its own name too: Feast sorts these by their names, and cannot sort one that is None.
+            keys = {key: column for key, column in joined[alias or view].keys.items() if key != column}
+            projected = projected.with_name(alias or view).with_join_key_map(keys)
         features.append(projected)
     return FeatureService(
         name=name,

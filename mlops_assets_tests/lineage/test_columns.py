@@ -2,8 +2,7 @@
 
 import pytest
 
-from mlops_assets.declaration.source import table_columns
-from mlops_assets.lineage.columns import of_inputs, of_quarantine, of_training_set, of_validated, of_view
+from mlops_assets.lineage.columns import below, of_quarantine, of_validated
 from mlops_assets.lineage.derivation import SourceColumn
 from mlops_assets_tests.sandbox import REAL, load_project, make_project
 
@@ -17,15 +16,8 @@ def project(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def known(project):
-    """The lineage of every table of the project."""
-    catalog, model = project.catalog, project.model(MODEL)
-    found = {f"{MODEL}/training_set": of_training_set(catalog, model)}
-    found[f"{MODEL}/model"] = of_inputs(catalog, model, about=["seed"])
-    for name, view in catalog.features.views.items():
-        found[f"features/{name}"] = of_view(catalog, view)
-    for name, declared in catalog.tables.items():
-        found[f"validated/{name}"] = of_validated(declared.table, list(table_columns(declared.table)))
-    return found
+    """The lineage of the model's inputs and of every table below."""
+    return below(project.catalog, project.model(MODEL))
 
 
 def roots(known, column: SourceColumn) -> set[str]:
@@ -69,6 +61,7 @@ def test_every_input_of_the_model_leads_back_to_raw_columns(project, known):
     inputs = project.catalog.input_types(project.model(MODEL))
     assert len(inputs) > 20
     for column in inputs:
+        assert all(root.startswith("raw/") for root in roots(known, SourceColumn(f"{MODEL}/model", column)))
         assert roots(known, SourceColumn(f"{MODEL}/model", column))
 
 
