@@ -11,6 +11,7 @@ from mlops_assets.stores.stores import Places
 HOME = "MLOPS_HOME"
 DATABASE = "MLOPS_DATABASE"
 LANDING = "MLOPS_LANDING"
+ONLINE = "MLOPS_ONLINE"
 # Feast's registry. feature_repo/feature_store.yaml names it too, with the two above.
 REGISTRY = "MLOPS_REGISTRY"
 MEMORY_LIMIT = "MLOPS_MEMORY_LIMIT"
@@ -43,6 +44,7 @@ def places() -> Places:
         landing=Path(landing).expanduser().resolve() if landing else embedded.landing,
         memory_limit=_memory(MEMORY_LIMIT) or embedded.memory_limit,
         threads=_count(THREADS) or embedded.threads,
+        online=os.environ.get(ONLINE) or embedded.online,
     )
 
 

@@ -15,7 +15,8 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
 
     home: one folder for everything that is embedded. database: SQLAlchemy URL of the platform's own
     tables (``postgresql+psycopg2://…``). landing: the root below which files land. memory_limit: of
-    each query; beyond it queries spill to the home. threads: of each query.
+    each query; beyond it queries spill to the home. threads: of each query. online: where features are
+    served from (``redis://…``).
     """
 
     home: str = ""
@@ -23,6 +24,7 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
     landing: str = ""
     memory_limit: str = ""
     threads: int = 0
+    online: str = ""
 
     def create_resource(self, context: dg.InitResourceContext) -> Stores:
         """Opened once per process for each set of places."""
@@ -38,6 +40,7 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
             landing=Path(self.landing).expanduser().resolve() if self.landing else embedded.landing,
             memory_limit=self.memory_limit or said.memory_limit,
             threads=self.threads or said.threads,
+            online=self.online or said.online,
         )
 
 

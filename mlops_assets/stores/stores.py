@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.engine import Engine
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
+    from mlops_assets.stores.online import Online
     from mlops_assets.stores.records import Records
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Places:
-    """Where things live. database: an SQLAlchemy URL. landing: the root of landed files."""
+    """Where things live. database: an SQLAlchemy URL. landing: the root of landed files.
+
+    online: where features are served from, ``redis://…`` or ``sqlite:///…``; SQLite in the home when empty.
+    """
 
     home: Path
     database: str
     landing: Path
     memory_limit: str = "4GB"
     threads: int = 2
+    online: str = ""
 
     @classmethod
     def below(cls, home: Path) -> Places:
@@ -37,7 +42,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Stores:
-    """The platform's memory: tables, records, artifacts, releases and pages."""
+    """The platform's memory: tables, records, artifacts, releases, pages and what is online."""
 
     places: Places
     lake: Lake
@@ -48,6 +53,7 @@ class Stores:
     releases: Releases
     tracked_runs: TrackedRuns
     reports: Reports
+    online: Online
 
     @classmethod
     def open(cls, places: Places) -> Stores:
@@ -58,6 +64,7 @@ class Stores:
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
         from mlops_assets.stores.lake import Lake
+        from mlops_assets.stores.online_groups import open_online
         from mlops_assets.stores.records import Records
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
@@ -79,4 +86,5 @@ class Stores:
             releases=Releases(database),
             tracked_runs=TrackedRuns(database),
             reports=Reports(places.home / "reports"),
+            online=open_online(places),
         )
