@@ -44,7 +44,7 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         from mlops_assets.steps.features import compute_view
 
-        computed = compute_view(stores.engine, catalog, view, tables, partitions.produced(context, days))
+        computed = compute_view(stores.view_engine, catalog, view, tables, partitions.produced(context, days))
         yield from write_and_tell(context, {key: computed})
 
     return rows
