@@ -56,6 +56,7 @@ ONE_DOOR: dict[str, set[str]] = {
         "stores/tracked.py",
         "resources/event_log.py",
     },
+    "pyspark": {"stores/spark.py"},
     "skops": {"modeling/serialization.py"},
     "matplotlib": {"modeling/report.py"},
     "typer": {"cli/main.py"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -40,6 +41,8 @@ _MEANING = {
     "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
     "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
 }
+# What Spark takes for a pattern in a path.
+_GLOB = re.compile(r"[{}\[\]*?\\]")
 # Of a table with a partition a day the driver lists the files itself: it is told them one by one.
 _LISTED_BY_DRIVER = 100_000
 
@@ -90,9 +93,9 @@ def _scan(session: SparkSession, pinned: Pinned) -> DataFrame:
     )
     if not pinned.files:
         return session.createDataFrame([], schema)
-    # A path is a path, whatever it holds; the table's folder is above those of the partitions.
-    reader = session.read.schema(schema).option("globPaths", "false")
-    return reader.option("basePath", str(Path(pinned.files[0]).parents[1])).parquet(*pinned.files)
+    # The table's folder is above those of its partitions.
+    reader = session.read.schema(schema).option("basePath", str(Path(pinned.files[0]).parents[1]))
+    return reader.parquet(*(_GLOB.sub(r"\\\g<0>", file) for file in pinned.files))
 
 
 def _in_our_types(rows: pa.Table) -> pa.Table:
@@ -164,5 +167,5 @@ def _local(spark: Spark) -> dict[str, str]:
         "spark.local.dir": folder,
         "spark.sql.warehouse.dir": f"{folder}/warehouse",
         "spark.driver.extraJavaOptions": f"-Djava.io.tmpdir={folder} -Duser.timezone=UTC",
-        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.shuffle.partitions": "2",
     }
