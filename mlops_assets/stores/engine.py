@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -17,6 +17,13 @@ from mlops_assets.stores.pinned import Pinned
 
 # What a query may name as a relation.
 Relation: TypeAlias = Pinned | pa.Table | SourceFile
+
+
+class Queries(Protocol):
+    """What computes a query, in DuckDB's dialect, over pinned tables."""
+
+    def rows(self, sql: str, relations: Mapping[str, Pinned]) -> pa.Table:
+        """The result of the query, as Arrow, moments in UTC."""
 
 
 class Session:
