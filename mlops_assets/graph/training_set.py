@@ -1,21 +1,33 @@
 """<model>/training_set: labelled events known by the as-of date, with features as known when asked."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets.data.leaks import CHECKS, NO_LEAK, table
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import meaning, question, source_code
 from mlops_assets.declaration.model import Model
-from mlops_assets.graph.checks import write_and_tell
+from mlops_assets.graph import keys
+from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.features import question_inputs, view_version
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
-CODE = ("mlops_assets.data.training_set", "mlops_assets.data.point_in_time")
+CODE = (
+    "mlops_assets.data.training_set",
+    "mlops_assets.data.point_in_time",
+    "mlops_assets.data.changes",
+    "mlops_assets.data.knowledge",
+    "mlops_assets.data.label_overlap",
+    "mlops_assets.data.worlds",
+    "mlops_assets.steps.no_leak",
+    "mlops_assets.steps.worlds",
+)
 
 
 def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
@@ -26,9 +38,13 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     versions = {view.name: view_version(catalog, view) for view in views.values()}
     identity = meaning(question(catalog, model), model.window, source_code(*CODE))
 
+    read = dict.fromkeys(one for view in views.values() for one in view.reads)
+    lake_tables = {one: keys.table_name(keys.validated(one)) for one in read}
+
     @dg.asset(
         **stage.settings,
         ins={"labelled_events": events, **features},
+        check_specs=check_specs(stage.key, CHECKS, blocking=[NO_LEAK], partitions=stage.as_of_dates),
         code_version=identity,
         kinds={"duckdb", "deltalake"},
         description=(
@@ -42,12 +58,25 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         labelled_events: Pinned,
         **views: Pinned,
     ) -> Iterator[Any]:
+        from mlops_assets.steps.no_leak import prove_no_leak
         from mlops_assets.steps.training_set import assemble_training_set, require_versions
 
         as_of = context.partition_key
         require_versions(stores.records, views, versions)
         found = assemble_training_set(stores.engine, catalog, model, labelled_events, views, as_of)
-        say_of_partitions(context, stage.key, {as_of: {"events_by_use": dict(found.uses)}})
-        yield from write_and_tell(context, {stage.key: found.produced})
+        proof = prove_no_leak(
+            stores,
+            catalog,
+            model,
+            found.produced,
+            labelled_events,
+            views,
+            as_of,
+            lake_tables=lake_tables,
+        )
+        leaks = {"leaks": dg.MetadataValue.md(table(proof.leaks)), "notes": list(proof.notes)}
+        say_of_partitions(context, stage.key, {as_of: {"events_by_use": dict(found.uses), **leaks}})
+        made = replace(found.produced, verdicts={as_of: (proof.verdict,)})
+        yield from write_and_tell(context, {stage.key: made}, told={NO_LEAK: leaks})
 
     return training_set

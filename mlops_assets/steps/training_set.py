@@ -91,7 +91,7 @@ def gathered(
 
 def with_features(catalog: Catalog, model: Model, views: Iterable[str], requests: str) -> str:
     """SQL: every row of ``requests`` with the features of the views as known when it was asked."""
-    return as_known_at(requests, PREDICTED_AT, [_joined_view(catalog, model, view) for view in views])
+    return as_known_at(requests, PREDICTED_AT, [joined_view(catalog, model, view) for view in views])
 
 
 def contents_read(events: Pinned, views: Mapping[str, Pinned], horizon: Horizon) -> tuple[Content, ...]:
@@ -106,7 +106,8 @@ def window_days(horizon: Horizon) -> list[str]:
     return [(horizon.first + timedelta(days=offset)).isoformat() for offset in range(count)]
 
 
-def _joined_view(catalog: Catalog, model: Model, view: str) -> JoinedView:
+def joined_view(catalog: Catalog, model: Model, view: str) -> JoinedView:
+    """A view as the join takes it."""
     served = catalog.features.views_of(model.features)[view]
     return JoinedView(
         relation=_relation(view),
