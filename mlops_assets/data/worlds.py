@@ -68,7 +68,13 @@ def _new_key(column: str, declared: Column) -> str:
         return f"{quoted} + ({EVENT} - {EVENT_TIME}) + to_microseconds({NUMBER})"
     if declared.type == "boolean":
         return quoted
-    return _stored_as(declared, f"max({_wide(column, declared)}) OVER () + {NUMBER}")
+    number = _wide(column, declared)
+    above = f"max({number}) OVER () + {NUMBER}"
+    if declared.between is not None:
+        return _stored_as(declared, above)
+    # On both sides: SQL may take the order of keys for that of time.
+    below = f"min({number}) OVER () - {NUMBER}"
+    return _stored_as(declared, f"CASE WHEN {NUMBER} % 8 < 4 THEN {above} ELSE {below} END")
 
 
 def _striking(column: str, declared: Column) -> str:
