@@ -87,6 +87,6 @@ def _of(
     values = f"CAST({there} AS VARCHAR) AS there, CAST({here} AS VARCHAR) AS here"
     return f"""
         (SELECT {text(column)} AS "column", {text(kind)} AS kind, max(_rows) AS rows,
-                first(_row) AS row, first(there) AS there, first(here) AS here
-         FROM (SELECT {row} AS _row, {values}, count(*) OVER () AS _rows FROM compared WHERE {differs}
+                first(_named) AS row, first(there) AS there, first(here) AS here
+         FROM (SELECT {row} AS _named, {values}, count(*) OVER () AS _rows FROM compared WHERE {differs}
                ORDER BY {names(by)} LIMIT 1))"""

@@ -12,7 +12,7 @@ from mlops_assets.data.sql import name, names, text
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 
 # The columns that are added on the way. No declared column begins with an underscore.
-ROW, AT, ASKED, NEWEST = "_row", "_at", "_asked", "_newest"
+ROW, AT, ASKED, SEEN, NEWEST = "_row", "_at", "_asked", "_seen", "_newest"
 CELL, RIGHT = "_cell", "_right"
 
 
@@ -27,14 +27,14 @@ def sources(requests: str, at: str, view: JoinedView) -> str:
     ttl = round(view.ttl.total_seconds() * 1e6)
     return f"""
         WITH story AS (
-            SELECT {keys}, greatest({EVENT_TIME}, {AVAILABLE_AT}) AS {AT}, 0 AS {ASKED}, NULL AS {ROW}, {times} AS seen
+            SELECT {keys}, greatest({EVENT_TIME}, {AVAILABLE_AT}) AS {AT}, 0 AS {ASKED}, NULL AS {ROW}, {times} AS {SEEN}
             FROM {name(view.relation)} WHERE {EVENT_TIME} IS NOT NULL AND {AVAILABLE_AT} IS NOT NULL
             UNION ALL SELECT {keys}, {name(at)}, 1, {ROW}, NULL FROM {name(requests)}),
         told AS (
-            SELECT {ROW}, {keys}, {AT}, max(seen) OVER (
-                PARTITION BY {keys} ORDER BY {AT}, {ASKED} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS seen
+            SELECT {ROW}, {keys}, {AT}, max({SEEN}) OVER (
+                PARTITION BY {keys} ORDER BY {AT}, {ASKED} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS {SEEN}
             FROM story)
-        SELECT {ROW}, {keys}, CASE WHEN epoch_us({AT}) - epoch_us(seen.e) <= {ttl} THEN seen END AS {NEWEST}
+        SELECT {ROW}, {keys}, CASE WHEN epoch_us({AT}) - epoch_us({SEEN}.e) <= {ttl} THEN {SEEN} END AS {NEWEST}
         FROM told WHERE {ROW} IS NOT NULL"""
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import duckdb
+import pyarrow as pa
 
 from mlops_assets.data.changes import Change, changes, changes_query, same_rows
 from mlops_assets.data.knowledge import (
@@ -47,7 +48,7 @@ REQUESTED_WITHIN = timedelta(days=1)
 # Relations that are made on the way. No declared table begins with an underscore.
 ROWS, TRAINING = "_rows", "_training"
 LABEL_ROWS = "_label_rows"
-ASKED, ANSWERED, PLANTED = "_asked", "_answered", "_planted"
+ASKED, ANSWERED, PLANTED, REST = "_asked", "_answered", "_planted", "_rest"
 SOURCES, WRONG, AUDIT = "_sources", "_wrong", "_audit"
 
 
@@ -177,15 +178,18 @@ def _look(case: _Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Bat
     for view, of_view in days.items():
         then = case.joined(view).relation
         worlds.compute(then, case.view(view), of_view, at)
-        stored = known_here(case.stored(view).relation, [day for batch in of_view for day in batch.days], at)
-        found = _changed_rows(case, worlds.session, view, name(then), stored)
-        if found and _needs_more_history(case, view, at, of_view, stored):
-            notes.append(f"{view} reads further back than it declares in 'reads'")
-        else:
-            leaks += [Leak("cut", _place(view, one), one.rows, _told_cut(one, at)) for one in found]
         worlds.compute(PLANTED, case.view(view), of_view, at, canaries=True)
         found = _changed_rows(case, worlds.session, view, name(then), name(PLANTED))
         leaks += [Leak("canary", _place(view, one), one.rows, _told_canary(one, at)) for one in found]
+        stored = known_here(case.stored(view).relation, [day for batch in of_view for day in batch.days], at)
+        found = _changed_rows(case, worlds.session, view, name(then), stored)
+        rest = _with_more_history(case, view, at, of_view, stored) if found else None
+        if rest is None:
+            leaks += [Leak("cut", _place(view, one), one.rows, _told_cut(one, at)) for one in found]
+        else:
+            notes.append(f"{view} reads further back than it declares in 'reads'")
+            worlds.session.register(REST, rest)
+            worlds.session.keep(then, f"SELECT * FROM {REST}")
         rows += _count(worlds.session, name(then))
     requests, of_requests = _answer_again(case, worlds.session, at)
     return _Look(at, rows, requests, (*leaks, *of_requests), tuple(notes))
@@ -205,17 +209,23 @@ def _changes(
     return changes(session.rows(changes_query(there, here, by=by, columns=columns)).to_pylist())
 
 
-def _needs_more_history(case: _Case, view: str, at: datetime, days: Sequence[Batch], stored: str) -> bool:
-    """Whether the stored rows are right in the same cut of a world that has more of the past."""
-    past = batches(case.views[view].contents, case.reads)
-    if len(past) != 1:
-        return False
-    wanted = tuple(day for batch in days for day in batch.days)
+def _with_more_history(
+    case: _Case, view: str, at: datetime, days: Sequence[Batch], stored: str
+) -> pa.Table | None:
+    """The rows in the same cut of a world that has more of the past, if the stored rows are those; else None."""
+    wanted = {day for batch in days for day in batch.days}
+    past = [
+        Batch(tuple(day for day in batch.days if day in wanted), batch.read)
+        for batch in batches(case.views[view].contents, case.reads)
+        if wanted & set(batch.days)
+    ]
+    read = {content for batch in past for content in batch.read}
     relations = {_pinned(view): case.views[view]}
-    with opened(case.stores, case.catalog, case.lake_tables, past[0].read, relations) as worlds:
+    with opened(case.stores, case.catalog, case.lake_tables, read, relations) as worlds:
         worlds.session.keep(case.stored(view).relation, f"SELECT * FROM {name(_pinned(view))}")
-        worlds.compute(PLANTED, case.view(view), [Batch(wanted, past[0].read)], at)
-        return not _changed_rows(case, worlds.session, view, name(PLANTED), stored)
+        worlds.compute(REST, case.view(view), past, at)
+        found = _changed_rows(case, worlds.session, view, REST, stored)
+        return None if found else worlds.session.rows(f"SELECT * FROM {REST}")
 
 
 def _answer_again(case: _Case, session: Session, at: datetime) -> tuple[int, list[Leak]]:

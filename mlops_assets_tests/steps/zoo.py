@@ -1,7 +1,7 @@
 """A small shop whose tables are honest, and what one can do wrong with them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -258,11 +258,14 @@ def _as_joined(stores: Stores, animal: Animal, table: str) -> Pinned:
     return stores.lake.pin(f"{table}_as_joined")
 
 
-def proof_of(stores: Stores, animal: Animal, *, table: str = "") -> Proof:
-    """What the proof says of the animal. table: where its view has been computed; it is made otherwise."""
+def proof_of(stores: Stores, animal: Animal, *, table: str = "", events: Pinned | None = None) -> Proof:
+    """What the proof says of the animal.
+
+    table: where its view has been computed; it is made otherwise. events: the orders, as they are if None.
+    """
     table = table or compute(stores, animal)
     catalog, model = declared(animal)
-    events = stores.lake.pin("validated/orders", DAYS)
+    events = events or stores.lake.pin("validated/orders", DAYS)
     made = Produced(training_rows(stores, animal, table, events), [AS_OF])
     views = {animal.name: stores.lake.pin(table)}
     lake_tables = {name: LAKE_TABLES[name] for name in animal.reads}
@@ -286,7 +289,9 @@ ANIMALS = [
     ),
     Animal(
         "filled_backward",
-        over("coalesce(refund, lead(refund) OVER (PARTITION BY customer_id ORDER BY available_at, order_id))"),
+        over(
+            "coalesce(refund, lead(refund) OVER (PARTITION BY customer_id ORDER BY available_at, order_id))"
+        ),
         tests=[("cut", "filled_backward.x")],
     ),
     Animal(
@@ -355,7 +360,9 @@ ANIMALS = [
     ),
     Animal(
         "synonym_of_the_label",
-        over("coalesce(refund, 0)", event_time="event_time", available_at="event_time - INTERVAL 7200 SECONDS"),
+        over(
+            "coalesce(refund, 0)", event_time="event_time", available_at="event_time - INTERVAL 7200 SECONDS"
+        ),
         tests=[("cut", "synonym_of_the_label")],
     ),
     Animal(
@@ -491,7 +498,9 @@ ANIMALS = [
 CLEAN = [
     Animal("trailing_window"),
     Animal("computed_day_by_day", daily_runs=True),
-    Animal("previous_row", over("lag(amount) OVER (PARTITION BY customer_id ORDER BY available_at, order_id)")),
+    Animal(
+        "previous_row", over("lag(amount) OVER (PARTITION BY customer_id ORDER BY available_at, order_id)")
+    ),
     Animal("late_and_honest", over("amount", event_time="event_time")),
     Animal(
         "end_of_the_hour",
@@ -534,11 +543,18 @@ CLEAN = [
     ),
     Animal("forecast", over("amount", event_time="available_at + INTERVAL 86400 SECONDS")),
     Animal("nothing_at_all", over("amount") + " WHERE false"),
-    Animal("not_a_number", over("CASE WHEN order_id % 5 = 0 THEN 'nan'::DOUBLE WHEN order_id % 7 = 0 THEN 'inf'::DOUBLE END")),
+    Animal(
+        "not_a_number",
+        over("CASE WHEN order_id % 5 = 0 THEN 'nan'::DOUBLE WHEN order_id % 7 = 0 THEN 'inf'::DOUBLE END"),
+    ),
     Animal("no_request_in_the_window", mutate="SELECT * FROM training WHERE false"),
     Animal("asked_with_more", request=("amount", "channel", "order_id"), predict_before="0h"),
     Animal("never_known", over("amount", available_at="CASE WHEN order_id % 3 > 0 THEN available_at END")),
     Animal("text", over("channel"), feature="string"),
-    Animal("moments", over("max(event_time) OVER (PARTITION BY customer_id ORDER BY available_at)"), feature="timestamp"),
+    Animal(
+        "moments",
+        over("max(event_time) OVER (PARTITION BY customer_id ORDER BY available_at)"),
+        feature="timestamp",
+    ),
     Animal("truths", over("refund > 30"), feature="boolean"),
 ]
