@@ -27,7 +27,8 @@ def sources(requests: str, at: str, view: JoinedView) -> str:
     ttl = round(view.ttl.total_seconds() * 1e6)
     return f"""
         WITH story AS (
-            SELECT {keys}, greatest({EVENT_TIME}, {AVAILABLE_AT}) AS {AT}, 0 AS {ASKED}, NULL AS {ROW}, {times} AS {SEEN}
+            SELECT {keys}, greatest({EVENT_TIME}, {AVAILABLE_AT}) AS {AT}, 0 AS {ASKED}, NULL AS {ROW},
+                   {times} AS {SEEN}
             FROM {name(view.relation)} WHERE {EVENT_TIME} IS NOT NULL AND {AVAILABLE_AT} IS NOT NULL
             UNION ALL SELECT {keys}, {name(at)}, 1, {ROW}, NULL FROM {name(requests)}),
         told AS (

@@ -179,8 +179,7 @@ def _look(case: _Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Bat
         then = case.joined(view).relation
         worlds.compute(then, case.view(view), of_view, at)
         worlds.compute(PLANTED, case.view(view), of_view, at, canaries=True)
-        found = _changed_rows(case, worlds.session, view, name(then), name(PLANTED))
-        leaks += [Leak("canary", _place(view, one), one.rows, _told_canary(one, at)) for one in found]
+        moved = _changed_rows(case, worlds.session, view, name(then), name(PLANTED))
         stored = known_here(case.stored(view).relation, [day for batch in of_view for day in batch.days], at)
         found = _changed_rows(case, worlds.session, view, name(then), stored)
         rest = _with_more_history(case, view, at, of_view, stored) if found else None
@@ -190,6 +189,7 @@ def _look(case: _Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Bat
             notes.append(f"{view} reads further back than it declares in 'reads'")
             worlds.session.register(REST, rest)
             worlds.session.keep(then, f"SELECT * FROM {REST}")
+        leaks += [Leak("canary", _place(view, one), one.rows, _told_canary(one, at)) for one in moved]
         rows += _count(worlds.session, name(then))
     requests, of_requests = _answer_again(case, worlds.session, at)
     return _Look(at, rows, requests, (*leaks, *of_requests), tuple(notes))

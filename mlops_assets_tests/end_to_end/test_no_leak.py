@@ -18,7 +18,9 @@ name: customer_orders
 owner: team:shop
 entities: [customer]
 reads: {orders: 11d}
-sql: SELECT customer_id, event_time, event_time AS available_at, 1 AS settled, CAST(returned AS BIGINT) AS came_back FROM orders
+sql: >
+  SELECT customer_id, event_time, event_time AS available_at, 1 AS settled, CAST(returned AS BIGINT) AS came_back
+  FROM orders
 ttl: 7d
 features: {settled: {type: integer}, came_back: {type: integer}}
 """

@@ -1,6 +1,6 @@
 """A small shop whose tables are honest, and what one can do wrong with them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
