@@ -8,11 +8,12 @@ import dagster as dg
 
 from mlops_assets.data.leaks import CHECKS, NO_LEAK, table
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, question, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
-from mlops_assets.graph.features import question_inputs, view_version
+from mlops_assets.graph.column_lineage import say_lineage
+from mlops_assets.graph.features import question_inputs, view_code
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
@@ -35,9 +36,8 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     stage = ModelStage.of(catalog, model, "training_set")
     _, views = catalog.model_tables(model)
     events, features = question_inputs(catalog, model, days=model.window.days)
-    versions = {view.name: view_version(catalog, view) for view in views.values()}
-    identity = meaning(question(catalog, model), model.window, source_code(*CODE))
-
+    versions = {view: view_code(catalog, view) for view in views}
+    asked = Version.of({"question": question(catalog, model), "window": model.window})
     read = dict.fromkeys(one for view in views.values() for one in view.reads)
     lake_tables = {one: keys.table_name(keys.validated(one)) for one in read}
 
@@ -45,7 +45,7 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         **stage.settings,
         ins={"labelled_events": events, **features},
         check_specs=check_specs(stage.key, CHECKS, blocking=[NO_LEAK], partitions=stage.as_of_dates),
-        code_version=identity,
+        code_version=asked.made_by(*CODE),
         kinds={"duckdb", "deltalake"},
         description=(
             f"The {model.window.train_days} days to train on and the {model.window.evaluate_days} to evaluate on, "
@@ -58,6 +58,7 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         labelled_events: Pinned,
         **views: Pinned,
     ) -> Iterator[Any]:
+        from mlops_assets.lineage.columns import of_training_set
         from mlops_assets.steps.no_leak import prove_no_leak
         from mlops_assets.steps.training_set import assemble_training_set, require_versions
 
@@ -65,17 +66,11 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         require_versions(stores.records, views, versions)
         found = assemble_training_set(stores.engine, catalog, model, labelled_events, views, as_of)
         proof = prove_no_leak(
-            stores,
-            catalog,
-            model,
-            found.produced,
-            labelled_events,
-            views,
-            as_of,
-            lake_tables=lake_tables,
+            stores, catalog, model, found.produced, labelled_events, views, as_of, lake_tables=lake_tables
         )
         leaks = {"leaks": dg.MetadataValue.md(table(proof.leaks)), "notes": list(proof.notes)}
         say_of_partitions(context, stage.key, {as_of: {"events_by_use": dict(found.uses), **leaks}})
+        say_lineage(context, stage.key, of_training_set(catalog, model))
         made = replace(found.produced, verdicts={as_of: (proof.verdict,)})
         yield from write_and_tell(context, {stage.key: made}, told={NO_LEAK: leaks})
 
