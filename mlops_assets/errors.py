@@ -7,6 +7,7 @@ MlopsError
 ├── OtherVersion          a database was made by another version of the platform
 ├── SourceUnreadable      the rows of a source cannot be had
 ├── ViewUncomputable      the rows it reads stop the SQL of a feature view
+├── TransformFailed       an on-demand transform raises, or returns other than it declares
 ├── NotMaterialized       a table or partition was asked for before it exists
 ├── SchemaChanged         a table would hold a column in two types
 ├── GateRefusal           the inputs exist and must not be used
@@ -76,6 +77,10 @@ class SourceUnreadable(MlopsError):
 
 class ViewUncomputable(MlopsError):
     """The SQL of a feature view fits its tables and fails on rows of theirs."""
+
+
+class TransformFailed(MlopsError):
+    """The function of an on-demand transform raises, or does not keep to what its declaration says."""
 
 
 class NotMaterialized(MlopsError):

@@ -34,3 +34,12 @@ def impact(
         found = show_impact(opened, as_json=as_json, console=console)
     if found.tables or found.models:
         raise typer.Exit(TOUCHED)
+
+
+@features.command()
+def apply() -> None:
+    """Bring Feast's registry to what is declared, and say what that added, changed and removed."""
+    from mlops_assets.cli.registry import apply_features
+
+    with opened_deployment() as opened:
+        apply_features(opened, console=console)

@@ -24,13 +24,14 @@ def sources(requests: str, at: str, view: JoinedView) -> str:
     the newest event that was known, in its newest version; one past its TTL answers nothing.
     """
     keys, times = names(view.keys), f"{{e: {EVENT_TIME}, a: {AVAILABLE_AT}}}"
+    asked_with = names(view.asked_with or view.keys)
     ttl = round(view.ttl.total_seconds() * 1e6)
     return f"""
         WITH story AS (
             SELECT {keys}, greatest({EVENT_TIME}, {AVAILABLE_AT}) AS {AT}, 0 AS {ASKED}, NULL AS {ROW},
                    {times} AS {SEEN}
             FROM {name(view.relation)} WHERE {EVENT_TIME} IS NOT NULL AND {AVAILABLE_AT} IS NOT NULL
-            UNION ALL SELECT {keys}, {name(at)}, 1, {ROW}, NULL FROM {name(requests)}),
+            UNION ALL SELECT {asked_with}, {name(at)}, 1, {ROW}, NULL FROM {name(requests)}),
         told AS (
             SELECT {ROW}, {keys}, {AT}, max({SEEN}) OVER (
                 PARTITION BY {keys} ORDER BY {AT}, {ASKED} ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS {SEEN}
@@ -74,7 +75,8 @@ def wrong_cells(audit: str, view: JoinedView) -> str:
 
 def likely_source(requests: str, row: int, at: str, view: JoinedView, feature: str) -> str:
     """SQL: the row of the entity that holds what a cell holds, the nearest in time; the cell came from there."""
-    same = " AND ".join(f"v.{name(key)} = r.{name(key)}" for key in view.keys)
+    pairs = zip(view.keys, view.asked_with or view.keys, strict=True)
+    same = " AND ".join(f"v.{name(key)} = r.{name(asked)}" for key, asked in pairs)
     known = f"epoch_us(coalesce(greatest(v.{EVENT_TIME}, v.{AVAILABLE_AT}), v.{EVENT_TIME}))"
     return f"""
         SELECT v.{EVENT_TIME} AS e, v.{AVAILABLE_AT} AS a

@@ -78,9 +78,14 @@ def view_versions(catalog: Catalog, service: str) -> dict[str, Version]:
 
 
 def feature_hash(catalog: Catalog, service: str) -> str:
-    """What a feature service delivers: its columns in order, and what each view below it means."""
+    """What a feature service delivers: its columns in order, and what each view and transform below it means."""
     columns = [(one.column, one.type) for one in catalog.features.served(service)]
-    return meaning(columns, {name: one.digest for name, one in view_versions(catalog, service).items()})
+    return meaning(
+        columns,
+        {name: one.digest for name, one in view_versions(catalog, service).items()},
+        {name: vars(one) for name, one in catalog.features.joined(service).items()},
+        {one.name: one for one in catalog.features.on_demand_of(service)},
+    )
 
 
 def question(catalog: Catalog, model: Model) -> str:

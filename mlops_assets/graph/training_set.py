@@ -22,6 +22,7 @@ from mlops_assets.stores.stores import Stores
 CODE = (
     "mlops_assets.data.training_set",
     "mlops_assets.data.point_in_time",
+    "mlops_assets.data.on_demand",
     "mlops_assets.data.changes",
     "mlops_assets.data.knowledge",
     "mlops_assets.data.label_overlap",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mlops_assets.declaration.binding import bound
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.condition import columns_used
-from mlops_assets.declaration.features import FeatureView, tables_read
+from mlops_assets.declaration.features import FeatureView, ServedFeature, tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Table, stored_columns, table_columns
 from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT, PREDICTED_AT, USE
@@ -55,10 +55,10 @@ def of_view(catalog: Catalog, view: FeatureView) -> Lineage:
 
 def of_training_set(catalog: Catalog, model: Model) -> Lineage:
     """What an event brings along, its label, and the features that the join adds."""
-    events, views = catalog.model_tables(model)
-    keys = [key for view in views for key in catalog.features.keys(view)]
+    events, _ = catalog.model_tables(model)
+    asked_with = [column.name for column in catalog.features.request_columns(model.features)]
     table = f"validated/{events.table.name}"
-    carried = [*events.table.key, *model.request, *keys, EVENT_TIME]
+    carried = [*events.table.key, *model.request, *asked_with, EVENT_TIME]
     label = [SourceColumn(table, column) for column in columns_used(model.label.positive)]
     when, known = SourceColumn(table, EVENT_TIME), SourceColumn(table, AVAILABLE_AT)
     return {
@@ -68,10 +68,21 @@ def of_training_set(catalog: Catalog, model: Model) -> Lineage:
         LABEL: Derivation.of(*label),
         USE: Derivation.of(*label, when, known),
         **{
-            one.column: Derivation.of(SourceColumn(f"features/{one.view}", one.feature))
+            one.column: Derivation.of(*_served_from(catalog, one, table))
             for one in catalog.features.served(model.features)
         },
     }
+
+
+def _served_from(catalog: Catalog, served: ServedFeature, events: str) -> Iterator[SourceColumn]:
+    """The view's column; of an on-demand transform all that it is given, since its code may use any of it."""
+    transform = catalog.features.on_demand.get(served.view)
+    if transform is None:
+        yield SourceColumn(f"features/{served.view}", served.feature)
+        return
+    yield from (SourceColumn(events, column) for column in transform.inputs.request)
+    for view, feature in transform.inputs.references():
+        yield SourceColumn(f"features/{view}", feature)
 
 
 def of_inputs(catalog: Catalog, model: Model, *, about: Sequence[str]) -> Lineage:

@@ -11,6 +11,8 @@ from mlops_assets.stores.stores import Places
 HOME = "MLOPS_HOME"
 DATABASE = "MLOPS_DATABASE"
 LANDING = "MLOPS_LANDING"
+# Feast's registry. feature_repo/feature_store.yaml names it too, with the two above.
+REGISTRY = "MLOPS_REGISTRY"
 MEMORY_LIMIT = "MLOPS_MEMORY_LIMIT"
 THREADS = "MLOPS_THREADS"
 MLFLOW = "MLFLOW_TRACKING_URI"

@@ -23,6 +23,7 @@ from mlops_assets.data.knowledge import (
 )
 from mlops_assets.data.label_overlap import misused_labels, other_labels, repeated_events, telling_columns
 from mlops_assets.data.leaks import Leak, could_not_run, told, verdict
+from mlops_assets.data.on_demand import apply_on_demand
 from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.data.sql import moment, name, names
 from mlops_assets.data.training_set import Horizon
@@ -33,7 +34,7 @@ from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.declaration.training_columns import LABEL, PREDICTED_AT
 from mlops_assets.errors import GateRefusal, NotMaterialized
 from mlops_assets.governance.verdicts import Verdict
-from mlops_assets.steps.training_set import joined_view, with_features
+from mlops_assets.steps.training_set import joined_views, with_features
 from mlops_assets.steps.worlds import CANARY_ROWS, Batch, Worlds, batches, known_here, opened
 from mlops_assets.stores.engine import Session
 from mlops_assets.stores.pinned import Content, Pinned
@@ -77,13 +78,11 @@ class _Case:
     def view(self, name: str) -> FeatureView:
         return self.catalog.features.views[name]
 
-    def joined(self, view: str) -> JoinedView:
-        """As the join takes it: the rows that are computed again have its relation."""
-        return joined_view(self.catalog, self.model, view)
-
-    def stored(self, view: str) -> JoinedView:
-        """The rows as they are stored."""
-        return replace(self.joined(view), relation=f"_stored_{view}")
+    def joins(self) -> Iterator[tuple[str, JoinedView]]:
+        """Each view with how it is joined, once for each way."""
+        joined = joined_views(self.catalog, self.model)
+        for name, one in self.catalog.features.joined(self.model.features).items():
+            yield one.view, joined[name]
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -136,8 +135,8 @@ def _proof(case: _Case, made: Produced) -> Proof:
         session = worlds.session
         session.keep(TRAINING, f"SELECT *, row_number() OVER () AS {ROW} FROM {ROWS}")
         for view in case.views:
-            session.keep(case.stored(view).relation, f"SELECT * FROM {name(_pinned(view))}")
-        leaks = [*_labels(case, session), *_cells(case, session)]
+            session.keep(_stored(view), f"SELECT * FROM {name(_pinned(view))}")
+        leaks = [*_labels(case, session), *_cells(case, session, made)]
         looks = [_look(case, worlds, at, {view: days[view, at] for view in case.views}) for at in moments]
     found = _merged([*leaks, *(leak for look in looks for leak in look.leaks)])
     notes = tuple(dict.fromkeys(note for look in looks for note in look.notes))
@@ -176,11 +175,11 @@ def _look(case: _Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Bat
     rows = 0
     worlds.plant(at, [key for view in days for key in case.catalog.features.keys(view)])
     for view, of_view in days.items():
-        then = case.joined(view).relation
+        then = f"_then_{view}"
         worlds.compute(then, case.view(view), of_view, at)
         worlds.compute(PLANTED, case.view(view), of_view, at, canaries=True)
         moved = _changed_rows(case, worlds.session, view, name(then), name(PLANTED))
-        stored = known_here(case.stored(view).relation, [day for batch in of_view for day in batch.days], at)
+        stored = known_here(_stored(view), [day for batch in of_view for day in batch.days], at)
         found = _changed_rows(case, worlds.session, view, name(then), stored)
         rest = _with_more_history(case, view, at, of_view, stored) if found else None
         if rest is None:
@@ -191,6 +190,8 @@ def _look(case: _Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Bat
             worlds.session.keep(then, f"SELECT * FROM {REST}")
         leaks += [Leak("canary", _place(view, one), one.rows, _told_canary(one, at)) for one in moved]
         rows += _count(worlds.session, name(then))
+        for joined in (one for of, one in case.joins() if of == view):
+            worlds.session.keep(joined.relation, f"SELECT * FROM {name(then)}")
     requests, of_requests = _answer_again(case, worlds.session, at)
     return _Look(at, rows, requests, (*leaks, *of_requests), tuple(notes))
 
@@ -222,7 +223,7 @@ def _with_more_history(
     read = {content for batch in past for content in batch.read}
     relations = {_pinned(view): case.views[view]}
     with opened(case.stores, case.catalog, case.lake_tables, read, relations) as worlds:
-        worlds.session.keep(case.stored(view).relation, f"SELECT * FROM {name(_pinned(view))}")
+        worlds.session.keep(_stored(view), f"SELECT * FROM {name(_pinned(view))}")
         worlds.compute(REST, case.view(view), past, at)
         found = _changed_rows(case, worlds.session, view, REST, stored)
         return None if found else worlds.session.rows(f"SELECT * FROM {REST}")
@@ -230,16 +231,18 @@ def _with_more_history(
 
 def _answer_again(case: _Case, session: Session, at: datetime) -> tuple[int, list[Leak]]:
     """Answer the last requests before ``at`` from the rows as they were computed in the world cut there."""
-    columns = {one.column: one.type for one in case.catalog.features.served(case.model.features)}
-    keys = dict.fromkeys(key for view in case.views for key in case.catalog.features.keys(view))
+    features, service = case.catalog.features, case.model.features
+    columns = {one.column: one.type for one in features.served(service)}
+    asked_with = dict.fromkeys((*(one.name for one in features.request_columns(service)), PREDICTED_AT))
     since = moment(at - REQUESTED_WITHIN)
     session.keep(
         ASKED,
-        f"SELECT {ROW}, {names(dict.fromkeys((*keys, PREDICTED_AT)))} FROM {TRAINING} "
+        f"SELECT {ROW}, {names(asked_with)} FROM {TRAINING} "
         f"WHERE {PREDICTED_AT} <= {moment(at)} AND {PREDICTED_AT} > {since} "
         f"ORDER BY {PREDICTED_AT} DESC, {ROW} LIMIT {REQUESTS_PER_MOMENT}",
     )
-    session.keep(ANSWERED, with_features(case.catalog, case.model, case.views, ASKED))
+    joined = session.rows(with_features(case.catalog, case.model, ASKED))
+    session.register(ANSWERED, apply_on_demand(features, service, joined))
     stored = f"(SELECT * FROM {TRAINING} SEMI JOIN {ASKED} USING ({ROW}))"
     found = _changes(session, ANSWERED, stored, (ROW,), columns)
     leaks = [
@@ -254,10 +257,14 @@ def _answer_again(case: _Case, session: Session, at: datetime) -> tuple[int, lis
     return _count(session, ASKED), leaks
 
 
-def _cells(case: _Case, session: Session) -> Iterator[Leak]:
+def _cells(case: _Case, session: Session, made: Produced) -> Iterator[Leak]:
     """Every cell held against the row it must have come from."""
-    for view in case.views:
-        stored = case.stored(view)
+    for view, joined in case.joins():
+        # What only transforms need is not there.
+        columns = {of: column for of, column in joined.columns.items() if column in made.rows.column_names}
+        if not columns:
+            continue
+        stored = replace(joined, relation=_stored(view), columns=columns)
         session.keep(SOURCES, sources(TRAINING, PREDICTED_AT, stored))
         session.keep(WRONG, wrong_rows(TRAINING, SOURCES, stored))
         if not _count(session, WRONG):
@@ -356,6 +363,10 @@ def _looked_at(case: _Case, made: Produced, looks: Sequence[_Look]) -> str:
 
 def _count(session: Session, relation: str) -> int:
     return int(session.rows(f"SELECT count(*) AS n FROM {relation}")["n"][0].as_py())
+
+
+def _stored(view: str) -> str:
+    return f"_stored_{view}"
 
 
 def _pinned(view: str) -> str:
