@@ -1,4 +1,7 @@
-"""Fixtures for what runs beside the tests: PostgreSQL, of which each test has a database, Redis, of which a prefix; Spark."""
+"""Fixtures for what runs beside the tests.
+
+PostgreSQL, of which each test has a database of its own; Redis, of which a prefix; Spark.
+"""
 
 import os
 import shutil
