@@ -35,7 +35,7 @@ class Places:
     home: Path
     database: str
     landing: Path
-    memory_limit: str = "4GB"
+    memory_limit: str = "1GB"
     threads: int = 2
     online: str = ""
     view_engine: EngineName = "duckdb"
