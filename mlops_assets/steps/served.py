@@ -184,4 +184,4 @@ def _as_row(view: FeatureView, found: Mapping[str, Any], at: datetime) -> Online
         for feature, one in view.features.items()
     }
     expired = microseconds(at) - found["event_time"] > int(view.ttl.total_seconds()) * 1_000_000
-    return OnlineRow(values, moment(found["event_time"]), moment(found["available_at"]), expired)
+    return OnlineRow(values, found["event_time"], found["available_at"], expired)

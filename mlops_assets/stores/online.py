@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from json.encoder import encode_basestring
 from typing import Any, Protocol
 
 from mlops_assets.errors import BadRequest, NotMaterialized
@@ -89,28 +90,43 @@ class OnlineView:
             if value is not None and type(value) is not KEY_TYPES[kind]:
                 raise BadRequest(f"{name!r} of feature view {self.view!r} is {value!r}, expected {kind}")
             values.append(value)
-        return _spelled(values)
+        return _key(values)
 
-    def row(self, said: str | None, at: int) -> OnlineRow | None:
-        if said is None:
-            return None
-        event_time, available_at, *values = json.loads(said)
+    def rows(self, said: Sequence[str | None], at: int) -> list[OnlineRow | None]:
+        """What the texts of rows say, in their order. at: as microseconds, from which the TTL is counted."""
+        alive_from = at - self.ttl * 1_000_000
+        # Read as one text: a hundred small ones take twice as long.
+        read = iter(json.loads(f"[{','.join(text for text in said if text is not None)}]"))
+        return [None if text is None else self._row(next(read), alive_from) for text in said]
+
+    def _row(self, read: list[Any], alive_from: int) -> OnlineRow:
+        event_time, available_at, *values = read
         named = dict(zip(self.features, values, strict=True))
         for name in self.moments:
             if named[name] is not None:
                 named[name] = moment(named[name])
-        expired = at - event_time > self.ttl * 1_000_000
-        return OnlineRow(named, moment(event_time), moment(available_at), expired)
+        return OnlineRow(named, event_time, available_at, event_time < alive_from)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class OnlineRow:
-    """The newest known row of an entity. expired: older than the TTL, so that what is served is null."""
+    """The newest known row of an entity. expired: older than the TTL, so that what is served is null.
+
+    happened, known: when, in microseconds.
+    """
 
     values: Mapping[str, Any]
-    event_time: datetime
-    available_at: datetime
+    happened: int
+    known: int
     expired: bool
+
+    @property
+    def event_time(self) -> datetime:
+        return moment(self.happened)
+
+    @property
+    def available_at(self) -> datetime:
+        return moment(self.known)
 
 
 @dataclass(frozen=True)
@@ -145,7 +161,7 @@ class Online:
         for one, view, (header, *said) in zip(asked, views, self._groups.read(wanted), strict=True):
             if header is None:
                 raise self._absent(one)
-            answers.append([view.row(text, counted_to) for text in said])
+            answers.append(view.rows(said, counted_to))
         return answers
 
     def view(self, view: str, version: str | None = None) -> OnlineView | None:
@@ -177,9 +193,9 @@ class Online:
         return self._groups.change(
             _group(described.view, described.version),
             _spelled(asdict(described)),
-            ((_spelled(row[:count]), _spelled(row[count:])) for row in rows),
+            ((_key(row[:count]), _spelled(row[count:])) for row in rows),
             seen=None if seen is None else _spelled(asdict(seen)),
-            gone=[_spelled(list(key)) for key in gone],
+            gone=[_key(key) for key in gone],
             whole=whole,
         )
 
@@ -237,6 +253,15 @@ def microseconds(instant: datetime) -> int:
 def moment(since: int) -> datetime:
     """The moment so many microseconds after 1970, UTC."""
     return EPOCH + timedelta(microseconds=since)
+
+
+def _key(values: Sequence[Any]) -> str:
+    """The keys of an entity as a JSON list, spelled piece by piece, which is three times as fast.
+
+    >>> _key(["é", 1, None])
+    '["é",1,null]'
+    """
+    return f"[{','.join(encode_basestring(one) if type(one) is str else _spelled(one) for one in values)}]"
 
 
 def _described(header: str | None) -> OnlineView | None:
