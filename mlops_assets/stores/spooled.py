@@ -62,7 +62,7 @@ class Spooled:
         if not self._among:
             return
         reader = pa.ipc.open_file(
-            pa.PythonFile(self._file), options=pa.ipc.IpcReadOptions(included_fields=columns)
+            pa.PythonFile(self._file, mode="r"), options=pa.ipc.IpcReadOptions(included_fields=columns)
         )
         first, last = np.searchsorted(self._ends, [self._among.start, self._among.stop - 1], "right")
         for index in range(int(first), int(last) + 1):
@@ -114,7 +114,7 @@ def _in_a_file(schema: pa.Schema, batches: Iterator[pa.RecordBatch], folder: Pat
     file = TemporaryFile(dir=folder)  # noqa: SIM115
     rows = []
     with pa.ipc.new_file(
-        pa.PythonFile(file), schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
+        pa.PythonFile(file, mode="w"), schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
     ) as writer:
         for batch in batches:
             for first in range(0, batch.num_rows, BATCH):
