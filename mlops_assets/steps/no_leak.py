@@ -81,8 +81,8 @@ class _Case:
     def joins(self) -> Iterator[tuple[str, JoinedView]]:
         """Each view with how it is joined, once for each way."""
         joined = joined_views(self.catalog, self.model)
-        for name, one in self.catalog.features.joined(self.model.features).items():
-            yield one.view, joined[name]
+        for called, one in self.catalog.features.joined(self.model.features).items():
+            yield one.view, joined[called]
 
     @property
     def key(self) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,7 @@ from mlops_assets.steps.training_set import assemble_training_set
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
-from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.stores import Places, Stores
 
 PROVENANCE = Provenance("code", "run", "2024-01-01T00:00:00+00:00")
 START = date(2024, 3, 1)
@@ -26,6 +28,7 @@ AS_OF = (START + timedelta(days=28)).isoformat()
 MOMENT = pa.timestamp("us", tz="UTC")
 LAKE_TABLES = {name: f"validated/{name}" for name in ("orders", "customers", "visits")}
 CUSTOMERS = 12
+SEED = 7
 
 SOURCE = {
     "name": "shop",
@@ -558,3 +561,28 @@ CLEAN = [
     ),
     Animal("truths", over("refund > 30"), feature="boolean"),
 ]
+
+PAGE = Path(__file__).parents[2] / "docs" / "no_leak.md"
+BEGINS, ENDS = "<!-- zoo -->\n", "<!-- /zoo -->"
+
+
+def told(animal: Animal, proof: Proof) -> str:
+    """The animal's row of the table: what it is called, and which tests see it."""
+    seen = ", ".join(sorted({leak.test for leak in proof.leaks}))
+    return f"| {animal.name.replace('_', ' ')} | {seen} |"
+
+
+def write_page(stores: Stores) -> None:
+    """The table of all animals, into the documentation."""
+    rows = [told(animal, proof_of(stores, animal)) for animal in ANIMALS]
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGINS)
+    _, _, after = rest.partition(ENDS)
+    table = "\n".join(["| leak | seen by |", "|---|---|", *rows])
+    PAGE.write_text(f"{before}{BEGINS}{table}\n{ENDS}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as folder:
+        zoo = Stores.open(Places.below(Path(folder)))
+        write_tables(zoo, shop_tables(SEED))
+        write_page(zoo)
