@@ -44,6 +44,7 @@ SOURCE = {
             "columns": {
                 "order_id": {"type": "integer", "known": "ahead"},
                 "customer_id": {"type": "integer", "known": "ahead"},
+                "twin": {"type": "integer", "known": "ahead"},
                 "amount": {"type": "number", "known": "ahead", "between": [0, None]},
                 "channel": {"type": "string", "known": "ahead"},
                 # The declaration is believed, and wrong: this is filled in when the order is settled.
@@ -83,6 +84,7 @@ class Animal:
 
     feature: type of the view's one feature ``x``. reads: as a view declares it. tests: which tests must see
     it, and where: places that each of them names. says: what the reason must say.
+    service: what the model asks for, where that is not the view as it is.
     mutate: SQL over ``training`` that makes the rows of another training set. told: the view as the
     join believed it, where that is not the view: another TTL, or SQL over the view's ``rows``.
     """
@@ -94,6 +96,7 @@ class Animal:
     ttl: str = "10d"
     tests: Sequence[tuple[str, str]] = ()
     says: str = ""
+    service: Sequence[object] = ()
     request: Sequence[str] = ("amount",)
     predict_before: str = "2h"
     joined_ttl: str = ""
@@ -134,6 +137,7 @@ def shop_tables(seed: int, *, late: float = 30.0) -> dict[str, pa.Table]:
                     "partition": day,
                     "order_id": int(numbers[len(orders)]),
                     "customer_id": int(random.integers(0, CUSTOMERS)),
+                    "twin": int(random.integers(0, CUSTOMERS)),
                     "amount": round(float(random.gamma(2.0, 40.0)), 2),
                     "channel": ("web", "app", "phone")[int(random.integers(0, 3))],
                     "mark": "r" if returned else "k",
@@ -201,10 +205,11 @@ def declared(animal: Animal, *, ttl: str = "") -> tuple[Catalog, Model]:
         "ttl": ttl or animal.ttl,
         "features": {"x": {"type": animal.feature}},
     }
+    asked_for = animal.service or [animal.name]
     features = FeatureRepository.of(
         [Entity(name="customer", key="customer_id", type="integer")],
         [FeatureView.model_validate(view)],
-        [FeatureService(name="service", owner="team:x", features=(animal.name,))],
+        [FeatureService.model_validate({"name": "service", "owner": "team:x", "features": asked_for})],
     )
     model = {
         "name": "returned",
@@ -353,6 +358,12 @@ ANIMALS = [
                   date_trunc('hour', available_at) AS available_at, sum(amount) AS x
            FROM orders GROUP BY ALL""",
         tests=[("canary", "start_of_the_hour")],
+    ),
+    Animal(
+        "leak_under_another_name",
+        over("lead(amount) OVER (PARTITION BY customer_id ORDER BY available_at, order_id)"),
+        service=[{"view": "leak_under_another_name", "name": "other", "keys": {"customer_id": "twin"}}],
+        tests=[("cut", "leak_under_another_name.x"), ("cut", "other__x")],
     ),
     Animal(
         "label_in_features",
@@ -553,6 +564,13 @@ CLEAN = [
     Animal("no_request_in_the_window", mutate="SELECT * FROM training WHERE false"),
     Animal("asked_with_more", request=("amount", "channel", "order_id"), predict_before="0h"),
     Animal("never_known", over("amount", available_at="CASE WHEN order_id % 3 > 0 THEN available_at END")),
+    Animal(
+        "joined_in_two_ways",
+        service=[
+            "joined_in_two_ways",
+            {"view": "joined_in_two_ways", "name": "namesake", "keys": {"customer_id": "order_id"}},
+        ],
+    ),
     Animal("text", over("channel"), feature="string"),
     Animal(
         "moments",
