@@ -27,6 +27,9 @@ CODE = (
     "mlops_assets.data.knowledge",
     "mlops_assets.data.label_overlap",
     "mlops_assets.data.worlds",
+    "mlops_assets.steps.leak_case",
+    "mlops_assets.steps.leaks_in_cuts",
+    "mlops_assets.steps.leaks_in_rows",
     "mlops_assets.steps.no_leak",
     "mlops_assets.steps.worlds",
 )

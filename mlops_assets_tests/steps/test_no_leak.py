@@ -11,14 +11,19 @@ from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Places, Stores
 from mlops_assets_tests.steps.zoo import (
     ANIMALS,
+    BEGINS,
     CLEAN,
     DAYS,
+    ENDS,
+    PAGE,
     PROVENANCE,
+    SEED,
     Animal,
     compute,
     over,
     proof_of,
     shop_tables,
+    told,
     write_tables,
 )
 
@@ -28,7 +33,7 @@ VISITED = "SELECT customer_id, event_time, available_at, minutes AS x FROM visit
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
     opened = Stores.open(Places.below(tmp_path_factory.mktemp("zoo")))
-    write_tables(opened, shop_tables(7))
+    write_tables(opened, shop_tables(SEED))
     return opened
 
 
@@ -45,6 +50,7 @@ def test_a_leak_is_found_and_told(stores, animal):
     assert set(animal.tests) <= found, proof.leaks
     assert any(animal.says in leak.reason for leak in proof.leaks), proof.leaks
     assert all(leak.rows for leak in proof.leaks)
+    assert told(animal, proof) in PAGE.read_text().splitlines()
 
 
 @pytest.mark.parametrize("animal", CLEAN, ids=named)
@@ -77,11 +83,18 @@ def test_windows_of_any_kind_over_what_was_known_do_not_leak(stores, seed):
     assert proof.verdict.passed, (sql, proof.verdict.reason)
 
 
+def test_the_page_tells_of_every_animal_and_no_other():
+    table = PAGE.read_text().partition(BEGINS)[2].partition(ENDS)[0]
+    header, _, *rows = table.splitlines()
+    assert header == "| leak | seen by |"
+    assert [row.split("|")[1].strip() for row in rows] == [one.name.replace("_", " ") for one in ANIMALS]
+
+
 @pytest.fixture
 def own(tmp_path):
     """A shop that a test may spoil."""
     opened = Stores.open(Places.below(tmp_path))
-    write_tables(opened, shop_tables(7))
+    write_tables(opened, shop_tables(SEED))
     return opened
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,7 @@ from mlops_assets.steps.training_set import assemble_training_set
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
-from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.stores import Places, Stores
 
 PROVENANCE = Provenance("code", "run", "2024-01-01T00:00:00+00:00")
 START = date(2024, 3, 1)
@@ -26,6 +28,7 @@ AS_OF = (START + timedelta(days=28)).isoformat()
 MOMENT = pa.timestamp("us", tz="UTC")
 LAKE_TABLES = {name: f"validated/{name}" for name in ("orders", "customers", "visits")}
 CUSTOMERS = 12
+SEED = 7
 
 SOURCE = {
     "name": "shop",
@@ -41,6 +44,7 @@ SOURCE = {
             "columns": {
                 "order_id": {"type": "integer", "known": "ahead"},
                 "customer_id": {"type": "integer", "known": "ahead"},
+                "twin": {"type": "integer", "known": "ahead"},
                 "amount": {"type": "number", "known": "ahead", "between": [0, None]},
                 "channel": {"type": "string", "known": "ahead"},
                 # The declaration is believed, and wrong: this is filled in when the order is settled.
@@ -80,6 +84,7 @@ class Animal:
 
     feature: type of the view's one feature ``x``. reads: as a view declares it. tests: which tests must see
     it, and where: places that each of them names. says: what the reason must say.
+    service: what the model asks for, where that is not the view as it is.
     mutate: SQL over ``training`` that makes the rows of another training set. told: the view as the
     join believed it, where that is not the view: another TTL, or SQL over the view's ``rows``.
     """
@@ -91,6 +96,7 @@ class Animal:
     ttl: str = "10d"
     tests: Sequence[tuple[str, str]] = ()
     says: str = ""
+    service: Sequence[object] = ()
     request: Sequence[str] = ("amount",)
     predict_before: str = "2h"
     joined_ttl: str = ""
@@ -131,6 +137,7 @@ def shop_tables(seed: int, *, late: float = 30.0) -> dict[str, pa.Table]:
                     "partition": day,
                     "order_id": int(numbers[len(orders)]),
                     "customer_id": int(random.integers(0, CUSTOMERS)),
+                    "twin": int(random.integers(0, CUSTOMERS)),
                     "amount": round(float(random.gamma(2.0, 40.0)), 2),
                     "channel": ("web", "app", "phone")[int(random.integers(0, 3))],
                     "mark": "r" if returned else "k",
@@ -198,10 +205,11 @@ def declared(animal: Animal, *, ttl: str = "") -> tuple[Catalog, Model]:
         "ttl": ttl or animal.ttl,
         "features": {"x": {"type": animal.feature}},
     }
+    asked_for = animal.service or [animal.name]
     features = FeatureRepository.of(
         [Entity(name="customer", key="customer_id", type="integer")],
         [FeatureView.model_validate(view)],
-        [FeatureService(name="service", owner="team:x", features=(animal.name,))],
+        [FeatureService.model_validate({"name": "service", "owner": "team:x", "features": asked_for})],
     )
     model = {
         "name": "returned",
@@ -350,6 +358,12 @@ ANIMALS = [
                   date_trunc('hour', available_at) AS available_at, sum(amount) AS x
            FROM orders GROUP BY ALL""",
         tests=[("canary", "start_of_the_hour")],
+    ),
+    Animal(
+        "leak_under_another_name",
+        over("lead(amount) OVER (PARTITION BY customer_id ORDER BY available_at, order_id)"),
+        service=[{"view": "leak_under_another_name", "name": "other", "keys": {"customer_id": "twin"}}],
+        tests=[("cut", "leak_under_another_name.x"), ("cut", "other__x")],
     ),
     Animal(
         "label_in_features",
@@ -550,6 +564,13 @@ CLEAN = [
     Animal("no_request_in_the_window", mutate="SELECT * FROM training WHERE false"),
     Animal("asked_with_more", request=("amount", "channel", "order_id"), predict_before="0h"),
     Animal("never_known", over("amount", available_at="CASE WHEN order_id % 3 > 0 THEN available_at END")),
+    Animal(
+        "joined_in_two_ways",
+        service=[
+            "joined_in_two_ways",
+            {"view": "joined_in_two_ways", "name": "namesake", "keys": {"customer_id": "order_id"}},
+        ],
+    ),
     Animal("text", over("channel"), feature="string"),
     Animal(
         "moments",
@@ -558,3 +579,28 @@ CLEAN = [
     ),
     Animal("truths", over("refund > 30"), feature="boolean"),
 ]
+
+PAGE = Path(__file__).parents[2] / "docs" / "no_leak.md"
+BEGINS, ENDS = "<!-- zoo -->\n", "<!-- /zoo -->"
+
+
+def told(animal: Animal, proof: Proof) -> str:
+    """The animal's row of the table: what it is called, and which tests see it."""
+    seen = ", ".join(sorted({leak.test for leak in proof.leaks}))
+    return f"| {animal.name.replace('_', ' ')} | {seen} |"
+
+
+def write_page(stores: Stores) -> None:
+    """The table of all animals, into the documentation."""
+    rows = [told(animal, proof_of(stores, animal)) for animal in ANIMALS]
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGINS)
+    _, _, after = rest.partition(ENDS)
+    table = "\n".join(["| leak | seen by |", "|---|---|", *rows])
+    PAGE.write_text(f"{before}{BEGINS}{table}\n{ENDS}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as folder:
+        zoo = Stores.open(Places.below(Path(folder)))
+        write_tables(zoo, shop_tables(SEED))
+        write_page(zoo)
