@@ -24,6 +24,7 @@ CODE = (
     "mlops_assets.monitoring.cells",
     "mlops_assets.monitoring.counting",
     "mlops_assets.monitoring.multivariate",
+    "mlops_assets.monitoring.sketch",
     "mlops_assets.monitoring.tally",
 )
 

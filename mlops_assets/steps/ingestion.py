@@ -32,10 +32,12 @@ def ingest(stores: Stores, source: Source, table: Table, partitions: Sequence[st
     Raises SourceUnreadable when a file cannot be read, or the declared SQL does not fit it.
     """
     if isinstance(table.reads, LandedFile) and table.reads.is_daily:
-        return together([_landed_day(stores, source, table, table.reads, day) for day in partitions])
+        return together(
+            [_landed_day(stores, source, table, table.reads, day) for day in partitions], stores.engine.spill
+        )
     file = _only_file(stores, table)
     if file is None:
-        return together([_nothing(table, day, table.reads.named) for day in partitions])
+        return together([_nothing(table, day, table.reads.named) for day in partitions], stores.engine.spill)
     rows = _select(stores, table, file, raw_rows(table, source, days=partitions))
     return _produced(rows, partitions, verdicts(table, rows.column_names), file)
 

@@ -16,17 +16,17 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import USE
 from mlops_assets.declaration.versions import feature_hash, view_versions
 from mlops_assets.errors import GateRefusal
-from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE
+from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER
 from mlops_assets.modeling.training import Trained, score, split_inputs, train
 from mlops_assets.steps.population import (
     RELATIONS,
     answered,
     asked,
-    came_true,
     correlations,
     reference_profile,
     watched_columns,
 )
+from mlops_assets.steps.settled import settled_labels
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
@@ -70,13 +70,21 @@ def watched_files(
     columns = watched_columns(catalog, model)
     held_out = rows[rows[USE] == "evaluate"]
     scores = answered(held_out, score(trained.model, trained.inputs, held_out), timezone)
+    settled = settled_labels(stores, catalog, model, training_set)
     learned = f"(SELECT * FROM training_set WHERE {USE} = 'train')"
-    with stores.engine.session({"training_set": training_set, RELATIONS["score"]: scores}) as session:
+    relations = {
+        "training_set": training_set,
+        RELATIONS["score"]: scores,
+        RELATIONS["label"]: settled.labels,
+    }
+    with stores.engine.session(relations) as session:
         session.keep(RELATIONS["feature"], asked(catalog, model, learned, timezone))
-        session.keep(RELATIONS["label"], came_true(learned, timezone))
         profile = reference_profile(session, columns)
         between = correlations(session, columns)
-    files = {PROFILE: json.dumps(profile.to_dict()).encode()}
+    files = {
+        PROFILE: json.dumps(profile.to_dict()).encode(),
+        SETTLED_AFTER: json.dumps(settled.after.total_seconds()).encode(),
+    }
     return files if between is None else {**files, CORRELATIONS: between.to_bytes()}
 
 
