@@ -41,7 +41,8 @@ def for_every_column(said: Mapping[str, Any], schema: dg.TableSchema) -> Mapping
     reasons = dict(said[WITHOUT].value) if WITHOUT in said else {}
     columns = dict.fromkeys([*(column.name for column in schema.columns), *deps, *reasons])
     rows = [
-        f"| {column} | {_linked(deps[column]) if column in deps else reasons.get(column, NOTHING_SAID)} |"
+        f"| {_in_a_cell(column)} | "
+        f"{_linked(deps[column]) if column in deps else _in_a_cell(reasons.get(column, NOTHING_SAID))} |"
         for column in columns
     ]
     table = dg.MetadataValue.md("\n".join(["| column | comes from |", "|---|---|", *rows]))
@@ -55,6 +56,11 @@ def without_lineage(said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _linked(deps: Sequence[dg.TableColumnDep]) -> str:
     return ", ".join(
-        f"[{'/'.join(one.asset_key.path)}](/assets/{'/'.join(one.asset_key.path)}).{one.column_name}"
+        f"[{'/'.join(one.asset_key.path)}](/assets/{'/'.join(one.asset_key.path)}).{_in_a_cell(one.column_name)}"
         for one in deps
     )
+
+
+def _in_a_cell(text: str) -> str:
+    """Any text, such as the column of somebody's file, without what would end the cell."""
+    return text.replace("|", "\\|").replace("\n", " ")

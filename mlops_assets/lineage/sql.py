@@ -55,8 +55,12 @@ class _Query:
 
     def __init__(self, relations: Mapping[str, Mapping[str, str]]) -> None:
         self._relations = {table.lower(): table for table in relations}
-        self._columns = relations
+        # sqlglot spells all names small, as DuckDB takes them for equal.
+        self._columns = {
+            table: {column.lower(): column for column in columns} for table, columns in relations.items()
+        }
         self._followed: dict[int, list[tuple[str, Derivation]]] = {}
+        self._decided: dict[int, Derivation] = {}
 
     def columns(self, scope: Scope) -> list[tuple[str, Derivation]]:
         """The columns of a scope in order, each with what it is computed from."""
@@ -119,8 +123,10 @@ class _Query:
         if source is None:
             return unknown(f"there is no relation {relation}")
         table = self._relations.get(source.name.lower())
-        # A table function is computed from its arguments.
-        return self._derive(source, scope) if table is None else Derivation.of(SourceColumn(table, column))
+        if table is None:
+            # A table function is computed from its arguments.
+            return self._derive(source, scope)
+        return Derivation.of(SourceColumn(table, self._columns[table][column]))
 
     def _of_subquery(self, source: Scope, column: str) -> Derivation:
         if isinstance(source.expression, exp.Lateral) and source.subquery_scopes:
@@ -135,7 +141,7 @@ class _Query:
         unnested = query.unnest()
         for inner in scope.traverse():
             if inner.expression is unnested:
-                return together(self._parts_of_whole(inner))
+                return _or_of_rows(together(self._parts_of_whole(inner)), inner)
         return unknown("what a query within an expression says")
 
     def _parts_of_whole(self, scope: Scope) -> Iterator[Derivation]:
@@ -152,20 +158,24 @@ class _Query:
         table = self._relations.get(source.name.lower()) if source is not None else None
         if table is None:
             return unknown(f"there is no relation {relation}")
-        return Derivation.of(*(SourceColumn(table, column) for column in self._columns[table]))
+        return Derivation.of(*(SourceColumn(table, column) for column in self._columns[table].values()))
 
     def _named_window(self, name: str, scope: Scope) -> Iterator[Derivation]:
-        for window in scope.expression.args.get("windows") or ():
-            if window.name == name:
-                yield self._derive(window, scope)
+        windows = [one for one in scope.expression.args.get("windows") or () if one.name == name]
+        if not windows:
+            yield unknown(f"there is no window {name}")
+        for window in windows:
+            yield self._derive(window, scope)
 
     def _rows(self, scope: Scope) -> Derivation:
         """The columns that decide which rows a query has, and fall together in a group."""
-        deciding = together(self._deciding(scope))
-        if deciding.columns or deciding.is_unknown:
-            return deciding
-        counted = ", ".join(sorted(one.name for one in scope.tables)) or "a query"
-        return Derivation(why=f"it counts the rows of {counted}")
+        return _or_of_rows(self._decides(scope), scope)
+
+    def _decides(self, scope: Scope) -> Derivation:
+        known = id(scope.expression)
+        if known not in self._decided:
+            self._decided[known] = together(self._deciding(scope))
+        return self._decided[known]
 
     def _deciding(self, scope: Scope) -> Iterator[Derivation]:
         select = scope.expression
@@ -177,7 +187,15 @@ class _Query:
                 yield self._derive(condition, scope)
         for _, source in scope.selected_sources.values():
             if isinstance(source, Scope) and isinstance(source.expression, exp.Select):
-                yield from self._deciding(source)
+                yield self._decides(source)
+
+
+def _or_of_rows(derivation: Derivation, scope: Scope) -> Derivation:
+    """The same; of what comes from no column, that it comes from the rows themselves."""
+    if derivation.columns or derivation.is_unknown:
+        return derivation
+    tables = ", ".join(sorted(one.name for one in scope.tables)) or "a query"
+    return Derivation(why=f"the rows of {tables}, none of their columns")
 
 
 def _grouped(select: Any) -> list[Any]:

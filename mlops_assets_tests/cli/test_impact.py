@@ -73,6 +73,16 @@ def code_versions(opened) -> dict[dg.AssetKey, str | None]:
     return {key: graph.get(key).code_version for key in graph.materializable_asset_keys}
 
 
+def changed(before, after) -> set[dg.AssetKey]:
+    return {key for key in after if after[key] != before[key]}
+
+
+def with_descendants(opened, key: dg.AssetKey) -> set[dg.AssetKey]:
+    """An asset and all that is made of it, by Dagster's own graph."""
+    graph = opened.project.definitions.resolve_asset_graph()
+    return {key}.union(*(with_descendants(opened, child) for child in graph.get(key).child_keys))
+
+
 def statuses(opened) -> dict[dg.AssetKey, set[StaleStatus]]:
     """What Dagster's UI says of the partitions that are there."""
     graph = opened.project.definitions.resolve_asset_graph()
@@ -126,14 +136,33 @@ def test_nothing_is_touched_when_only_words_for_people_change(shop):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new", "table"),
+    [
+        ("TRY_CAST(settled_at AS TIMESTAMPTZ)", "TRY_CAST(ordered_at AS TIMESTAMPTZ)", "orders"),
+        ("2024-01-01 00:00:00+00", "2024-01-02 00:00:00+00", "customers"),
+    ],
+)
+def test_a_changed_table_of_a_source_leaves_the_other_tables_as_they_are(shop, old, new, table):
+    declared = shop.package / "defs" / "sources" / "shop" / "defs.yaml"
+    text = declared.read_text()
+    with shop.opened() as opened:
+        before = code_versions(opened)
+    shop.edit(declared, old, new)
+    with shop.opened() as opened:
+        after = code_versions(opened)
+        assert changed(before, after) == with_descendants(opened, keys.raw(table))
+    declared.write_text(text)
+
+
+@pytest.mark.slow
 def test_a_changed_view_touches_its_descendants_and_a_run_makes_exactly_those_again(shop):
     with shop.opened() as opened:
         before = code_versions(opened)
     shop.edit(shop.view("customer_orders"), "604800", "518400")
     with shop.opened() as opened:
         after = code_versions(opened)
-        other = {key for key in after if after[key] != before[key]}
-        assert other == {CHANGED, *OWN_STAGES, keys.of_model("returned", "drift_report")}
+        assert changed(before, after) == with_descendants(opened, CHANGED)
         assert stale(opened) == {CHANGED, *OWN_STAGES}
 
         found = impact_of(opened)

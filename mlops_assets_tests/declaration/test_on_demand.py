@@ -2,7 +2,11 @@
 
 import pytest
 
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.repository import read_feature_repository
+from mlops_assets.declaration.source import Source
+from mlops_assets.declaration.versions import feature_hash, question
 from mlops_assets.errors import DeclarationError
 
 YAML = """\
@@ -184,3 +188,98 @@ def test_code_that_is_no_text_is_refused(folder):
     (place / "on_demand" / "clock.py").write_bytes(b"\xff\xfe")
     with pytest.raises(DeclarationError, match=r"clock.yaml:8: python: clock.py: this is not Python"):
         read_feature_repository(place)
+
+
+WEATHER_TABLE = {
+    "name": "air",
+    "owner": "team:x",
+    "start": "2024-03-01",
+    "tables": [
+        {
+            "name": "weather",
+            "reads": {"landing": "a.csv"},
+            "select": "SELECT 1",
+            "key": ["origin"],
+            "columns": {
+                "origin": {"type": "string", "known": "ahead"},
+                "dest": {"type": "string", "known": "ahead"},
+                "hour": {"type": "integer", "known": "ahead"},
+                "minute": {"type": "integer"},
+                "wind": {"type": "number"},
+            },
+        }
+    ],
+}
+MODEL = {
+    "name": "late",
+    "owner": "team:x",
+    "features": "late",
+    "label": {"table": "weather", "positive": "wind > 3"},
+    "estimator": {"path": "sklearn.dummy.DummyClassifier"},
+    "window": {"train_days": 8, "evaluate_days": 7},
+}
+FITTING = {"old": "sql: SELECT 1", "new": "sql: SELECT origin, wind, event_time, available_at FROM weather"}
+
+
+def catalog(folder) -> Catalog:
+    view = folder / "views" / "weather.yaml"
+    view.write_text(view.read_text().replace(FITTING["old"], FITTING["new"]))
+    return Catalog.of([Source.model_validate(WEATHER_TABLE)], read_feature_repository(folder))
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "counts"),
+    [
+        ("on_demand/clock.py", "> 16", "> 17", True),
+        ("on_demand/clock.py", '"""A flag."""', '"""Another word."""', False),
+        ("on_demand/clock.py", "import pandas as pd", "import pandas as pd  # as always", False),
+        ("on_demand/clock.yaml", "owner: team:x", "owner: team:y\ntags: {a: b}\ndescription: More", False),
+        ("on_demand/clock.yaml", "boolean", "integer", True),
+        ("on_demand/clock.yaml", "hour: integer", "hour: integer, origin: string", True),
+        ("views/weather.yaml", "ttl: 1h", "ttl: 2h", True),
+        ("services.yaml", "- clock", "- {view: weather, name: there, keys: {origin: dest}}\n  - clock", True),
+    ],
+)
+def test_what_a_model_is_asked_changes_with_a_transforms_code_and_not_with_its_words(
+    folder, file, old, new, counts
+):
+    model = Model.model_validate(MODEL)
+    before = question(catalog(folder()), model)
+    assert (question(catalog(folder(file, old, new)), model) != before) == counts
+
+
+def test_the_same_view_joined_by_another_key_means_something_else(folder):
+    hashes = {
+        feature_hash(catalog(folder("services.yaml", "- clock", f"- {{view: weather, name: a, keys: {keys}}}")), "late")
+        for keys in ("{origin: dest}", "{origin: other}", "{}")
+    }  # fmt: skip
+    assert len(hashes) == 3
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("on_demand/clock.yaml", "hour: integer", "hour: integer, minute: integer",
+         r"model 'late', by on-demand transform 'clock', asks with 'minute', which is known only afterwards"),
+        ("on_demand/clock.yaml", "hour: integer", "hour: integer, huor: integer",
+         r"by on-demand transform 'clock', asks for the column of weather 'huor', which does not exist."),
+        ("on_demand/clock.yaml", "hour: integer", "hour: number",
+         r"model 'late': 'hour' is integer in 'weather' and number in on-demand transform 'clock'"),
+        ("services.yaml", "- clock", "- {view: weather, name: there, keys: {origin: destt}}",
+         r"by feature view 'there', asks for the column of weather 'destt', which does not exist. Did you mean 'dest'"),
+    ],
+)  # fmt: skip
+def test_a_model_whose_events_cannot_ask_is_refused(folder, file, old, new, said):
+    declared = catalog(folder(file, old, new))
+    with pytest.raises(DeclarationError, match=said):
+        declared.model_tables(Model.model_validate(MODEL))
+
+
+def test_the_inputs_of_a_model_are_what_its_service_delivers(folder):
+    declared = catalog(folder("services.yaml", "- clock", "- clock\n  - weather"))
+    model = Model.model_validate({**MODEL, "request": ["hour"]})
+    assert declared.input_types(model) == {
+        "hour": "integer",
+        "clock__rush": "boolean",
+        "weather__wind": "number",
+    }

@@ -37,7 +37,7 @@ SHAPES = {
     ),
     "FILTER": ("SELECT count(*) FILTER (a > 1) AS n FROM t GROUP BY k", {"n": "t.a t.k"}),
     "rows counted": ("SELECT count(*) AS n FROM t WHERE a > 1 GROUP BY k", {"n": "t.a t.k"}),
-    "all rows counted": ("SELECT count(*) AS n FROM t", {"n": "= it counts the rows of t"}),
+    "all rows counted": ("SELECT count(*) AS n FROM t", {"n": "= the rows of t, none of their columns"}),
     "HAVING": ("SELECT k, sum(a) AS s FROM t GROUP BY k HAVING max(b) > 0", {"k": "t.k", "s": "t.a"}),
     "DISTINCT": ("SELECT count(DISTINCT c) AS n FROM t", {"n": "t.c"}),
     "an ordered aggregate": ("SELECT last(a ORDER BY ts) AS v FROM t", {"v": "t.a t.ts"}),
@@ -79,6 +79,10 @@ SHAPES = {
     "a scalar subquery": (
         "SELECT a, (SELECT max(x) FROM u WHERE u.k = t.k) AS m FROM t",
         {"a": "t.a", "m": "u.x u.k t.k"},
+    ),
+    "all rows counted within": (
+        "SELECT k, (SELECT count(*) FROM u) AS n FROM t",
+        {"k": "t.k", "n": "= the rows of u, none of their columns"},
     ),
     "EXISTS": ("SELECT EXISTS (SELECT 1 FROM u WHERE u.k = t.k) AS e FROM t", {"e": "u.k t.k"}),
     "IN": ("SELECT k IN (SELECT k FROM u WHERE y > 0) AS e FROM t", {"e": "t.k u.k u.y"}),
@@ -161,6 +165,33 @@ def test_what_cannot_be_followed_is_unknown_for_every_column_with_a_reason(sql):
         assert derivation.is_unknown
         assert not derivation.columns
         assert len(derivation.why) > len("unknown: ")
+
+
+def test_names_keep_their_spelling_whatever_they_hold():
+    odd = ["a b", "Größe", 'x"y', "p|q", "SELECT", "1st", "Amount"]
+    found = derivations(
+        "SELECT *, amount * 2 AS twice FROM source", {"source": dict.fromkeys(odd, "number")}, [*odd, "twice"]
+    )
+    assert {column: told(derivation) for column, derivation in found.items()} == {
+        **{column: f"source.{column}" for column in odd},
+        "twice": "source.Amount",
+    }
+
+
+def test_a_long_chain_of_queries_that_each_read_the_last_one_twice_is_followed_once_each():
+    links = ["c0 AS (SELECT k, count(*) AS n FROM t WHERE a > 0 GROUP BY k)"] + [
+        f"c{i} AS (SELECT x.k, count(*) + max(y.n) AS n FROM c{i - 1} x JOIN c{i - 1} y ON x.k = y.k GROUP BY x.k)"
+        for i in range(1, 40)
+    ]
+    found = derivations(f"WITH {', '.join(links)} SELECT n FROM c39", RELATIONS, ["n"])
+    assert told(found["n"]) == "t.a t.k"
+
+
+@pytest.mark.parametrize(
+    "sql", ["", "SELECT", "DROP TABLE t", "SELECT a FROM t; SELECT k FROM t", "SELECT z FROM t"]
+)
+def test_what_is_no_query_over_the_relations_is_unknown_too(sql):
+    assert derivations(sql, RELATIONS, ["a"])["a"].is_unknown
 
 
 ROWS = {
