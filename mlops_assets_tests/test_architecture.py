@@ -56,14 +56,17 @@ DAGSTER_ROOMS = {"graph", "resources", "components", "cli", "defs", "definitions
 ONE_DOOR: dict[str, set[str]] = {
     "mlflow": {"stores/registry.py"},
     "dagster_mlflow": {"resources/tracking.py"},
-    # Feast's own extension points: its objects, its offline store by class path, the tables of its registry;
-    # and the registry brought to what is declared.
+    # Feast's own extension points: its objects, its stores and its engine by class path, the tables of its
+    # registry; and the registry brought to what is declared.
     "feast": {
         "stores/feast_objects.py",
         "stores/feast_offline.py",
+        "stores/feast_online.py",
         "stores/feast_registry.py",
         "stores/feast_apply.py",
+        "steps/feast_engine.py",
     },
+    "redis": {"stores/online_redis.py"},
     "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {
@@ -74,6 +77,7 @@ ONE_DOOR: dict[str, set[str]] = {
         "stores/tracked.py",
         "resources/event_log.py",
     },
+    "pyspark": {"stores/spark.py"},
     "skops": {"modeling/serialization.py"},
     "matplotlib": {"modeling/report.py"},
     "typer": {"cli/main.py", "cli/features.py", "cli/opening.py"},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -38,21 +39,25 @@ MOMENT = pa.timestamp("us", tz="UTC")
 DEFAULT_HOME = "../.mlops"
 
 
+def said_or_empty(value: str) -> str:
+    """What a setting says; nothing when it is the name of a variable that is not set.
+
+    Feast expands ``${NAME}`` and has no defaults: a variable that is not set stays as it is written.
+    """
+    return "" if value.startswith("${") and value.endswith("}") else value
+
+
 class AsKnownAtOfflineStoreConfig(FeastConfigBaseModel):
     """Where the lake is. home: relative to the repository. database: SQLite in the home when empty.
 
-    Feast expands ``${NAME}`` and has no defaults: a variable that is not set stays as it is written.
-    That counts as empty here, so that the platform's own variables may be named.
+    A variable that is not set counts as empty, so that the platform's own may be named.
     """
 
     type: Literal["mlops_assets.stores.feast_offline.AsKnownAtOfflineStore"]
     home: str = ""
     database: str = ""
 
-    @field_validator("home", "database")
-    @classmethod
-    def _unset_is_empty(cls, value: str) -> str:
-        return "" if value.startswith("${") and value.endswith("}") else value
+    _unset = field_validator("home", "database")(said_or_empty)
 
 
 class AsKnownAtOfflineStore(OfflineStore):
@@ -186,11 +191,20 @@ class _Job(RetrievalJob):
         raise BadRequest("this store saves no datasets; a training set is the asset <model>/training_set")
 
 
-def _stores(config: RepoConfig) -> Stores:
-    settings = config.offline_store
+def places_of(config: RepoConfig) -> Places:
+    """Where Feast's settings say that things live."""
+    settings, online = config.offline_store, config.online_store
     home = (Path(config.repo_path or ".") / Path(settings.home or DEFAULT_HOME).expanduser()).resolve()
     embedded = Places.below(home)
-    return Stores.open(Places(home, settings.database or embedded.database, embedded.landing))
+    return replace(
+        embedded,
+        database=settings.database or embedded.database,
+        online=getattr(online, "address", "") or embedded.online,
+    )
+
+
+def _stores(config: RepoConfig) -> Stores:
+    return Stores.open(places_of(config))
 
 
 def _table(source: DataSource | None) -> str:
