@@ -1,6 +1,5 @@
 """The registry: where it is, and what forty writers at once leave in it."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,14 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from mlops_assets.stores.feast_registry import PlatformRegistry
+from mlops_assets_tests.feature_repo.test_feast_repository import environment
 from mlops_assets_tests.sandbox import REAL
 
 PROCESSES, APPLIES = 8, 5
-
-
-def environment(**said: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLOPS_")}
-    return {**kept, **said}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
