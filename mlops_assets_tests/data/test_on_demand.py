@@ -206,7 +206,7 @@ def doubled(inputs):
 
 @pytest.mark.parametrize("values", [[1, None], [1.0, np.nan], pd.array([1, None], "Int64"), ["1", None]])
 def test_what_feast_hands_over_is_given_in_the_declared_types(values):
-    rows = pd.DataFrame({"other": [0, 0], "n": pd.Series(values)}, index=[7, 3])
+    rows = pd.DataFrame({"other": [0, 0], "n": values}, index=[7, 3])
     found = computed(doubled, rows, {"n": "integer"}, {"y": "integer"}, called="it")
     assert found.index.tolist() == [7, 3]
     assert found["y"].dtype == "Int64"
