@@ -5,7 +5,7 @@ import os
 from rich.console import Console
 
 from mlops_assets.cli.deployment import Deployment
-from mlops_assets.resources.environment import DATABASE, HOME, REGISTRY
+from mlops_assets.resources.environment import DATABASE, HOME, ONLINE, REGISTRY
 
 
 def apply_features(opened: Deployment, *, console: Console) -> None:
@@ -14,7 +14,12 @@ def apply_features(opened: Deployment, *, console: Console) -> None:
     from mlops_assets.stores.feast_apply import apply_repository, feature_store
 
     places = opened.stores.places
-    told = {HOME: str(places.home), DATABASE: places.database, REGISTRY: os.environ.get(REGISTRY, "")}
+    told = {
+        HOME: str(places.home),
+        DATABASE: places.database,
+        ONLINE: places.online,
+        REGISTRY: os.environ.get(REGISTRY, ""),
+    }
     store = feature_store(opened.project.feature_repository, told)
     applied = apply_repository(store, opened.project.catalog.features)
     for what, names in (("added", applied.added), ("changed", applied.changed), ("removed", applied.removed)):

@@ -6,7 +6,7 @@ import linecache
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -43,11 +43,13 @@ DTYPES = {
 }
 # As many rows as tell whether a row depends on others.
 PROBED_ROWS = 1000
+FEW_ROWS = 10_000
 # What code of a declaration is called in a traceback.
 FILE = "<on-demand transform"
 
 Function = Callable[[pd.DataFrame], pd.DataFrame]
 Columns = Mapping[str, str]
+Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 
 def apply_on_demand(repository: FeatureRepository, service: str, rows: pa.Table) -> pa.Table:
@@ -91,8 +93,10 @@ def computed(
     numbers as float64 with NaN where missing, text as objects with None, moments as datetime64[us, UTC].
     Raises TransformFailed.
     """
-    found = _computed(function, rows, takes, gives, called)
-    frame: pd.DataFrame = pa.table(found).to_pandas(types_mapper=GIVEN.get)
+    # Feast adds features under their short names, one of which may be a column of the request.
+    inputs = {column: rows.loc[:, rows.columns == column].iloc[:, 0] for column in takes}
+    found = _computed(function, inputs, len(rows), takes, gives, called)
+    frame = _frame(pa.table(found))
     frame.index = rows.index
     return frame
 
@@ -114,35 +118,38 @@ def _run(
 ) -> Mapping[str, pa.Array]:
     takes = repository.input_types(transform)
     gives = {name: feature.type for name, feature in transform.features.items()}
-    given = rows.select(list(takes)).to_pandas(types_mapper=GIVEN.get)
-    return _computed(loaded(transform.python, transform.name), given, takes, gives, transform.called)
+    inputs = {column: rows[column] for column in takes}
+    function = loaded(transform.python, transform.name)
+    return _computed(function, inputs, len(rows), takes, gives, transform.called)
 
 
 def _computed(
-    function: Function, rows: pd.DataFrame, takes: Columns, gives: Columns, called: str
+    function: Function, inputs: Mapping[str, Values], rows: int, takes: Columns, gives: Columns, called: str
 ) -> dict[str, pa.Array]:
-    if rows.empty:
+    if rows == 0:
         return {feature: pa.array([], STORED[kind]) for feature, kind in gives.items()}
-    inputs = _inputs(rows, takes, called)
+    given = pa.table({column: _given(inputs[column], column, kind, called) for column, kind in takes.items()})
     try:
-        found = function(inputs)
+        # A frame of its own, so that what a function does to it stays in it.
+        found = function(_frame(given))
     except Exception as error:
         raise TransformFailed(f"{called}: {type(error).__name__}: {error}{_place(error)}") from error
-    _require_shape(found, len(rows), gives, called)
+    _require_shape(found, rows, gives, called)
     return {feature: _stored(found[feature], feature, kind, called) for feature, kind in gives.items()}
 
 
-def _inputs(rows: pd.DataFrame, takes: Columns, called: str) -> pd.DataFrame:
-    """A frame of its own, so that what a function does to it stays in it."""
-    columns = {}
-    for column, kind in takes.items():
-        # Feast adds features under their short names, one of which may be a column of the request.
-        values = rows[column] if rows.columns.is_unique else rows.loc[:, rows.columns == column].iloc[:, 0]
-        try:
-            columns[column] = pa.Array.from_pandas(values).cast(STORED[kind])
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            raise TransformFailed(f"{called}: its input {column!r} is no {kind}: {error}") from error
-    frame: pd.DataFrame = pa.table(columns).to_pandas(types_mapper=GIVEN.get)
+def _given(values: Values, column: str, kind: str, called: str) -> pa.Array | pa.ChunkedArray:
+    try:
+        stored = pa.Array.from_pandas(values) if isinstance(values, pd.Series) else values
+        return stored.cast(STORED[kind])
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise TransformFailed(f"{called}: its input {column!r} is no {kind}: {error}") from error
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    # For few rows, waking threads takes longer than converting them.
+    threads = table.num_rows > FEW_ROWS
+    frame: pd.DataFrame = table.to_pandas(types_mapper=GIVEN.get, use_threads=threads)
     return frame
 
 

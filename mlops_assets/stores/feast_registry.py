@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy.engine import CreateEnginePlugin
 
+from mlops_assets.errors import BadEnvironment
 from mlops_assets.stores.sqlite import BUSY_TIMEOUT_SECONDS, use_wal
 
 SETTINGS = "feature_store.yaml"
 HOME = ".mlops"
+EXPECTED = "Expected an SQLAlchemy URL of a database that answers: sqlite:///… or postgresql+psycopg2://…"
 _SCHEMA_LOCK = 0x6665617374
 
 
@@ -37,19 +39,25 @@ class PlatformRegistry(CreateEnginePlugin):
     def update_url(self, url: sa.URL) -> sa.URL:
         """The place that was told, or the file in the home."""
         if self._registry:
-            return sa.make_url(self._registry)
+            return _url(self._registry)
         home = Path(self._home).expanduser() if self._home else _default_home()
         home.mkdir(parents=True, exist_ok=True)
         return sa.URL.create("sqlite", database=str(home.resolve() / "registry.db"))
 
     def engine_created(self, engine: sa.Engine) -> None:
-        """Make what is missing, one process at a time."""
-        if engine.dialect.name == "sqlite":
-            sa.event.listen(engine, "connect", _prepare_sqlite)
-            with FileLock(f"{engine.url.database}.lock"):
+        """Make what is missing, one process at a time. Raises BadEnvironment when nothing answers there."""
+        try:
+            if engine.dialect.name == "sqlite":
+                sa.event.listen(engine, "connect", _prepare_sqlite)
+                with FileLock(f"{engine.url.database}.lock"):
+                    _make_tables(engine)
+            else:
                 _make_tables(engine)
-        else:
-            _make_tables(engine)
+        except (OSError, sa.exc.OperationalError) as error:
+            told = str(error).splitlines()[0]
+            raise BadEnvironment(
+                f"Feast's registry {engine.url!r} cannot be opened: {told}. {EXPECTED}"
+            ) from error
 
 
 def _make_tables(engine: sa.Engine) -> None:
@@ -60,6 +68,13 @@ def _make_tables(engine: sa.Engine) -> None:
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
         metadata.create_all(connection)
+
+
+def _url(registry: str) -> sa.URL:
+    try:
+        return sa.make_url(registry)
+    except sa.exc.ArgumentError as error:
+        raise BadEnvironment(f"Feast's registry is {registry!r}, which is no URL. {EXPECTED}") from error
 
 
 def _told(value: str) -> str:

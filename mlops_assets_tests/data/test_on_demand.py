@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlops_assets.data.on_demand import apply_on_demand, require_row_wise
+from mlops_assets.data.on_demand import apply_on_demand, computed, require_row_wise
 from mlops_assets.declaration.features import Entity, FeatureRepository, FeatureService, FeatureView
 from mlops_assets.declaration.on_demand import OnDemandTransform
 from mlops_assets.errors import TransformFailed
@@ -196,3 +198,28 @@ def test_rows_keep_their_values_in_any_company(numbers, chosen):
     again = apply_on_demand(declared, "service", table.take(some)).to_pylist()
     assert again == [among[index] for index in some]
     assert [row["made__n"] for row in among] == numbers
+
+
+def doubled(inputs):
+    return pd.DataFrame({"y": inputs["n"] * 2})
+
+
+@pytest.mark.parametrize("values", [[1, None], [1.0, np.nan], pd.array([1, None], "Int64"), ["1", None]])
+def test_what_feast_hands_over_is_given_in_the_declared_types(values):
+    rows = pd.DataFrame({"other": [0, 0], "n": values}, index=[7, 3])
+    found = computed(doubled, rows, {"n": "integer"}, {"y": "integer"}, called="it")
+    assert found.index.tolist() == [7, 3]
+    assert found["y"].dtype == "Int64"
+    assert found["y"].fillna(-1).tolist() == [2, -1]
+
+
+def test_of_two_columns_of_one_name_the_first_is_meant():
+    rows = pd.DataFrame([[1, 50]], columns=["n", "n"])
+    assert computed(doubled, rows, {"n": "integer"}, {"y": "integer"}, called="it")["y"].tolist() == [2]
+
+
+@pytest.mark.parametrize("values", [[1.5], ["a"], [{"a": 1}], [1, "a"]])
+def test_what_feast_hands_over_in_another_type_is_refused(values):
+    rows = pd.DataFrame({"n": pd.Series(values, dtype=object)})
+    with pytest.raises(TransformFailed, match="it: its input 'n' is no integer"):
+        computed(doubled, rows, {"n": "integer"}, {"y": "integer"}, called="it")

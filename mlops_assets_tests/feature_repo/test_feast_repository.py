@@ -1,10 +1,16 @@
 """``feature_repo/`` is a Feast repository: its commands work, and its reads are ours."""
 
+import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -12,7 +18,7 @@ import pytest
 
 from mlops_assets.declaration.repository import read_feature_repository
 from mlops_assets.errors import BadRequest, NotMaterialized
-from mlops_assets.resources.environment import DATABASE, HOME, ONLINE
+from mlops_assets.resources.environment import DATABASE, HOME, ONLINE, REGISTRY
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Places, Stores
@@ -24,8 +30,21 @@ NOON = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(
 DAY = NOON.date().isoformat()
 
 
-def feast(repository: Path, *arguments: str) -> str:
-    done = subprocess.run([FEAST, *arguments], cwd=repository, capture_output=True, text=True, timeout=300)
+def environment(**said: str) -> dict[str, str]:
+    """The environment without the platform's variables, of which only these are set."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLOPS_")}
+    return {**kept, **said}
+
+
+def feast(repository: Path, *arguments: str, **said: str) -> str:
+    done = subprocess.run(
+        [FEAST, *arguments],
+        cwd=repository,
+        env=environment(**said),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -62,25 +81,25 @@ def test_applying_again_changes_nothing_and_plan_says_so(repository):
 def test_the_registry_may_be_a_postgresql_server(repository, postgres_url, tmp_path):
     folder, printed = repository
     served = tmp_path / "feature_repo"
-    shutil.copytree(folder, served, ignore=shutil.ignore_patterns("*.db"))
-    settings = served / "feature_store.yaml"
-    settings.write_text(settings.read_text().replace("sqlite:///data/registry.db", postgres_url))
-    assert sorted(feast(served, "apply").splitlines()) == sorted(printed.splitlines())
-    assert not (served / "data" / "registry.db").exists()
-    assert "No changes to registry" in feast(served, "plan")
+    shutil.copytree(folder, served)
+    applied = feast(served, "apply", MLOPS_REGISTRY=postgres_url)
+    assert sorted(applied.splitlines()) == sorted(printed.splitlines())
+    assert not (tmp_path / ".mlops" / "registry.db").exists()
+    assert "No changes to registry" in feast(served, "plan", MLOPS_REGISTRY=postgres_url)
 
 
 def test_plan_names_the_view_whose_declaration_changed(repository, tmp_path):
     folder, _ = repository
-    changed = tmp_path / "feature_repo"
-    shutil.copytree(folder, changed)
+    # With the home beside it, in which the registry is.
+    shutil.copytree(folder.parent, tmp_path / "copy")
+    changed = tmp_path / "copy" / "feature_repo"
     (name, view), *_ = read_feature_repository(folder).views.items()
     path = changed / "views" / f"{name}.yaml"
     hours = int(view.ttl.total_seconds()) // 3600
     path.write_text(
         "\n".join(f"ttl: {hours + 1}h" if t.startswith("ttl:") else t for t in path.read_text().split("\n"))
     )
-    assert name in feast(changed, "plan")
+    assert f"Updated feature view {name}" in feast(changed, "plan")
 
 
 def at(hours: float) -> datetime:
@@ -127,6 +146,7 @@ def store(tmp_path_factory):
         patched.delenv(HOME, raising=False)
         patched.delenv(DATABASE, raising=False)
         patched.delenv(ONLINE, raising=False)
+        patched.delenv(REGISTRY, raising=False)
         yield FeatureStore(".")
 
 
@@ -199,3 +219,33 @@ def test_a_request_that_would_be_answered_wrongly_is_refused(store, columns, mes
 def test_a_request_that_is_no_frame_or_has_no_moment_is_told_what_is_expected(store):
     with pytest.raises(BadRequest, match="expected a pandas frame"):
         store.get_historical_features("SELECT 1", ["customer_orders:settled"]).to_df()
+
+
+def test_the_ui_shows_what_was_applied(repository):
+    folder, _ = repository
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    ui = subprocess.Popen(
+        [FEAST, "ui", "--host", "127.0.0.1", "--port", str(port)],
+        cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        shown = answered(f"http://127.0.0.1:{port}/api/v1/feature_views?project=mlops_assets", ui)
+    finally:
+        ui.terminate()
+        ui.wait(timeout=30)
+    declared = read_feature_repository(folder)
+    assert {one["spec"]["name"] for one in shown["featureViews"]} == {*declared.views, *declared.on_demand}
+
+
+def answered(url: str, server: "subprocess.Popen[bytes]") -> Any:
+    """What a server that is starting answers in the end."""
+    deadline = time.monotonic() + 120
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return json.load(answer)
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail(f"feast ui did not answer at {url}; it ended with {server.poll()}")

@@ -1,6 +1,5 @@
 """The registry: where it is, and what forty writers at once leave in it."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -9,15 +8,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from mlops_assets.errors import BadEnvironment
 from mlops_assets.stores.feast_registry import PlatformRegistry
+from mlops_assets_tests.feature_repo.test_feast_repository import environment
 from mlops_assets_tests.sandbox import REAL
 
 PROCESSES, APPLIES = 8, 5
-
-
-def environment(**said: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLOPS_")}
-    return {**kept, **said}
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -78,3 +74,20 @@ def test_the_plugin_is_found_by_its_name():
     from sqlalchemy.dialects import plugins
 
     assert plugins.load("mlops_registry") is PlatformRegistry
+
+
+@pytest.mark.parametrize(
+    ("registry", "said"),
+    [
+        ("nonsense", "is 'nonsense', which is no URL. Expected an SQLAlchemy URL"),
+        (
+            "postgresql+psycopg2://nobody:secret@127.0.0.1:1/x",
+            r"nobody:\*\*\*@127.0.0.1:1/x cannot be opened",
+        ),
+        ("sqlite:////dev/null/x.db", "sqlite:////dev/null/x.db cannot be opened"),
+    ],
+)
+def test_a_registry_that_cannot_be_had_is_refused_by_its_place(registry, said):
+    with pytest.raises(BadEnvironment, match=said) as refused:
+        opened(home="", registry=registry)
+    assert "secret" not in str(refused.value)

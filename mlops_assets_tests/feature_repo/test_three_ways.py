@@ -12,7 +12,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.repository import read_feature_repository
 from mlops_assets.declaration.source import Source
-from mlops_assets.resources.environment import DATABASE, HOME
+from mlops_assets.resources.environment import DATABASE, HOME, ONLINE, REGISTRY
 from mlops_assets.steps.training_set import assemble_training_set
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
@@ -86,8 +86,10 @@ MODEL = {
     "window": {"train_days": 1, "evaluate_days": 3},
     "gates": {"champion": {"at_least_days": 3}},
 }
-NOON = datetime(2024, 3, 3, 12, tzinfo=UTC)
-DAYS = [f"2024-03-0{day}" for day in range(1, 5)]
+# Values live as long online as they do offline, so these are of today.
+NOON = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+DAYS = [(NOON.date() + timedelta(days=day)).isoformat() for day in range(-2, 2)]
+AS_OF = (NOON.date() + timedelta(days=2)).isoformat()
 MOMENT = pa.timestamp("us", tz="UTC")
 FLIGHTS = pa.table(
     {
@@ -133,8 +135,10 @@ def project(tmp_path_factory):
         stores.lake.write(table, Produced(rows, DAYS), Provenance("code", "run", "now"))
     feast(folder, "apply")
     # Feast's plan calls every view changed that was materialized since.
-    shutil.copytree(folder, place / "as_applied")
-    return folder, Catalog.of([source()], read_feature_repository(folder)), stores
+    as_applied = tmp_path_factory.mktemp("copy") / "as_applied"
+    shutil.copytree(place, as_applied)
+    catalog = Catalog.of([source()], read_feature_repository(folder))
+    return folder, catalog, stores, as_applied / "feature_repo"
 
 
 def source() -> Source:
@@ -142,7 +146,7 @@ def source() -> Source:
         table("flights", {"id": "integer", **COLUMNS}, key="id"),
         table("observed", {**WEATHER, "sky": "string"}, key="origin"),
     ]
-    return Source.model_validate({"name": "air", "owner": "team:x", "start": "2024-03-01", "tables": tables})
+    return Source.model_validate({"name": "air", "owner": "team:x", "start": DAYS[0], "tables": tables})
 
 
 def table(name, columns, *, key):
@@ -153,11 +157,11 @@ def table(name, columns, *, key):
 
 @pytest.fixture(scope="module")
 def training_set(project):
-    _, catalog, stores = project
+    _, catalog, stores, _ = project
     events = stores.lake.pin("validated/flights", DAYS)
     views = {"weather": stores.lake.pin("features/weather", DAYS)}
     model = Model.model_validate(MODEL)
-    made = assemble_training_set(stores.engine, catalog, model, events, views, "2024-03-05")
+    made = assemble_training_set(stores.engine, catalog, model, events, views, AS_OF)
     return made.produced.rows
 
 
@@ -170,6 +174,8 @@ def store(project):
         patched.chdir(folder)
         patched.delenv(HOME, raising=False)
         patched.delenv(DATABASE, raising=False)
+        patched.delenv(ONLINE, raising=False)
+        patched.delenv(REGISTRY, raising=False)
         yield FeatureStore(".")
 
 
@@ -233,10 +239,8 @@ def test_the_online_answer_is_the_same(store, training_set):
     assert values(answer) == values(expected.to_pydict())
 
 
-def test_a_comment_changes_nothing_and_code_does(project, tmp_path):
-    folder, *_ = project
-    changed = tmp_path / "feature_repo"
-    shutil.copytree(folder.parent / "as_applied", changed)
+def test_a_comment_changes_nothing_and_code_does(project):
+    *_, changed = project
     code = changed / "on_demand" / "ground.py"
     code.write_text(code.read_text().replace("import pandas as pd", "import pandas as pd  # as always"))
     assert "No changes to registry" in feast(changed, "plan")
