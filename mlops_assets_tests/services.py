@@ -1,11 +1,18 @@
-"""Fixtures for what runs beside the tests: PostgreSQL, of which each test has a database, Redis, of which a prefix."""
+"""Fixtures for what runs beside the tests.
+
+PostgreSQL, of which each test has a database of its own; Redis, of which a prefix; Spark.
+"""
 
 import os
+import shutil
 import uuid
+from importlib import import_module
 
 import pytest
 import redis
 import sqlalchemy as sa
+
+from mlops_assets.stores.spark import Spark
 
 POSTGRES = os.environ.get("MLOPS_TEST_POSTGRES", "postgresql+psycopg2://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("MLOPS_TEST_REDIS", "redis://127.0.0.1:6379/0")
@@ -26,6 +33,18 @@ def postgres_url():
     with server.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     server.dispose()
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """Spark on two cores of this machine, with little memory; started once."""
+    try:
+        import_module("pyspark")
+    except ImportError:
+        absent("pyspark is not installed; `make test` installs it")
+    if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
+        absent("there is no Java; install a runtime 17 or 21 (Debian: default-jre-headless)")
+    return Spark(tmp_path_factory.mktemp("spark"), memory_mb=1024)
 
 
 def absent(reason):

@@ -77,6 +77,7 @@ ONE_DOOR: dict[str, set[str]] = {
         "stores/tracked.py",
         "resources/event_log.py",
     },
+    "pyspark": {"stores/spark.py"},
     "skops": {"modeling/serialization.py"},
     "matplotlib": {"modeling/report.py"},
     "typer": {"cli/main.py", "cli/features.py", "cli/opening.py"},

@@ -20,10 +20,18 @@ Lineage = Mapping[str, Derivation]
 SOURCE, REASONS = "source", "reasons"
 
 
-def of_raw(table: Table, file: str, columns: Mapping[str, str], yielded: Sequence[str]) -> Lineage:
-    """What the columns of a raw table come from. columns: of the file, with their types. yielded: by the SQL."""
-    found = derivations(table.select, {SOURCE: columns}, yielded)
-    return {column: _of_relations(derivation, {SOURCE: file}) for column, derivation in found.items()}
+def of_raw(table: Table, found: Sequence[str], yielded: Sequence[str]) -> Lineage:
+    """What the columns of a raw table come from: columns of a file, which no asset holds, so they are told in words.
+
+    found: the columns of the file, none when it has not landed. yielded: those of the raw table, in order.
+    """
+    if not found:
+        return dict.fromkeys(yielded, Derivation(why=f"{table.reads.named}: nothing has landed"))
+    columns = dict.fromkeys(found, "string")
+    return {
+        column: derivation if derivation.why else Derivation(why=_of_file(derivation, table))
+        for column, derivation in derivations(table.select, {SOURCE: columns}, yielded).items()
+    }
 
 
 def of_validated(table: Table, present: Collection[str]) -> Lineage:
@@ -110,6 +118,10 @@ def below(catalog: Catalog, model: Model) -> dict[str, Lineage]:
         declared = catalog.tables[table].table
         found[f"validated/{table}"] = of_validated(declared, list(table_columns(declared)))
     return found
+
+
+def _of_file(derivation: Derivation, table: Table) -> str:
+    return f"{table.reads.named}: {', '.join(sorted(one.column for one in derivation.columns))}"
 
 
 def _of_relations(derivation: Derivation, tables: Mapping[str, str]) -> Derivation:

@@ -96,9 +96,15 @@ def gathered(
 
 def with_features(catalog: Catalog, model: Model, requests: str) -> str:
     """SQL: every row of ``requests`` with what its service joins, as known when it was asked."""
-    joined = catalog.features.joined(model.features)
-    views = [_joined_view(catalog, name, one) for name, one in joined.items()]
-    return as_known_at(requests, PREDICTED_AT, views)
+    return as_known_at(requests, PREDICTED_AT, list(joined_views(catalog, model).values()))
+
+
+def joined_views(catalog: Catalog, model: Model) -> dict[str, JoinedView]:
+    """What is joined for a model, by what its columns begin with, as the join takes it."""
+    return {
+        name: _joined_view(catalog, name, one)
+        for name, one in catalog.features.joined(model.features).items()
+    }
 
 
 def contents_read(events: Pinned, views: Mapping[str, Pinned], horizon: Horizon) -> tuple[Content, ...]:
