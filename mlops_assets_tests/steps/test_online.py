@@ -317,8 +317,8 @@ def test_materializations_at_once_end_with_the_newest(tmp_path, online_address):
 
 def test_a_reader_needs_neither_feast_nor_arrow_nor_duckdb():
     code = (
-        "import sys; import mlops_assets.stores.online, mlops_assets.stores.online_groups, "
-        "mlops_assets.stores.online_sqlite; "
+        "import sys; import mlops_assets.steps.served, mlops_assets.stores.online_groups, "
+        "mlops_assets.stores.online_sqlite, mlops_assets.stores.online_redis; "
         "print(sorted({'feast', 'pyarrow', 'duckdb', 'pandas', 'deltalake'} & set(sys.modules)))"
     )
     found = subprocess.run([sys.executable, "-c", code], cwd=REAL, capture_output=True, text=True, check=True)
