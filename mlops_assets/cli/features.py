@@ -1,6 +1,5 @@
 """``mlops features …``: what is known of feature views and services, and what is done with them."""
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -64,7 +63,7 @@ def materialize(
     from mlops_assets.cli.online import materialize as bring_online
 
     with opened_deployment() as opened:
-        bring_online(opened, views or [], until=_moment(until), again=again, console=console)
+        bring_online(opened, views or [], until=until, again=again, console=console)
 
 
 @features.command()
@@ -82,16 +81,4 @@ def get(
     from mlops_assets.cli.online import show_features
 
     with opened_deployment() as opened:
-        show_features(opened, service, request or [], at=_moment(at), as_json=as_json, console=console)
-
-
-def _moment(said: str | None) -> datetime | None:
-    if said is None:
-        return None
-    try:
-        found = datetime.fromisoformat(said)
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"found {said!r}, expected a moment such as 2013-04-01T12:00+00:00"
-        ) from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+        show_features(opened, service, request or [], at=at, as_json=as_json, console=console)

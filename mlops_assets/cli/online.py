@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlops_assets.cli.deployment import Deployment
+from mlops_assets.data.moments import as_utc
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.errors import UnknownName
 from mlops_assets.graph import keys
@@ -22,15 +23,16 @@ from mlops_assets.stores.online import OnlineRow
 
 
 def materialize(
-    opened: Deployment, views: Sequence[str], *, until: datetime | None, again: bool, console: Console
+    opened: Deployment, views: Sequence[str], *, until: str | None, again: bool, console: Console
 ) -> None:
     """Bring views online (default: all), and tell Dagster."""
     catalog = opened.project.catalog
     for view in views:
         _require_view(catalog, view)
+    moment = as_utc(until) if until else None
     for view in views or list(catalog.features.views):
         version = view_code(catalog, view)
-        done = put_online(opened.stores, catalog.features, view, version=version, until=until, again=again)
+        done = put_online(opened.stores, catalog.features, view, version=version, until=moment, again=again)
         opened.instance.report_runless_asset_event(
             dg.AssetMaterialization(
                 keys.online(view), metadata=told(done), tags={"dagster/data_version": data_version(done)}
@@ -49,7 +51,7 @@ def show_features(
     service: str,
     said: Sequence[str],
     *,
-    at: datetime | None,
+    at: str | None,
     as_json: bool,
     console: Console,
 ) -> None:
@@ -58,7 +60,7 @@ def show_features(
     features = catalog.features
     features.service(service, asked_by="the command")
     request = request_of(features, service, said)
-    moment = at or datetime.now(UTC)
+    moment = as_utc(at) if at else datetime.now(UTC)
     if at is None:
         versions = {view: view_code(catalog, view) for view in features.views_of(service)}
         rows = online_rows(opened.stores.online, features, service, versions, [request], moment)

@@ -1,10 +1,10 @@
 """online/<view>: the newest known row of every entity, where applications read it."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets.data.moments import as_utc
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.identity import source_code
@@ -53,16 +53,6 @@ def online_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=told(done), data_version=dg.DataVersion(data_version(done)))
 
     return rows
-
-
-def as_utc(said: str) -> datetime:
-    """A moment; without a zone it is UTC.
-
-    >>> as_utc("2013-04-01").isoformat()
-    '2013-04-01T00:00:00+00:00'
-    """
-    found = datetime.fromisoformat(said)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def told(done: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,9 +52,10 @@ def compared(column: str, online: Columns, offline: Columns) -> FeatureParity:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal to the last bit: 0.0 is not -0.0, and NaN is NaN."""
+    """Equal to the last bit: 0.0 is not -0.0; and NaN is NaN, whatever its bits."""
     if isinstance(one, float) and isinstance(other, float):
-        return struct.pack("d", one) == struct.pack("d", other)
+        both_nan = math.isnan(one) and math.isnan(other)
+        return both_nan or struct.pack("d", one) == struct.pack("d", other)
     return type(one) is type(other) and bool(one == other)
 
 

@@ -6,9 +6,10 @@ Reading what is online imports neither Feast nor Arrow nor DuckDB.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from mlops_assets.data.moments import as_utc
 from mlops_assets.declaration.features import FeatureRepository, FeatureView, JoinedView
 from mlops_assets.errors import BadRequest, nearest
 from mlops_assets.stores.online import Asked, Online, OnlineRow, microseconds, moment
@@ -121,17 +122,12 @@ def _flag(value: str) -> bool:
     return value == "true"
 
 
-def _instant(value: str) -> datetime:
-    found = datetime.fromisoformat(value)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
 READ: dict[str, Callable[[str], Any]] = {
     "string": str,
     "integer": int,
     "number": float,
     "boolean": _flag,
-    "timestamp": _instant,
+    "timestamp": as_utc,
 }
 
 

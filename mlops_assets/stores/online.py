@@ -256,12 +256,18 @@ def moment(since: int) -> datetime:
 
 
 def _key(values: Sequence[Any]) -> str:
-    """The keys of an entity as a JSON list, spelled piece by piece, which is three times as fast.
+    """The keys of an entity as a JSON list, spelled piece by piece, which is far faster.
 
     >>> _key(["é", 1, None])
     '["é",1,null]'
     """
-    return f"[{','.join(encode_basestring(one) if type(one) is str else _spelled(one) for one in values)}]"
+    return f"[{','.join(map(_key_part, values))}]"
+
+
+def _key_part(value: str | int | None) -> str:
+    if type(value) is str:
+        return encode_basestring(value)
+    return "null" if value is None else repr(value)
 
 
 def _described(header: str | None) -> OnlineView | None:

@@ -71,15 +71,15 @@ def test_what_is_online_is_shown_with_its_age_and_what_has_expired(opened):
 def test_a_moment_shows_what_was_known_then(opened):
     printed(materialize, opened, [], until=None, again=False)
     online = asked(opened)["rows"][0]
-    then = asked(opened, at=datetime(2024, 3, 13, tzinfo=UTC))
+    then = asked(opened, at="2024-03-13")
     assert then["rows"][0]["expired"] is False
     assert (
         then["features"]["customer_orders__settled"] == then["rows"][0]["values"]["customer_orders__settled"]
     )
     assert then["features"]["order_habits__way"] == "web/known"
-    later = asked(opened, at=datetime.now(UTC))["rows"][0]
+    later = asked(opened, at=datetime.now(UTC).isoformat())["rows"][0]
     assert {**later, "age_seconds": 0} == {**online, "age_seconds": 0}
-    nothing = asked(opened, at=datetime(2024, 3, 1, tzinfo=UTC))["rows"][0]
+    nothing = asked(opened, at="2024-03-01")["rows"][0]
     assert nothing == {"view": "customer_orders", "found": False}
 
 
@@ -109,3 +109,10 @@ def test_what_was_never_brought_online_says_how(opened):
     opened.stores.online.drop("customer_profile")
     with pytest.raises(NotMaterialized, match="run mlops features materialize customer_profile"):
         asked(opened)
+
+
+def test_a_moment_that_is_none_is_told_what_one_looks_like(opened):
+    with pytest.raises(BadRequest, match="found 'soon', expected a moment such as"):
+        printed(materialize, opened, [], until="soon", again=False)
+    with pytest.raises(BadRequest, match="found 'soon', expected a moment such as"):
+        asked(opened, at="soon")
