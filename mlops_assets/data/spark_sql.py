@@ -70,7 +70,8 @@ _INSTEAD = {
     "mean": "write avg()",
     "time_bucket": "write date_trunc()",
 }
-_OTHERWISE = "write it with what docs/decisions/0008-two-engines.md lists, or let DuckDB compute the views"
+_DUCKDB = "let DuckDB compute the views (MLOPS_ENGINE=duckdb)"
+_OTHERWISE = f"write it with what docs/decisions/0008-two-engines.md lists, or {_DUCKDB}"
 
 
 def spark_sql(query: str, tables: Mapping[str, Mapping[str, str]]) -> str:
@@ -259,7 +260,7 @@ def _join(node: exp.Join) -> exp.Expression:
 
 def _with(node: exp.With) -> exp.Expression:
     if node.args.get("recursive") and any(_reads_itself(cte) for cte in node.expressions):
-        _refuse(node, "a recursive query is not compared; let DuckDB compute the views")
+        _refuse(node, f"a recursive query is not compared; {_DUCKDB}")
     node.set("recursive", None)
     return _plain("expressions")(node)
 
@@ -284,7 +285,7 @@ def _order(node: exp.Order) -> exp.Expression:
     if not isinstance(node.parent, exp.Window | exp.Select | exp.SetOperation):
         _refuse(
             node,
-            "the order within an aggregate is not compared; leave it out, or let DuckDB compute the views",
+            f"the order within an aggregate is not compared; leave it out, or {_DUCKDB}",
         )
     return node
 

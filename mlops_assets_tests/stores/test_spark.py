@@ -8,11 +8,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from mlops_assets.data.parity import difference
 from mlops_assets.errors import BadEnvironment, QueryFailed
 from mlops_assets.stores.engine import Engine
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.spark import Spark
-from mlops_assets_tests.engines import Chance, difference, pinned, rows_of_every_kind
+from mlops_assets_tests.engines import Chance, comparable, pinned, rows_of_every_kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
@@ -124,14 +125,14 @@ def answers(engine, spark, tables):
 def test_an_expression_means_the_same(expression, answers):
     of_duckdb, of_spark = (rows.select([f"x{EXPRESSIONS.index(expression)}"]) for rows in answers)
     assert of_duckdb.num_rows == 400
-    assert not difference(of_duckdb, of_spark)
+    assert not difference(comparable(of_duckdb), comparable(of_spark))
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_means_the_same(query, engine, spark, tables):
     of_duckdb = engine.rows(query, tables)
     assert of_duckdb.num_rows
-    assert not difference(of_duckdb, spark.rows(query, tables))
+    assert not difference(comparable(of_duckdb), comparable(spark.rows(query, tables)))
 
 
 @pytest.mark.parametrize(("query", "reason"), STOPPED.items(), ids=list(STOPPED))
@@ -161,7 +162,7 @@ def _refused(asked, engine, spark, tables):
     """Those of the expressions that Spark refuses; of all others the answers are one."""
     sql = f"SELECT {', '.join(f'{one} AS x{number}' for number, one in enumerate(asked))} FROM t ORDER BY id"
     try:
-        found = difference(engine.rows(sql, tables), spark.rows(sql, tables))
+        found = difference(*(comparable(one.rows(sql, tables)) for one in (engine, spark)))
     except QueryFailed as error:
         half = len(asked) // 2
         halves = (asked[:half], asked[half:]) if half else ()
