@@ -1,4 +1,4 @@
-"""What it takes to ask both engines the same: rows of every kind, SQL of chance, and answers in one set of types."""
+"""What it takes to ask both engines the same: rows of every kind, SQL of chance, and answers that may differ in type."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mlops_assets.data.parity import difference
 from mlops_assets.stores.pinned import Content, Pinned
 
 TEXTS = [
@@ -27,6 +28,7 @@ TEXTS = [
     "Zz",
     "ß",
 ]
+TEXTS += ["\u3000wide\u00a0", "e\u0301te", "\u2009\t thin", "a\nb", "\ufb00", "'';--"]
 NUMBERS = [
     0.0,
     -0.0,
@@ -98,17 +100,23 @@ def pinned(folder: Path, table: str, rows: pa.Table, *parts: pa.Table) -> Pinned
     return Pinned(table, 0, schema, tuple(files), (Content(table, "all", 0, rows.num_rows, ""),))
 
 
-def comparable(rows: pa.Table) -> pa.Table:
-    """The same values in the types of our tables, into which every view is cast."""
-    return rows.cast(pa.schema([pa.field(field.name, _ours(field.type)) for field in rows.schema]))
+def disagreement(one: pa.Table, other: pa.Table) -> str:
+    """The first difference in value between answers that no view has cast to the types of our tables yet."""
+    kinds = [_common(a.type, b.type) for a, b in zip(one.columns, other.columns, strict=True)]
+    schema = pa.schema(zip(one.column_names, kinds, strict=True))
+    return difference(one.cast(schema), other.cast(schema))
 
 
-def _ours(kind: pa.DataType) -> pa.DataType:
-    if pa.types.is_timestamp(kind):
+def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """DuckDB's HUGEINT arrives as a decimal without fraction, and its moments without a zone are in UTC."""
+    if pa.types.is_timestamp(one):
         return pa.timestamp("us", "UTC")
-    if pa.types.is_integer(kind):
-        return pa.int64()
-    return pa.float64() if pa.types.is_decimal(kind) else kind
+    if one == other:
+        return one
+    whole = all(
+        pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0) for kind in (one, other)
+    )
+    return pa.int64() if whole else pa.float64()
 
 
 class Chance:
