@@ -1,4 +1,4 @@
-"""What it takes to ask both engines the same: rows of every kind, SQL of chance, and answers that may differ in type."""
+"""What it takes to ask both engines the same: rows of every kind, SQL of chance, and a comparison across types."""
 
 import math
 from datetime import UTC, datetime, timedelta
