@@ -8,6 +8,7 @@ MlopsError
 ├── SourceUnreadable      the rows of a source cannot be had
 ├── ViewUncomputable      the rows it reads, or the engine, stop the SQL of a feature view
 ├── QueryFailed           an engine does not take a query, or its rows stop it
+├── TransformFailed       an on-demand transform raises, or returns other than it declares
 ├── NotMaterialized       a table or partition was asked for before it exists
 ├── SchemaChanged         a table would hold a column in two types
 ├── GateRefusal           the inputs exist and must not be used
@@ -81,6 +82,10 @@ class ViewUncomputable(MlopsError):
 
 class QueryFailed(MlopsError):
     """An engine does not take a query, or stopped at its rows."""
+
+
+class TransformFailed(MlopsError):
+    """The function of an on-demand transform raises, or does not keep to what its declaration says."""
 
 
 class NotMaterialized(MlopsError):

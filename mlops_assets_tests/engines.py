@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mlops_assets.data.parity import difference
+from mlops_assets.data.sameness import difference
 from mlops_assets.stores.pinned import Content, Pinned
 
 TEXTS = [

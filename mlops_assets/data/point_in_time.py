@@ -16,6 +16,7 @@ KNOWN_AT = "_known_at"
 class JoinedView:
     """A relation of feature rows, and what a request takes from it.
 
+    asked_with: the columns of the request that hold the keys, in their order; called alike when empty.
     columns: feature -> the column it becomes in the result.
     """
 
@@ -23,6 +24,7 @@ class JoinedView:
     keys: tuple[str, ...]
     columns: dict[str, str]
     ttl: timedelta
+    asked_with: tuple[str, ...] = ()
 
 
 def as_known_at(requests: str, at: str, views: Sequence[JoinedView]) -> str:
@@ -75,7 +77,8 @@ def _join_one(requests: str, at: str, view: JoinedView) -> str:
         f"CASE WHEN {alive} THEN v.{name(feature)} END AS {name(column)}"
         for feature, column in view.columns.items()
     )
-    same_entity = " AND ".join(f"r.{name(key)} = v.{name(key)}" for key in view.keys)
+    pairs = zip(view.asked_with or view.keys, view.keys, strict=True)
+    same_entity = " AND ".join(f"r.{name(asked)} = v.{name(key)}" for asked, key in pairs)
     return f"""
         SELECT r.*, {values}
         FROM {requests} r ASOF LEFT JOIN {name(f"known_{view.relation}")} v

@@ -12,6 +12,9 @@ from mlops_assets.stores.stores import EngineName, Places
 HOME = "MLOPS_HOME"
 DATABASE = "MLOPS_DATABASE"
 LANDING = "MLOPS_LANDING"
+ONLINE = "MLOPS_ONLINE"
+# Feast's registry. feature_repo/feature_store.yaml names it too, with the two above.
+REGISTRY = "MLOPS_REGISTRY"
 MEMORY_LIMIT = "MLOPS_MEMORY_LIMIT"
 THREADS = "MLOPS_THREADS"
 ENGINE = "MLOPS_ENGINE"
@@ -46,6 +49,7 @@ def places() -> Places:
         landing=Path(landing).expanduser().resolve() if landing else embedded.landing,
         memory_limit=_memory(MEMORY_LIMIT) or embedded.memory_limit,
         threads=_count(THREADS) or embedded.threads,
+        online=os.environ.get(ONLINE) or embedded.online,
         view_engine=engine(os.environ.get(ENGINE)) or embedded.view_engine,
         spark_master=os.environ.get(SPARK_MASTER) or embedded.spark_master,
         spark_memory_mb=_count(SPARK_MEMORY) or embedded.spark_memory_mb,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 
+from mlops_assets.data.on_demand import apply_on_demand
 from mlops_assets.data.sql import names
 from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
@@ -178,10 +179,11 @@ def _watched(
     timezone, horizon = declared.source.timezone, watched_days(catalog, model, as_of)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
         # Whatever becomes of its label, a request was asked.
-        with_values = with_features(catalog, model, views, EVENTS)
         order = f"ORDER BY event_time, {names(declared.table.key)}"
-        session.keep(WATCHED, f"SELECT * FROM ({with_values}) {order}")
-        rows = session.rows(f"SELECT * FROM {WATCHED}").to_pandas()
+        joined = session.rows(f"SELECT * FROM ({with_features(catalog, model, EVENTS)}) {order}")
+        watched = apply_on_demand(catalog.features, model.features, joined)
+        session.register(WATCHED, watched)
+        rows = watched.to_pandas()
         scored = answered(rows, score(version.model, version.inputs, rows), timezone)
         session.keep(f"{ALL}{RELATIONS['feature']}", asked(catalog, model, WATCHED, timezone))
         labels = came_true(WATCHED, "evaluate", horizon.as_of - settled_after, timezone)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
+    from mlops_assets.stores.online import Online
     from mlops_assets.stores.records import Records
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
@@ -26,6 +27,7 @@ EngineName = Literal["duckdb", "spark"]
 class Places:
     """Where things live. database: an SQLAlchemy URL. landing: the root of landed files.
 
+    online: where features are served from, ``redis://…`` or ``sqlite:///…``; SQLite in the home when empty.
     memory_limit, threads: of each query on DuckDB. view_engine: what computes feature views; the rest
     is DuckDB's. spark_master, spark_memory_mb: where Spark runs, and the heap of its driver.
     """
@@ -33,8 +35,9 @@ class Places:
     home: Path
     database: str
     landing: Path
-    memory_limit: str = "4GB"
+    memory_limit: str = "1GB"
     threads: int = 2
+    online: str = ""
     view_engine: EngineName = "duckdb"
     spark_master: str = "local[2]"
     spark_memory_mb: int = 2048
@@ -47,7 +50,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Stores:
-    """The platform's memory: tables, records, artifacts, releases and pages."""
+    """The platform's memory: tables, records, artifacts, releases, pages and what is online."""
 
     places: Places
     lake: Lake
@@ -59,6 +62,7 @@ class Stores:
     releases: Releases
     tracked_runs: TrackedRuns
     reports: Reports
+    online: Online
 
     @classmethod
     def open(cls, places: Places) -> Stores:
@@ -69,6 +73,7 @@ class Stores:
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
         from mlops_assets.stores.lake import Lake
+        from mlops_assets.stores.online_groups import open_online
         from mlops_assets.stores.records import Records
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
@@ -92,6 +97,7 @@ class Stores:
             releases=Releases(database),
             tracked_runs=TrackedRuns(database),
             reports=Reports(places.home / "reports"),
+            online=open_online(places),
         )
 
 

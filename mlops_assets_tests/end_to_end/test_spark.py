@@ -7,7 +7,7 @@ import pytest
 from mlops_assets.errors import BadEnvironment, ViewUncomputable, outermost
 from mlops_assets.graph import keys
 from mlops_assets.resources.environment import ENGINE, SPARK_MEMORY, places
-from mlops_assets.steps.parity import parity
+from mlops_assets.steps.engines import both_engines
 from mlops_assets.stores.spark import Spark
 from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox
 
@@ -40,7 +40,7 @@ def test_a_view_that_spark_computes_is_the_one_that_duckdb_computed(tmp_path, on
     assert {one.version for one in of_spark} != {one.version for one in of_duckdb}
     assert box.rows("features/customer_orders") == rows
     assert len(rows) > 300
-    found = parity_of(box)
+    found = on_both(box)
     assert (found.partitions, found.difference) == (["2024-03-18", "2024-03-19", "2024-03-20"], "")
     assert 50 < found.rows < len(rows)
 
@@ -60,7 +60,7 @@ def test_sql_that_spark_is_not_asked_is_told_with_its_view_before_spark_runs(tmp
     with sandbox(project, home) as box:
         with pytest.raises(Exception, match="array_agg") as caught:
             box.run(SETTLED, first=FIRST)
-        found = parity_of(box)
+        found = on_both(box)
     assert box.stores.records.contents("features/customer_orders") == before
     assert isinstance(outermost(caught.value), ViewUncomputable)
     told = str(outermost(caught.value))
@@ -69,9 +69,9 @@ def test_sql_that_spark_is_not_asked_is_told_with_its_view_before_spark_runs(tmp
     assert found.difference == told
 
 
-def parity_of(box):
+def on_both(box):
     catalog = box.project.catalog
-    return parity(box.stores, catalog, catalog.features.views["customer_orders"], days=3)
+    return both_engines(box.stores, catalog, catalog.features.views["customer_orders"], days=3)
 
 
 def test_an_engine_of_no_such_name_is_told(monkeypatch):

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from mlops_assets.data.parity import difference
+from mlops_assets.data.sameness import difference
 from mlops_assets.errors import BadEnvironment, QueryFailed
 from mlops_assets.stores.engine import Engine
 from mlops_assets.stores.pinned import Pinned

@@ -5,7 +5,7 @@ import math
 import pyarrow as pa
 import pytest
 
-from mlops_assets.data.parity import difference
+from mlops_assets.data.sameness import difference
 
 NUMBERS = [1.0, None, math.nan, math.inf, -math.inf, -0.0]
 
