@@ -1,4 +1,4 @@
-"""What it takes to ask both engines the same: rows of every kind, SQL of chance, and what counts as one answer."""
+"""What it takes to ask both engines the same: rows of every kind, SQL of chance, and a comparison across types."""
 
 import math
 from datetime import UTC, datetime, timedelta
@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mlops_assets.data.sameness import difference
 from mlops_assets.stores.pinned import Content, Pinned
 
-# Sums of DOUBLE depend, in their last digits, on the order in which an engine adds.
-CLOSE = 1e-12
 TEXTS = [
     "",
     " ",
@@ -29,6 +28,7 @@ TEXTS = [
     "Zz",
     "ß",
 ]
+TEXTS += ["\u3000wide\u00a0", "e\u0301te", "\u2009\t thin", "a\nb", "\ufb00", "'';--"]
 NUMBERS = [
     0.0,
     -0.0,
@@ -100,27 +100,23 @@ def pinned(folder: Path, table: str, rows: pa.Table, *parts: pa.Table) -> Pinned
     return Pinned(table, 0, schema, tuple(files), (Content(table, "all", 0, rows.num_rows, ""),))
 
 
-def difference(one: pa.Table, other: pa.Table) -> str:
-    """Where two answers are not one: in names, count, order or values; numbers to CLOSE, NaN is NaN."""
-    if one.column_names != other.column_names or one.num_rows != other.num_rows:
-        return f"{one.num_rows} rows of {one.column_names} are not {other.num_rows} of {other.column_names}"
-    for name in one.column_names:
-        for row, (a, b) in enumerate(zip(_values(one[name]), _values(other[name]), strict=True)):
-            if not _same(a, b):
-                return f"{name}, row {row}: {a!r} is not {b!r}"
-    return ""
+def disagreement(one: pa.Table, other: pa.Table) -> str:
+    """The first difference in value between answers that no view has cast to the types of our tables yet."""
+    kinds = [_common(a.type, b.type) for a, b in zip(one.columns, other.columns, strict=True)]
+    schema = pa.schema(zip(one.column_names, kinds, strict=True))
+    return difference(one.cast(schema), other.cast(schema))
 
 
-def _values(column: pa.ChunkedArray) -> list[object]:
-    """A moment without a time zone is one in UTC."""
-    kind = column.type
-    return (column.cast(pa.timestamp("us", "UTC")) if pa.types.is_timestamp(kind) else column).to_pylist()
-
-
-def _same(a: object, b: object) -> bool:
-    if isinstance(a, float) and isinstance(b, float):
-        return math.isclose(a, b, rel_tol=CLOSE) or (math.isnan(a) and math.isnan(b))
-    return a == b
+def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """DuckDB's HUGEINT arrives as a decimal without fraction, and its moments without a zone are in UTC."""
+    if pa.types.is_timestamp(one):
+        return pa.timestamp("us", "UTC")
+    if one == other:
+        return one
+    whole = all(
+        pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0) for kind in (one, other)
+    )
+    return pa.int64() if whole else pa.float64()
 
 
 class Chance:

@@ -5,7 +5,9 @@ import re
 import pytest
 import yaml
 
+from mlops_assets.data.spark_sql import spark_sql
 from mlops_assets.declaration.expectations import Expectation
+from mlops_assets.errors import QueryFailed
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets_tests.sandbox import REAL, load_project, make_project
@@ -49,6 +51,14 @@ def test_the_mistake_it_shows_is_told_in_these_words(tmp_path):
         load_project(package)
     told = str(caught.value).replace(package.name, "mlops_assets")
     assert told.split() == shown.split()
+
+
+def test_the_refusal_of_spark_it_shows_is_told_in_these_words():
+    (shown,) = [block for block in blocks("") if block.startswith("ViewUncomputable")]
+    with pytest.raises(QueryFailed) as caught:
+        spark_sql("SELECT median(arrival_delay) FROM flights", {"flights": {"arrival_delay": "BIGINT"}})
+    view = load_project(REAL / "mlops_assets").catalog.features.views["aircraft_delays"]
+    assert shown.split() == f"ViewUncomputable: {view.called}: {caught.value}".split()
 
 
 def test_the_transform_it_shows_is_the_one_that_is_there():

@@ -1,18 +1,21 @@
 """What the commands do that tell of declared features, beside what is there."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.components.project import Project
 from mlops_assets.declaration.base import spell_duration
 from mlops_assets.declaration.versions import feature_hash, view_version
+from mlops_assets.errors import UnknownName
 from mlops_assets.graph import keys
+from mlops_assets.steps.engines import both_engines
 from mlops_assets.steps.impact import Impact, TouchedModel, TouchedRelease, impact
 
 SHORT = 8
@@ -53,6 +56,25 @@ def show_features(opened: Deployment, *, console: Console) -> None:
         services.add_row(name, version, str(len(repository.served(name))), service.owner, users or "–")
     console.print(views)
     console.print(services)
+
+
+def show_engines(opened: Deployment, names: Sequence[str], *, days: int, console: Console) -> bool:
+    """Print what both engines make of the views (default: all); whether it is the same of each."""
+    catalog = opened.project.catalog
+    declared = catalog.features.views
+    for name in names:
+        if name not in declared:
+            raise UnknownName.among(name, declared, what="feature view", asked_by="the command")
+    found = [both_engines(opened.stores, catalog, declared[name], days=days) for name in names or declared]
+    table = _table("DuckDB and Spark", "view", "partitions", "rows", "")
+    for one in found:
+        said = "[red]not the same[/]" if one.difference else "the same"
+        table.add_row(one.view, f"{one.partitions[0]} … {one.partitions[-1]}", str(one.rows), said)
+    console.print(table)
+    for one in found:
+        if one.difference:
+            console.print(f"{one.view}: {escape(one.difference)}", highlight=False)
+    return not any(one.difference for one in found)
 
 
 def _assets(project: Project) -> Iterator[dg.AssetKey]:

@@ -9,6 +9,7 @@ from mlops_assets.cli.opening import console, opened_deployment
 features = typer.Typer(help="Feature views and services.", no_args_is_help=True)
 
 TOUCHED = 3
+DIFFERS = 3
 
 
 @features.command("list")
@@ -34,6 +35,24 @@ def impact(
         found = show_impact(opened, as_json=as_json, console=console)
     if found.tables or found.models:
         raise typer.Exit(TOUCHED)
+
+
+@features.command()
+def engines(
+    views: Annotated[
+        list[str] | None, typer.Argument(help="The views; all of them by default.", metavar="[VIEW]…")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="How many of the newest days to compute.")] = 31,
+) -> None:
+    """Compute days that were made again, on DuckDB and on Spark, and compare the rows; nothing is written.
+
+    Exit code 0: they are the same; 3: they are not, or Spark refuses a view.
+    """
+    from mlops_assets.cli.declared_features import show_engines
+
+    with opened_deployment() as opened:
+        if not show_engines(opened, views or (), days=days, console=console):
+            raise typer.Exit(DIFFERS)
 
 
 @features.command()

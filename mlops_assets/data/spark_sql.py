@@ -51,6 +51,9 @@ _PARTS: dict[str, type[exp.Func]] = {
 }
 _MOMENT = re.compile(r"(\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d(?:\.\d{1,6})?)?)(?:\+00(?::00)?|Z)?")
 _TIME_FORMAT = re.compile(r"(%[YmdHMS]|[ :/_.-])*")
+# Unicode's separators of category Zs.
+_SPACES = " \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+_ZONE = re.compile(r"UTC|[A-Za-z]+(/[A-Za-z0-9_+-]+)+")
 # Above it every DOUBLE is whole.
 _WHOLE_FROM = 2**53
 # What people write most that has no rule, and what to write for it.
@@ -70,7 +73,8 @@ _INSTEAD = {
     "mean": "write avg()",
     "time_bucket": "write date_trunc()",
 }
-_OTHERWISE = "write it with what docs/decisions/0008-two-engines.md lists, or let DuckDB compute the views"
+_DUCKDB = "let DuckDB compute the views (MLOPS_ENGINE=duckdb)"
+_OTHERWISE = f"write it with what docs/decisions/0012-two-engines.md lists, or {_DUCKDB}"
 
 
 def spark_sql(query: str, tables: Mapping[str, Mapping[str, str]]) -> str:
@@ -259,7 +263,7 @@ def _join(node: exp.Join) -> exp.Expression:
 
 def _with(node: exp.With) -> exp.Expression:
     if node.args.get("recursive") and any(_reads_itself(cte) for cte in node.expressions):
-        _refuse(node, "a recursive query is not compared; let DuckDB compute the views")
+        _refuse(node, f"a recursive query is not compared; {_DUCKDB}")
     node.set("recursive", None)
     return _plain("expressions")(node)
 
@@ -284,7 +288,7 @@ def _order(node: exp.Order) -> exp.Expression:
     if not isinstance(node.parent, exp.Window | exp.Select | exp.SetOperation):
         _refuse(
             node,
-            "the order within an aggregate is not compared; leave it out, or let DuckDB compute the views",
+            f"the order within an aggregate is not compared; leave it out, or {_DUCKDB}",
         )
     return node
 
@@ -481,8 +485,8 @@ def _difference(node: exp.DateDiff) -> exp.Expression:
 
 def _in_zone(node: exp.AtTimeZone) -> exp.Expression:
     zone = node.args["zone"]
-    if not (isinstance(zone, exp.Literal) and zone.is_string and zone.name):
-        _refuse(node, "expected the name of a time zone, such as 'Europe/Berlin'")
+    if not (isinstance(zone, exp.Literal) and _ZONE.fullmatch(zone.name)):
+        _refuse(node, "expected UTC or the name of a time zone such as 'Europe/Berlin'")
     if not (node.this.type and node.this.type.this.name == "TIMESTAMPTZ"):
         _refuse(node, "expected a moment with a time zone (TIMESTAMPTZ)")
     return _call("FROM_UTC_TIMESTAMP", node.this, zone)
@@ -530,6 +534,15 @@ def _end_of_text(node: exp.Left | exp.Right) -> exp.Expression:
 
 def _counts(part: exp.Expression | None, *, at_least: int) -> bool:
     return isinstance(part, exp.Literal) and part.is_int and int(part.this) >= at_least
+
+
+def _trim(node: exp.Trim) -> exp.Expression:
+    """Of every blank that Unicode knows as a space; Spark's own knows one."""
+    _plain("this", "position")(node)
+    _need(node, node.this, {"text"})
+    return exp.Trim(
+        this=node.this, expression=exp.Literal.string(_SPACES), position=node.args.get("position")
+    )
 
 
 def _counted(*parts: str) -> Rule:
@@ -715,7 +728,7 @@ _RULES: dict[type[exp.Expression], Rule] = {
     exp.GTE: _alike,
     exp.NullSafeEQ: _alike,
     exp.NullSafeNEQ: _alike,
-    exp.Between: _alike,
+    exp.Between: lambda node: _alike(_plain("this", "low", "high")(node)),
     exp.In: lambda node: _alike(_plain("this", "expressions")(node)),
     # choice
     exp.Case: _case,
@@ -755,7 +768,7 @@ _RULES: dict[type[exp.Expression], Rule] = {
     exp.Length: _counted("this"),
     exp.Lower: _letters,
     exp.Upper: _letters,
-    exp.Trim: lambda node: _of("text")(_plain("this", "position")(node)),
+    exp.Trim: _trim,
     exp.Substring: _substring,
     exp.Left: _end_of_text,
     exp.Right: _end_of_text,

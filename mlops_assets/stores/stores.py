@@ -90,7 +90,7 @@ class Stores:
             places=places,
             lake=Lake(places.home / "lake", records),
             engine=engine,
-            view_engine=engine if places.view_engine == "duckdb" else _spark(places),
+            view_engine=engine if places.view_engine == "duckdb" else spark_at(places),
             files=Files(places.landing, places.home / "cache"),
             records=records,
             artifacts=Artifacts(places.home / "artifacts"),
@@ -101,7 +101,8 @@ class Stores:
         )
 
 
-def _spark(places: Places) -> Queries:
+def spark_at(places: Places) -> Queries:
+    """Spark as it is configured; it starts with its first query."""
     # Imported here: it is there only where somebody chose Spark.
     from mlops_assets.stores.spark import Spark
 

@@ -57,6 +57,8 @@ REFUSED = {
     "SELECT TIMESTAMPTZ '2013-01-01 00:00:00+01' FROM t": "a moment in UTC",
     "SELECT moment::TIMESTAMP AT TIME ZONE 'Europe/Berlin' FROM t": "with a time zone",
     "SELECT moment AT TIME ZONE k FROM t": "the name of a time zone",
+    "SELECT moment AT TIME ZONE '+02:00' FROM t": "the name of a time zone",
+    "SELECT moment AT TIME ZONE 'CST' FROM t": "the name of a time zone",
     "SELECT strftime(moment, '%a') FROM t": "expected a format",
     "SELECT date_part('hour', moment) FROM t": "write extract",
     "SELECT extract(week FROM moment) FROM t": "expected one of year",

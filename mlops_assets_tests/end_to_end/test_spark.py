@@ -7,6 +7,7 @@ import pytest
 from mlops_assets.errors import BadEnvironment, ViewUncomputable, outermost
 from mlops_assets.graph import keys
 from mlops_assets.resources.environment import ENGINE, SPARK_MEMORY, places
+from mlops_assets.steps.engines import both_engines
 from mlops_assets.stores.spark import Spark
 from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox
 
@@ -39,25 +40,38 @@ def test_a_view_that_spark_computes_is_the_one_that_duckdb_computed(tmp_path, on
     assert {one.version for one in of_spark} != {one.version for one in of_duckdb}
     assert box.rows("features/customer_orders") == rows
     assert len(rows) > 300
+    found = on_both(box)
+    assert (found.partitions, found.difference) == (["2024-03-18", "2024-03-19", "2024-03-20"], "")
+    assert 50 < found.rows < len(rows)
 
 
-def test_sql_that_spark_is_not_asked_is_told_with_its_view_before_spark_runs(tmp_path, on_spark):
+def test_sql_that_spark_is_not_asked_is_told_with_its_view_before_spark_runs(tmp_path, on_spark, monkeypatch):
     view = (SHOP / "feature_repo/views/customer_orders.yaml").read_text()
     listed = view.replace("count(*) OVER week", "len(list(order_id) OVER week)")
     package = make_project(
         tmp_path / "shop", like=SHOP, more={"feature_repo/views/customer_orders.yaml": listed}
     )
-    home = tmp_path / "home"
+    project, home = load_project(package), tmp_path / "home"
     land_orders(home, date(2024, 3, 1), 1)
-    with sandbox(load_project(package), home) as box:
-        assert box.run(*ORDERS, first=FIRST).success
-        with pytest.raises(ViewUncomputable) as caught:
+    with monkeypatch.context() as elsewhere, sandbox(project, home) as box:
+        elsewhere.delenv(ENGINE)
+        assert box.run(*ORDERS, SETTLED, first=FIRST).success
+    before = box.stores.records.contents("features/customer_orders")
+    with sandbox(project, home) as box:
+        with pytest.raises(Exception, match="array_agg") as caught:
             box.run(SETTLED, first=FIRST)
-        assert not box.stores.records.contents("features/customer_orders")
+        found = on_both(box)
+    assert box.stores.records.contents("features/customer_orders") == before
+    assert isinstance(outermost(caught.value), ViewUncomputable)
     told = str(outermost(caught.value))
     assert "feature view 'customer_orders'" in told
     assert "array_agg is not known to mean the same there" in told
-    assert "DuckDB" in told
+    assert found.difference == told
+
+
+def on_both(box):
+    catalog = box.project.catalog
+    return both_engines(box.stores, catalog, catalog.features.views["customer_orders"], days=3)
 
 
 def test_an_engine_of_no_such_name_is_told(monkeypatch):

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.data.fingerprint import fingerprint
+from mlops_assets.data.sameness import difference
 from mlops_assets.declaration.repository import read_feature_repository
 from mlops_assets.graph import keys
 from mlops_assets.steps.features import compute_view
-from mlops_assets_tests.engines import difference
 from mlops_assets_tests.sandbox import REAL, load_project, sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]

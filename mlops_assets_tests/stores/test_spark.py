@@ -8,11 +8,12 @@ import duckdb
 import pyarrow as pa
 import pytest
 
+from mlops_assets.data.sameness import difference
 from mlops_assets.errors import BadEnvironment, QueryFailed
 from mlops_assets.stores.engine import Engine
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.spark import Spark
-from mlops_assets_tests.engines import Chance, difference, pinned, rows_of_every_kind
+from mlops_assets_tests.engines import Chance, disagreement, pinned, rows_of_every_kind
 
 pytestmark = [pytest.mark.slow, pytest.mark.spark]
 
@@ -55,6 +56,8 @@ SELECT g % 2 AS g, count(*) n FROM t GROUP BY g ORDER BY g, n
 SELECT g % 2 AS h, count(*) n FROM t GROUP BY h ORDER BY h
 SELECT d, count(*) n FROM t GROUP BY d ORDER BY d
 SELECT DISTINCT k, d FROM t ORDER BY k, d
+SELECT k, count(DISTINCT d) a, count(DISTINCT t) b FROM t GROUP BY k ORDER BY k
+SELECT sum(sum(small)) OVER (ORDER BY k) a FROM t GROUP BY k ORDER BY a
 SELECT sum(i) AS beyond FROM t
 SELECT id, count(*) FILTER (b) OVER w a, avg(tame) OVER w c, min(d) OVER w e, sum(small) OVER w f FROM t WINDOW w AS ({LATELY} AND CURRENT ROW) ORDER BY id
 SELECT id, bool_or(b) OVER w a, max(s) OVER w c, sum(tame) OVER w e FROM t WINDOW w AS ({LATELY} AND INTERVAL 1 MINUTE PRECEDING) ORDER BY id
@@ -124,14 +127,14 @@ def answers(engine, spark, tables):
 def test_an_expression_means_the_same(expression, answers):
     of_duckdb, of_spark = (rows.select([f"x{EXPRESSIONS.index(expression)}"]) for rows in answers)
     assert of_duckdb.num_rows == 400
-    assert not difference(of_duckdb, of_spark)
+    assert not disagreement(of_duckdb, of_spark)
 
 
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_means_the_same(query, engine, spark, tables):
     of_duckdb = engine.rows(query, tables)
     assert of_duckdb.num_rows
-    assert not difference(of_duckdb, spark.rows(query, tables))
+    assert not disagreement(of_duckdb, spark.rows(query, tables))
 
 
 @pytest.mark.parametrize(("query", "reason"), STOPPED.items(), ids=list(STOPPED))
@@ -161,7 +164,7 @@ def _refused(asked, engine, spark, tables):
     """Those of the expressions that Spark refuses; of all others the answers are one."""
     sql = f"SELECT {', '.join(f'{one} AS x{number}' for number, one in enumerate(asked))} FROM t ORDER BY id"
     try:
-        found = difference(engine.rows(sql, tables), spark.rows(sql, tables))
+        found = disagreement(engine.rows(sql, tables), spark.rows(sql, tables))
     except QueryFailed as error:
         half = len(asked) // 2
         halves = (asked[:half], asked[half:]) if half else ()
