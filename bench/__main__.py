@@ -4,7 +4,16 @@ import importlib
 import sys
 from pathlib import Path
 
-BENCHES = ("loading", "event_log", "quality", "drift_speed", "backfill", "drift_calibration", "flight_drift")
+BENCHES = (
+    "loading",
+    "event_log",
+    "quality",
+    "join",
+    "drift_speed",
+    "backfill",
+    "drift_calibration",
+    "flight_drift",
+)
 
 
 def main() -> None:

@@ -119,8 +119,8 @@ def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
     }
     horizon = Horizon.watched(as_of, days, source.zone)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
-        session.keep("known", f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate'")
-        rows = session.rows(f"SELECT * FROM ({with_features(catalog, model, views, 'known')})").to_pandas()
+        known = session.rows(f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate'")
+        rows = with_features(session, catalog, model, views, known).to_pandas()
     labels = rows[LABEL].to_numpy(dtype=np.float64)
     losses = log_losses(labels, score(loaded.model, loaded.inputs, rows))
     local = rows["event_time"].dt.tz_convert(source.timezone).dt.date

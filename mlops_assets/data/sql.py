@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from mlops_assets.declaration.source import PARTITION
 
-__all__ = ["PARTITION", "WHOLE", "local_day", "name", "names", "text"]
+__all__ = ["PARTITION", "WHOLE", "local_day", "moment", "name", "names", "text"]
 
 # The one partition of a table that is not partitioned.
 WHOLE = "all"
@@ -38,6 +39,11 @@ def text(value: str) -> str:
     "'it''s'"
     """
     return "'" + value.replace("'", "''") + "'"
+
+
+def moment(at: datetime) -> str:
+    """A literal of an instant; ``at`` has a time zone."""
+    return f"TIMESTAMPTZ {text(at.isoformat())}"
 
 
 def local_day(column: str, timezone: str) -> str:

@@ -7,7 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from mlops_assets.data.sql import local_day, name, names, text
+from mlops_assets.data.sql import local_day, moment, name, names, text
 from mlops_assets.declaration.model import Model, Window
 from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT, PREDICTED_AT, USE
 
@@ -70,9 +70,9 @@ def labelled_events(
                available_at AS {LABEL_KNOWN_AT}, CAST(({model.label.positive}) AS BOOLEAN) AS {LABEL},
                CASE
                  WHEN ({model.label.positive}) IS NULL THEN 'unlabelled'
-                 WHEN coalesce(available_at >= {_moment(horizon.as_of)}, true) THEN 'not_known_yet'
+                 WHEN coalesce(available_at >= {moment(horizon.as_of)}, true) THEN 'not_known_yet'
                  WHEN {day} >= {text(horizon.evaluate_from.isoformat())} THEN 'evaluate'
-                 WHEN available_at >= {_moment(horizon.evaluation_starts)} THEN 'overlaps_evaluation'
+                 WHEN available_at >= {moment(horizon.evaluation_starts)} THEN 'overlaps_evaluation'
                  ELSE 'train'
                END AS {USE}
         FROM {name(model.label.table)}
@@ -87,7 +87,3 @@ def usable(events: str) -> str:
 def use_counts(events: str) -> str:
     """SQL: how many events fall to each use."""
     return f"SELECT {USE}, count(*) AS rows FROM {name(events)} GROUP BY {USE} ORDER BY {USE}"
-
-
-def _moment(moment: datetime) -> str:
-    return f"TIMESTAMPTZ {text(moment.isoformat())}"

@@ -15,7 +15,12 @@ from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
-CODE = ("mlops_assets.data.training_set", "mlops_assets.data.point_in_time")
+CODE = (
+    "mlops_assets.data.training_set",
+    "mlops_assets.data.point_in_time",
+    "mlops_assets.data.key_codes",
+    "mlops_assets.stores.as_known",
+)
 
 
 def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:

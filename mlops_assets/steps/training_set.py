@@ -7,21 +7,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from mlops_assets.data.point_in_time import JoinedView, as_known_at
+import pyarrow as pa
+
+from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.data.sql import PARTITION, names, text
 from mlops_assets.data.training_set import Horizon, labelled_events, usable, use_counts
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import PREDICTED_AT, USE
 from mlops_assets.errors import GateRefusal
+from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.engine import Engine, Session
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.records import Records
 
-# Relations that are made on the way. No declared table begins with an underscore.
+# A relation that is made on the way. No declared table begins with an underscore.
 EVENTS = "_events"
-REQUESTS = "_requests"
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,11 @@ def assemble_training_set(
     horizon = Horizon.of(date.fromisoformat(as_of), model.window, declared.source.zone)
     with gathered(engine, catalog, model, events, views, horizon) as session:
         uses = {row[USE]: row["rows"] for row in session.rows(use_counts(EVENTS)).to_pylist()}
-        session.keep(REQUESTS, usable(EVENTS))
-        rows = session.rows(
-            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({with_features(catalog, model, views, REQUESTS)}) "
+        requests = session.rows(
+            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({usable(EVENTS)}) "
             f"ORDER BY event_time, {names(declared.table.key)}"
         )
+        rows = with_features(session, catalog, model, views, requests)
     return AssembledSet(Produced(rows, [as_of], {as_of: contents_read(events, views, horizon)}), uses)
 
 
@@ -89,9 +91,12 @@ def gathered(
         yield session
 
 
-def with_features(catalog: Catalog, model: Model, views: Iterable[str], requests: str) -> str:
-    """SQL: every row of ``requests`` with the features of the views as known when it was asked."""
-    return as_known_at(requests, PREDICTED_AT, [_joined_view(catalog, model, view) for view in views])
+def with_features(
+    session: Session, catalog: Catalog, model: Model, views: Iterable[str], requests: pa.Table
+) -> pa.Table:
+    """Every row of ``requests`` with the features of the views as known when it was asked."""
+    joined = [_joined_view(catalog, model, view) for view in views]
+    return features_as_known(session, requests, PREDICTED_AT, joined)
 
 
 def contents_read(events: Pinned, views: Mapping[str, Pinned], horizon: Horizon) -> tuple[Content, ...]:

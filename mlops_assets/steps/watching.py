@@ -150,10 +150,11 @@ def _watched(
     timezone, horizon = declared.source.timezone, watched_days(catalog, model, as_of)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
         # Whatever becomes of its label, a request was asked.
-        with_values = with_features(catalog, model, views, EVENTS)
         order = f"ORDER BY event_time, {names(declared.table.key)}"
-        session.keep(WATCHED, f"SELECT * FROM ({with_values}) {order}")
-        rows = session.rows(f"SELECT * FROM {WATCHED}").to_pandas()
+        requests = session.rows(f"SELECT * FROM {EVENTS} {order}")
+        with_values = with_features(session, catalog, model, views, requests)
+        session.register(WATCHED, with_values)
+        rows = with_values.to_pandas()
         scored = answered(rows, score(version.model, version.inputs, rows), timezone)
         session.keep(f"{ALL}{RELATIONS['feature']}", asked(catalog, model, WATCHED, timezone))
         known = f"(SELECT * FROM {WATCHED} WHERE {USE} = 'evaluate')"
