@@ -1,20 +1,14 @@
 """The ``mlops`` command. Heavy imports happen inside the commands, so that ``--help`` answers at once."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from mlops_assets.errors import outermost
-
-if TYPE_CHECKING:
-    from mlops_assets.cli.deployment import Deployment
+from mlops_assets.cli.features import features
+from mlops_assets.cli.opening import console, opened_deployment
 
 app = typer.Typer(
     help="Governed machine learning on Dagster assets.",
@@ -22,8 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-console = Console()
-problems = Console(stderr=True)
+app.add_typer(features, name="features")
 
 DRIFTED = 3
 
@@ -54,7 +47,7 @@ def demo(again: Again = False) -> None:
     """Show the declared demonstration: raw data to a released model, and a challenger judged."""
     from mlops_assets.cli.commands import show_demo
 
-    with _opened() as opened:
+    with opened_deployment() as opened:
         show_demo(opened, again=again, console=console)
 
 
@@ -63,7 +56,7 @@ def run(model: ModelName, as_of: AsOf, again: Again = False) -> None:
     """Train, evaluate and, if the gate allows it, release MODEL as of a date; data that is missing is made first."""
     from mlops_assets.cli.commands import bring_up_to
 
-    with _opened() as opened:
+    with opened_deployment() as opened:
         bring_up_to(opened, model, [as_of.date()], again=again, console=console)
 
 
@@ -72,7 +65,7 @@ def status(model: ModelName) -> None:
     """Show the champion of MODEL, every verdict that was reached on it, and the data below it."""
     from mlops_assets.cli.commands import show_status
 
-    with _opened() as opened:
+    with opened_deployment() as opened:
         show_status(opened, model, console=console)
 
 
@@ -103,7 +96,7 @@ def skew(
     """Say whether a batch has drifted from a baseline. Exit code 0: no; 3: it has; 1: it cannot be said."""
     from mlops_assets.cli.checking import show_skew
 
-    with _opened() as opened:
+    with opened_deployment() as opened:
         found = show_skew(opened, baseline, batch, named=policy, html=html, as_json=as_json, console=console)
     if fail_on in (found.severity, FailOn.warn if found.severity else None):
         raise typer.Exit(DRIFTED)
@@ -116,23 +109,6 @@ def validate(table: TableName, partition: Partition = None, export: Export = Non
     """Let Great Expectations judge a partition of TABLE by the suite of its declared expectations."""
     from mlops_assets.cli.checking import show_suite
 
-    with _opened() as opened:
+    with opened_deployment() as opened:
         if not show_suite(opened, table, partition, export=export, console=console):
             raise typer.Exit(1)
-
-
-@contextmanager
-def _opened() -> Iterator["Deployment"]:
-    """The deployment; what the platform refuses on purpose is told without a traceback."""
-    try:
-        from mlops_assets.cli.deployment import deployment
-
-        with deployment() as opened:
-            yield opened
-    except Exception as error:
-        # Dagster wraps what its resources raise.
-        ours = outermost(error)
-        if ours is None:
-            raise
-        problems.print(f"[bold red]{type(ours).__name__}[/]: ", escape(str(ours)), sep="", highlight=False)
-        raise typer.Exit(1) from error

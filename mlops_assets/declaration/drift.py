@@ -23,7 +23,7 @@ class Season(Declaration):
 
 
 class DriftLimits(Declaration):
-    """Limits of the ``calibrated`` policy; what is left out keeps its default.
+    """Limits of the ``calibrated`` policy; a warning may not ask for more than an error.
 
     warn_at, error_at: the share of rows that surely moved. missing_warn_at, missing_error_at: by how
     much the share of missing values surely changed. unseen_warn_at: the share of rows with values that
@@ -31,13 +31,29 @@ class DriftLimits(Declaration):
     rows_at_least: with fewer rows the answer is "not enough data".
     """
 
-    warn_at: Share | None = None
-    error_at: Share | None = None
-    missing_warn_at: Share | None = None
-    missing_error_at: Share | None = None
-    unseen_warn_at: Share | None = None
+    warn_at: Share = 0.03
+    error_at: Share = 0.075
+    missing_warn_at: Share = 0.01
+    missing_error_at: Share = 0.03
+    unseen_warn_at: Share = 0.05
     columns: dict[Name, Share] = {}
-    rows_at_least: Annotated[Whole, Field(ge=30)] | None = None
+    rows_at_least: Annotated[Whole, Field(ge=30)] = 500
+
+    @model_validator(mode="after")
+    def _warn_before_they_fail(self) -> Self:
+        for warn, error in (("warn_at", "error_at"), ("missing_warn_at", "missing_error_at")):
+            lower, upper = getattr(self, warn), getattr(self, error)
+            if lower > upper:
+                said = warn if warn in self.model_fields_set else error
+                message = (
+                    f"{warn} is {lower:g} and {error} is {upper:g}: expected {warn} to be at most {error}"
+                )
+                raise refusal((said,), message, getattr(self, said))
+        for column, lower in self.columns.items():
+            if lower > self.error_at:
+                message = f"found {lower:g}, expected at most error_at, which is {self.error_at:g}"
+                raise refusal(("columns", column), message, lower)
+        return self
 
 
 class Drift(Declaration):

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from mlops_assets.declaration.base import Between, Declaration, Duration, Flag, Name, Number, Whole
 from mlops_assets.declaration.condition import columns_used, require_condition, require_repeatable
+from mlops_assets.declaration.sql import Condition
 from mlops_assets.errors import DeclarationError, nearest
 
 Severity = Literal["critical", "warning", "info"]
@@ -104,7 +105,7 @@ class Rows(Declaration):
     at_most: the share of rows that may fail. set_aside: rows that fail go to quarantine.
     """
 
-    condition: str
+    condition: Condition
     at_most: Share = 0.0
     set_aside: Flag | None = None
 

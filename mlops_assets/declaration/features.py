@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, InputName, Name, Owner, refusal
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, PARTITION
-from mlops_assets.declaration.sql import sql_text
+from mlops_assets.declaration.sql import Query, sql_text
 from mlops_assets.errors import DeclarationError, UnknownName
 
 Named = TypeVar("Named", "Entity", "FeatureView", "FeatureService")
@@ -59,7 +59,7 @@ class FeatureView(Declaration):
     owner: Owner
     entities: tuple[Name, ...] = Field(min_length=1)
     reads: dict[Name, Duration] = Field(min_length=1)
-    sql: str
+    sql: Query
     ttl: Duration
     features: dict[Name, Feature] = Field(min_length=1)
     tags: dict[str, str] = {}

@@ -4,26 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Set
+from datetime import date, timedelta
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mlops_assets.declaration.base import Declaration
-from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.binding import NotUnderstood, parsed
+from mlops_assets.declaration.sql import SqlText
+from mlops_assets.errors import DeclarationError
 
-# Changing these changes nothing that is computed.
+# Fields of declarations: changing these changes nothing that is computed.
 FOR_PEOPLE = frozenset({"description", "owner", "licence", "tags"})
+# Where in the text DuckDB found a part of a query.
+_PLACES = frozenset({"query_location", "query_location_length"})
 
 
 def meaning(*parts: Any) -> str:
     """A hash (16 hex digits) of declarations and plain values, without what is only for people.
 
-    >>> meaning({"a": 1, "description": "x"}) == meaning({"description": "y", "a": 1})
+    SQL counts as DuckDB parses it, so that comments, whitespace and the case of keywords are nothing.
+    Raises TypeError for a value that is not plain, such as a function: it has no spelling of its own.
+
+    >>> meaning({"a": 1, "b": (2, 3)}) == meaning({"b": [2, 3], "a": 1})
     True
     """
-    body = json.dumps([_plain(part) for part in parts], sort_keys=True, default=str)
+    body = json.dumps([_plain(part) for part in parts], sort_keys=True)
     return hashlib.sha256(body.encode()).hexdigest()[:16]
 
 
@@ -38,28 +46,45 @@ def source_code(*modules: str) -> str:
     return digest.hexdigest()[:16]
 
 
-def feature_hash(catalog: Catalog, service: str) -> str:
-    """What a feature service delivers: its views' SQL, sources, types, keys and lifetimes."""
-    views = catalog.features.views_of(service)
-    return meaning(
-        [one.column for one in catalog.features.served(service)],
-        {name: catalog.features.views[name] for name in sorted(views)},
-        {name: catalog.key_types(name) for name in sorted(views)},
-    )
+@cache
+def sql_meaning(sql: str, kind: SqlText) -> str:
+    """A hash of the tree that DuckDB makes of SQL, without the places in the text. Raises DeclarationError.
+
+    Names and literals stay as they are spelled, so no two meanings have one tree.
+    """
+    try:
+        return meaning(_without_places(parsed(f"{kind.before}{sql}")))
+    except NotUnderstood as problem:
+        raise DeclarationError(f"the SQL {sql!r} cannot be read: {problem}") from problem
 
 
-def question(catalog: Catalog, model: Model) -> str:
-    """What a model is asked: the label, when it is asked, with which columns, and what its features mean."""
-    return meaning(
-        model.label, model.request, str(model.predict_before), feature_hash(catalog, model.features)
-    )
+def _without_places(tree: Any) -> Any:
+    if isinstance(tree, dict):
+        return {key: _without_places(inner) for key, inner in tree.items() if key not in _PLACES}
+    if isinstance(tree, list):
+        return [_without_places(inner) for inner in tree]
+    return tree
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Declaration):
-        return _plain(value.model_dump(mode="json"))
-    if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items() if key not in FOR_PEOPLE}
-    if isinstance(value, Collection) and not isinstance(value, str):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, Set):
+        return sorted(_plain(one) for one in value)
+    if isinstance(value, Collection) and not isinstance(value, str | bytes):
         return [_plain(one) for one in value]
-    return value
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds()}s"
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _fields(declared: Declaration) -> dict[str, Any]:
+    found = {}
+    for field, info in type(declared).model_fields.items():
+        value = getattr(declared, field)
+        kind = next((one for one in info.metadata if isinstance(one, SqlText)), None)
+        if field not in FOR_PEOPLE:
+            found[field] = _plain(value) if kind is None else sql_meaning(value, kind)
+    return found

@@ -11,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Number, Owner, Whole, refusal
 from mlops_assets.declaration.drift import Drift
 from mlops_assets.declaration.importable import import_problem
+from mlops_assets.declaration.sql import Condition
 from mlops_assets.errors import nearest_only
 
 Metric = Literal["roc_auc", "log_loss", "brier", "calibration_error", "accuracy"]
@@ -37,7 +38,7 @@ class Label(Declaration):
     """
 
     table: Name
-    positive: str
+    positive: Condition
     description: str = ""
 
 

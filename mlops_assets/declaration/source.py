@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 from mlops_assets.declaration.base import Between, Declaration, Flag, InputName, Name, Number, Owner, refusal
 from mlops_assets.declaration.binding import NotUnderstood, parsed, pattern_problem
 from mlops_assets.declaration.expectations import Expectation, Place, misfits
-from mlops_assets.declaration.sql import sql_text
+from mlops_assets.declaration.sql import Query, sql_text
 from mlops_assets.errors import DeclarationError, nearest, nearest_only
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
@@ -157,7 +157,7 @@ class Table(Declaration):
     name: InputName
     description: str = ""
     reads: Annotated[PackageFile | LandedFile, BeforeValidator(_of_its_kind)]
-    select: str
+    select: Query
     key: tuple[Name, ...] = Field(min_length=1)
     partitions: Literal["daily", "none"] = "daily"
     columns: dict[Name, Column] = Field(min_length=1)

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from mlops_assets.errors import DeclarationError, nearest
+
+
+@dataclass(frozen=True)
+class SqlText:
+    """Marks a field that holds SQL. before: what makes a statement of it."""
+
+    before: str = ""
+
+
+QUERY, CONDITION = SqlText(), SqlText(before="SELECT ")
+Query = Annotated[str, QUERY]
+Condition = Annotated[str, CONDITION]
 
 # DuckDB's name for each declared type.
 SQL_TYPES = {

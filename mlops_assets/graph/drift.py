@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, question, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.features import question_inputs
@@ -20,6 +20,7 @@ from mlops_assets.stores.stores import Stores
 CODE = (
     "mlops_assets.steps.drift",
     "mlops_assets.steps.population",
+    "mlops_assets.steps.settled",
     "mlops_assets.steps.watching",
     "mlops_assets.monitoring.article",
     "mlops_assets.monitoring.calibrated",
@@ -32,8 +33,10 @@ CODE = (
     "mlops_assets.monitoring.findings",
     "mlops_assets.monitoring.multiplicity",
     "mlops_assets.monitoring.multivariate",
+    "mlops_assets.monitoring.own_policy",
     "mlops_assets.monitoring.policies",
     "mlops_assets.monitoring.profile",
+    "mlops_assets.monitoring.sketch",
     "mlops_assets.monitoring.tally",
     "mlops_assets.monitoring.unseen",
 )
@@ -46,7 +49,7 @@ def drift_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     champion = dg.AssetDep(
         keys.of_model(declared.name, "release"), partition_mapping=partitions.looking_back(1, 1)
     )
-    identity = meaning(declared.drift, question(catalog, declared), source_code(*CODE))
+    identity = Version.of({"drift": declared.drift, "question": question(catalog, declared)}).made_by(*CODE)
 
     @dg.asset(
         **stage.settings,
@@ -70,7 +73,7 @@ def drift_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
 
         as_of = context.partition_key
         found = judge_drift(stores, catalog, declared, labelled_events, views, as_of)
-        shown = show(stores, declared, found, as_of)
+        shown = show(stores, catalog, declared, found, as_of)
         told = {
             "distributions": dg.MetadataValue.md(shown.pictures),
             "worst": dg.MetadataValue.md(shown.table),

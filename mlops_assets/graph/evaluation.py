@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import Version, question
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
@@ -21,6 +21,7 @@ from mlops_assets.stores.tracking import Tracking
 def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     """The asset that measures a trained model on the newest mature labels."""
     stage = ModelStage.of(catalog, declared, "evaluation_report")
+    asked = Version.of({"question": question(catalog, declared)})
     timezone = catalog.tables[declared.label.table].source.timezone
 
     @dg.asset(
@@ -29,7 +30,7 @@ def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
             "training_set": dg.AssetIn(keys.of_model(declared.name, "training_set")),
             "model": dg.AssetIn(keys.of_model(declared.name, "model")),
         },
-        code_version=meaning(source_code("mlops_assets.modeling.evaluation")),
+        code_version=asked.made_by("mlops_assets.modeling.evaluation"),
         kinds={"scikitlearn"},
         description=(
             f"How the model does on the {declared.window.evaluate_days} days after those it was trained on, "

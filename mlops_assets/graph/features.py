@@ -8,17 +8,18 @@ import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog, lookback_days
 from mlops_assets.declaration.features import FeatureView
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import view_version
 from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import write_and_tell
+from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
 
-def view_version(catalog: Catalog, view: FeatureView) -> str:
-    """The version of what computes a view."""
-    return meaning(view, catalog.key_types(view.name), source_code("mlops_assets.data.features"))
+def view_code(catalog: Catalog, view: str) -> str:
+    """The version of what computes a view: what is declared, and the platform's own part."""
+    return view_version(catalog, view).made_by("mlops_assets.data.features")
 
 
 def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
@@ -30,7 +31,7 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
         key=key,
         ins={table: _input(catalog, view, table, days) for table in view.reads},
         partitions_def=days,
-        code_version=view_version(catalog, view),
+        code_version=view_code(catalog, view.name),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name="features",
         owners=[view.owner],
@@ -42,9 +43,11 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
     def rows(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], **tables: Pinned
     ) -> Iterator[Any]:
+        from mlops_assets.lineage.columns import of_view
         from mlops_assets.steps.features import compute_view
 
         computed = compute_view(stores.engine, catalog, view, tables, partitions.produced(context, days))
+        say_lineage(context, key, of_view(catalog, view))
         yield from write_and_tell(context, {key: computed})
 
     return rows

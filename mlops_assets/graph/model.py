@@ -7,11 +7,12 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import feature_hash, meaning, question, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import Version, feature_hash, question, view_versions
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
-from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.graph.column_lineage import say_lineage
+from mlops_assets.graph.metadata import drawing, say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
@@ -23,6 +24,7 @@ CODE = (
     "mlops_assets.monitoring.cells",
     "mlops_assets.monitoring.counting",
     "mlops_assets.monitoring.multivariate",
+    "mlops_assets.monitoring.sketch",
     "mlops_assets.monitoring.tally",
 )
 
@@ -31,7 +33,9 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     """The asset that trains."""
     stage = ModelStage.of(catalog, model, "model")
     features, asked = feature_hash(catalog, model.features), question(catalog, model)
-    identity = meaning(model.estimator, model.baseline, model.seed, source_code(*CODE))
+    views = view_versions(catalog, model.features)
+    chosen = (model.estimator, model.baseline, model.seed)
+    identity = Version.of({"question": asked, "estimator": chosen}).made_by(*CODE)
 
     @dg.asset(
         **stage.settings,
@@ -46,6 +50,8 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         tracking: dg.ResourceParam[Tracking],
         training_set: Pinned,
     ) -> Iterator[Any]:
+        from mlops_assets.lineage.columns import below, of_inputs
+        from mlops_assets.lineage.picture import svg
         from mlops_assets.modeling.serialization import MODEL, needed_types, to_files
         from mlops_assets.modeling.training import frame
         from mlops_assets.steps.training import fit, keep, produced, watched_files
@@ -57,6 +63,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             "dagster/partition": as_of,
             "mlops/table_versions": _table_versions(stores, training_set),
             "mlops/feature_hash": features,
+            **{f"mlops/features/{name}": str(one) for name, one in views.items()},
             "mlops/code_version": identity,
         }
         with tracking.run(
@@ -70,7 +77,9 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             run.log_metrics({"training_rows": trained.rows})
             example = frame(rows, trained.inputs)
             run.log_model(trained.model, example, trusted_types=needed_types(files[MODEL]))
-        say_of_partitions(context, stage.key, {as_of: vars(record)})
+        drawn = drawing(svg(below(catalog, model), keys.table_name(stage.key)), "lineage of its inputs")
+        say_of_partitions(context, stage.key, {as_of: {**vars(record), "lineage_of_inputs": drawn}})
+        say_lineage(context, stage.key, of_inputs(catalog, model, about=list(vars(record))))
         yield from write_and_tell(context, {stage.key: produced(record, training_set)})
 
     return trained_model

@@ -7,8 +7,8 @@ import dagster as dg
 
 from mlops_assets.data.ingestion import BLOCKING, CHECKS
 from mlops_assets.declaration.catalog import DeclaredTable
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.source import Source, Table
+from mlops_assets.declaration.versions import raw_version
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.stores.stores import Stores
@@ -17,13 +17,14 @@ from mlops_assets.stores.stores import Stores
 def raw_asset(source: Source, table: Table) -> dg.AssetsDefinition:
     """The asset that reads a table's file."""
     key = keys.raw(table.name)
-    days = partitions.days_of(DeclaredTable(source, table).calendar)
+    declared = DeclaredTable(source, table)
+    days = partitions.days_of(declared.calendar)
 
     @dg.asset(
         key=key,
         partitions_def=days,
         check_specs=check_specs(key, CHECKS, blocking=BLOCKING, partitions=days),
-        code_version=meaning(table.reads, table.select, source, source_code("mlops_assets.data.ingestion")),
+        code_version=raw_version(declared).made_by("mlops_assets.data.ingestion"),
         backfill_policy=dg.BackfillPolicy.single_run(),
         group_name=source.name,
         owners=[source.owner],

@@ -7,8 +7,8 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import Version, question
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
@@ -25,6 +25,7 @@ GATE = "gate"
 def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     """The asset that asks the gate, and releases only if it says so."""
     stage = ModelStage.of(catalog, declared, "release")
+    judged_by = Version.of({"gates": declared.gates, "question": question(catalog, declared)})
 
     @dg.asset(
         **stage.settings,
@@ -35,7 +36,7 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         check_specs=check_specs(
             stage.key, {GATE: "The evidence allows a release."}, partitions=stage.as_of_dates
         ),
-        code_version=meaning(declared.gates, source_code("mlops_assets.governance.gates")),
+        code_version=judged_by.made_by("mlops_assets.governance.gates"),
         kinds={"mlflow"},
         description="Whether this model may replace the champion, why, and the version that came of it.",
     )

@@ -6,10 +6,11 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import meaning, question, source_code
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph.checks import write_and_tell
-from mlops_assets.graph.features import question_inputs, view_version
+from mlops_assets.graph.column_lineage import say_lineage
+from mlops_assets.graph.features import question_inputs, view_code
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
@@ -28,13 +29,13 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     stage = ModelStage.of(catalog, model, "training_set")
     _, views = catalog.model_tables(model)
     events, features = question_inputs(catalog, model, days=model.window.days)
-    versions = {view.name: view_version(catalog, view) for view in views.values()}
-    identity = meaning(question(catalog, model), model.window, source_code(*CODE))
+    versions = {view: view_code(catalog, view) for view in views}
+    asked = Version.of({"question": question(catalog, model), "window": model.window})
 
     @dg.asset(
         **stage.settings,
         ins={"labelled_events": events, **features},
-        code_version=identity,
+        code_version=asked.made_by(*CODE),
         kinds={"duckdb", "deltalake"},
         description=(
             f"The {model.window.train_days} days to train on and the {model.window.evaluate_days} to evaluate on, "
@@ -47,12 +48,14 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         labelled_events: Pinned,
         **views: Pinned,
     ) -> Iterator[Any]:
+        from mlops_assets.lineage.columns import of_training_set
         from mlops_assets.steps.training_set import assemble_training_set, require_versions
 
         as_of = context.partition_key
         require_versions(stores.records, views, versions)
         found = assemble_training_set(stores.engine, catalog, model, labelled_events, views, as_of)
         say_of_partitions(context, stage.key, {as_of: {"events_by_use": dict(found.uses)}})
+        say_lineage(context, stage.key, of_training_set(catalog, model))
         yield from write_and_tell(context, {stage.key: found.produced})
 
     return training_set

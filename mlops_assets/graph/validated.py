@@ -8,24 +8,26 @@ import dagster as dg
 from mlops_assets.data.expectations import Outcome
 from mlops_assets.data.validation import PartitionCounts, blocking, checks
 from mlops_assets.declaration.catalog import DeclaredTable
-from mlops_assets.declaration.identity import meaning, source_code
 from mlops_assets.declaration.source import Source, Table
+from mlops_assets.declaration.versions import validated_version
 from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
+from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
+
+CODE = ("mlops_assets.data.validation", "mlops_assets.data.expectations")
 
 
 def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
     """The two assets that one judgement of the raw rows makes."""
     good, bad = keys.validated(table.name), keys.quarantine(table.name)
-    days = partitions.days_of(DeclaredTable(source, table).calendar)
+    declared = DeclaredTable(source, table)
+    days = partitions.days_of(declared.calendar)
     refers_to = {other: keys.validated(other) for other in table.refers_to()}
     common: dict[str, Any] = {
-        "code_version": meaning(
-            table, source_code("mlops_assets.data.validation", "mlops_assets.data.expectations")
-        ),
+        "code_version": validated_version(declared).made_by(*CODE),
         "group_name": source.name,
         "owners": [source.owner],
     }
@@ -60,7 +62,8 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
     def validate(
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], raw: Pinned
     ) -> Iterator[Any]:
-        from mlops_assets.steps.validation import judge
+        from mlops_assets.lineage.columns import of_quarantine, of_validated
+        from mlops_assets.steps.validation import judge, present_columns
 
         judged = judge(
             stores,
@@ -72,6 +75,8 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         )
         told = {day: _told(counts, judged.outcomes[day]) for day, counts in judged.counts.items()}
         say_of_partitions(context, good, told)
+        say_lineage(context, good, of_validated(table, present_columns(raw)))
+        say_lineage(context, bad, of_quarantine(table, present_columns(raw)))
         yield from write_and_tell(context, {good: judged.validated, bad: judged.quarantined})
 
     return validate

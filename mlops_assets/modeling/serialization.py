@@ -22,6 +22,8 @@ HARMLESS = ("functools.partial", "numpy.dtype")
 MODEL, BASELINE, ABOUT = "model.skops", "baseline.skops", "about.json"
 # What it was trained on, for later batches to be compared with.
 PROFILE, CORRELATIONS = "profile.json", "correlations.npz"
+# In how many seconds after an event its label was nearly surely known.
+SETTLED_AFTER = "settled_after.json"
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,19 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from mlops_assets.declaration.drift import DriftLimits
 from mlops_assets.monitoring.comparison import MISSING, Comparison, comparisons
 from mlops_assets.monitoring.findings import DriftReport, Finding, Severity, Verdict, report
 from mlops_assets.monitoring.multiplicity import rejected
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.monitoring.unseen import unseen
 
+_DECLARED = DriftLimits()
+
 
 @dataclass(frozen=True)
 class Limits:
-    """The constants of the policy.
+    """The constants of the policy; those that a model may declare have their defaults there.
 
     false_discovery_rate: over all tests of a batch. error_false_discovery_rate: the smaller one
     that a single window must stand to be an error. confidence: of the lower bound of an effect.
@@ -38,16 +41,16 @@ class Limits:
     false_discovery_rate: float = 0.01
     error_false_discovery_rate: float = 0.001
     confidence: float = 0.95
-    warn_at: float = 0.03
-    error_at: float = 0.075
-    missing_warn_at: float = 0.01
-    missing_error_at: float = 0.03
-    unseen_warn_at: float = 0.05
+    warn_at: float = _DECLARED.warn_at
+    error_at: float = _DECLARED.error_at
+    missing_warn_at: float = _DECLARED.missing_warn_at
+    missing_error_at: float = _DECLARED.missing_error_at
+    unseen_warn_at: float = _DECLARED.unseen_warn_at
     column_warn_at: Mapping[str, float] = field(default_factory=dict)
     history_sds: float = 4.0
     history_at_least: int = 8
     windows: int = 2
-    rows_at_least: int = 500
+    rows_at_least: int = _DECLARED.rows_at_least
     effective_rows_at_least: float = 30.0
 
 
@@ -149,8 +152,7 @@ def _judged(
 def _floors(comparison: Comparison, limits: Limits) -> tuple[float, float]:
     if comparison.test == MISSING:
         return limits.missing_warn_at, limits.missing_error_at
-    warn_at = limits.column_warn_at.get(comparison.column, limits.warn_at)
-    return warn_at, max(warn_at, limits.error_at)
+    return limits.column_warn_at.get(comparison.column, limits.warn_at), limits.error_at
 
 
 def _earlier(history: Sequence[DriftReport]) -> dict[tuple[str, str], list[Finding | None]]:

@@ -24,7 +24,8 @@ def verdicts(report: DriftReport) -> tuple[Verdict, ...]:
 
 
 def in_short(report: DriftReport) -> str:
-    """The sentences that decided, the first of them."""
-    sentences = report.told()
+    """The first of the sentences that decided, and which tests could not tell."""
+    sentences, lacking = report.decided(), report.lacking()
     more = len(sentences) - SENTENCES
-    return "; ".join(sentences if more <= 0 else [*sentences[:SENTENCES], f"and {more} more in the report"])
+    shown = sentences if more <= 0 else [*sentences[:SENTENCES], f"and {more} more in the report"]
+    return "; ".join(shown if lacking is None else [*shown, lacking])

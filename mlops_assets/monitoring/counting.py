@@ -19,6 +19,7 @@ from mlops_assets.monitoring.cells import (
     categories_from,
     edges_from,
 )
+from mlops_assets.monitoring.sketch import HASHES
 
 # Rows on which cells are chosen; beyond it they hardly change.
 SAMPLE = 100_000
@@ -51,7 +52,8 @@ def cells_from(answer: pa.Table, columns: Sequence[Watched]) -> dict[Watched, Ce
 def values_query(relation: str, cells: Mapping[Watched, Cells], *, block: str = "''") -> str:
     """What ``tally`` counts, a row for each row: its block, then each column's number or its category's place.
 
-    A place is nought where the value is missing, else counts from one; the last one is for others.
+    A place is nought where the value is missing, else counts from one. The last one is for others, to which
+    the hash of the value is added: bits of MD5, the same on every machine and in every version of DuckDB.
 
     block: an SQL expression over the relation, as ``by_column`` writes it; by
         default all rows are one block. Blocks are what dependence in time is estimated from.
@@ -82,8 +84,9 @@ def _value_of(at: int, cells: Cells) -> str:
         return f"CAST(v{at} AS DOUBLE)"
     value = f"CAST(v{at} AS VARCHAR)"
     listed = "[" + ", ".join(text(category) for category in cells.values) + "]::VARCHAR[]"
-    place = f"coalesce(list_position({listed}, {value}), {len(cells)})"
-    return f"CAST(CASE WHEN {value} IS NULL THEN 0 ELSE {place} END AS USMALLINT)"
+    place = f"CAST(list_position({listed}, {value}) AS UINTEGER)"
+    other = f"CAST({len(cells)} + (md5_number_lower({value}) & {HASHES - 1}::UBIGINT) AS UINTEGER)"
+    return f"coalesce({place}, {other}, 0::UINTEGER)"
 
 
 def _finite(at: int) -> str:

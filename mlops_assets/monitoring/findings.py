@@ -9,6 +9,9 @@ from typing import Any, Literal, TypeAlias
 Verdict: TypeAlias = Literal["stable", "drift", "not enough data"]
 Severity: TypeAlias = Literal["warn", "error"]
 
+# Columns that are named when tests had not enough data.
+LACKING_SHOWN = 8
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -40,17 +43,37 @@ class DriftReport:
     findings: tuple[Finding, ...]
 
     def told(self) -> list[str]:
-        """The sentences that decided: errors, then warnings; or what is not known; else one of calm."""
-        drifts = [finding for finding in self.findings if finding.verdict == "drift"]
+        """The sentences that decided, and last which tests could not tell, if they are not these."""
+        lacking = self.lacking()
+        return self.decided() if lacking is None else [*self.decided(), lacking]
+
+    def decided(self) -> list[str]:
+        """Errors, then warnings; or, of a batch of which too little is known, what lacks; else one of calm."""
+        drifts = self._of_verdict("drift")
         if drifts:
             ordered = sorted(drifts, key=lambda finding: (finding.severity != "error", finding.column))
             return [finding.sentence for finding in ordered]
-        unknown = [finding.sentence for finding in self.findings if finding.verdict == "not enough data"]
-        return unknown or [f"{len(self.findings)} tests found nothing that moved"]
+        if self.verdict == "not enough data":
+            return [finding.sentence for finding in self._of_verdict("not enough data")]
+        return [f"{len(self._of_verdict('stable'))} tests found nothing that moved"]
+
+    def lacking(self) -> str | None:
+        """Which tests could not tell, in short; None where none, or where these decided."""
+        unknown = self._of_verdict("not enough data")
+        if not unknown or self.verdict == "not enough data":
+            return None
+        columns = list(dict.fromkeys(finding.column for finding in unknown))
+        more = len(columns) - LACKING_SHOWN
+        shown = columns if more <= 0 else [*columns[:LACKING_SHOWN], f"… and {more} more"]
+        tests = "1 test" if len(unknown) == 1 else f"{len(unknown)} tests"
+        return f"{tests} had not enough data: {', '.join(shown)}"
 
     def of(self, column: str, test: str) -> Finding | None:
         """The finding of one test, or None when it was not made."""
         return next((each for each in self.findings if (each.column, each.test) == (column, test)), None)
+
+    def _of_verdict(self, verdict: Verdict) -> list[Finding]:
+        return [finding for finding in self.findings if finding.verdict == verdict]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from mlops_assets.monitoring.findings import DriftReport, Finding
+from mlops_assets.monitoring.legible import in_html, in_markdown
 from mlops_assets.monitoring.picture import overlaid
 from mlops_assets.monitoring.profile import Profile
 
@@ -19,10 +19,12 @@ FIGURES = {
     "wasserstein_in_sd": "Wasserstein (sd)",
     "effective_rows": "effective rows",
 }
+# Characters of a cell of the short table.
+CELL = 60
 STYLE = """
 body { font: 14px/1.5 sans-serif; margin: 2rem auto; max-width: 70rem; color: #222; }
 table { border-collapse: collapse; }
-td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
+td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; overflow-wrap: anywhere; }
 .error { color: #b00020; font-weight: bold; }
 .warn { color: #b26a00; font-weight: bold; }
 .number { text-align: right; }
@@ -41,7 +43,8 @@ def table(report: DriftReport, *, most: int = 10) -> str:
     """Markdown: the worst findings."""
     header = ["column", "test", "verdict", "effect", *FIGURES.values()]
     lines = [" | ".join(header), " | ".join("---" for _ in header)]
-    lines += [" | ".join(_cells(one)) for one in worst_first(report)[:most]]
+    for one in worst_first(report)[:most]:
+        lines.append(" | ".join(in_markdown(cell, CELL) for cell in _cells(one)))
     return "\n".join(f"| {line} |" for line in lines)
 
 
@@ -50,7 +53,9 @@ def pictures(report: DriftReport, reference: Profile, batch: Profile, *, most: i
     drawn = []
     for column in _columns(report, reference)[:most]:
         svg = overlaid(reference.columns[column], batch.columns[column])
-        drawn.append(f"![{column}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})")
+        drawn.append(
+            f"![{in_markdown(column)}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
+        )
     return "\n".join(drawn)
 
 
@@ -60,9 +65,9 @@ def page(
     """A whole HTML page: the verdict, why, every finding and every picture."""
     verdict = report.verdict if report.severity is None else f"{report.verdict} ({report.severity})"
     facts = "".join(
-        f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in about.items()
+        f"<tr><th>{in_html(name)}</th><td>{in_html(value)}</td></tr>" for name, value in about.items()
     )
-    why = "".join(f"<li>{escape(sentence)}</li>" for sentence in report.told())
+    why = "".join(f"<li>{in_html(sentence)}</li>" for sentence in report.told())
     header = "".join(
         f"<th>{name}</th>" for name in ("column", "test", "verdict", "effect", *FIGURES.values())
     )
@@ -72,10 +77,10 @@ def page(
         for column in _columns(report, reference)
     )
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{STYLE}</style><h1>{escape(title)}</h1>"
-        f'<p class="{report.severity or "calm"}">{escape(verdict)}: {report.rows:,} rows, '
-        f"policy {escape(report.policy)}</p>"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{in_html(title)}</title>'
+        f"<style>{STYLE}</style><h1>{in_html(title)}</h1>"
+        f'<p class="{report.severity or "calm"}">{in_html(verdict)}: {report.rows:,} rows, '
+        f"policy {in_html(report.policy)}</p>"
         f"<table>{facts}</table><h2>Why</h2><ul>{why}</ul>"
         f"<h2>Distributions</h2>{figures}"
         f"<h2>Every test</h2><table><tr>{header}<th>in words</th></tr>{body}</table></html>"
@@ -89,11 +94,11 @@ def _columns(report: DriftReport, reference: Profile) -> Sequence[str]:
 
 def _row(one: Finding) -> str:
     column, test, verdict, *numbers = _cells(one)
-    words = "".join(f"<td>{escape(cell)}</td>" for cell in (column, test))
-    figures = "".join(f'<td class="number">{escape(cell)}</td>' for cell in numbers)
+    words = "".join(f"<td>{in_html(cell)}</td>" for cell in (column, test))
+    figures = "".join(f'<td class="number">{in_html(cell)}</td>' for cell in numbers)
     return (
         f'<tr>{words}<td class="{one.severity or "calm"}">{verdict}</td>{figures}'
-        f"<td>{escape(one.sentence)}</td></tr>"
+        f"<td>{in_html(one.sentence)}</td></tr>"
     )
 
 
@@ -101,7 +106,7 @@ def _cells(one: Finding) -> list[str]:
     verdict = one.severity or one.verdict
     effect = "–" if one.effect is None else f"{one.effect:.3f}"
     figures = [_figure(name, one.values.get(name)) for name in FIGURES]
-    return [one.column.replace("|", "\\|"), one.test, verdict, effect, *figures]
+    return [one.column, one.test, verdict, effect, *figures]
 
 
 def _figure(name: str, value: float | None) -> str:

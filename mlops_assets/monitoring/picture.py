@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 import numpy.typing as npt
 
 from mlops_assets.monitoring.cells import Edges
+from mlops_assets.monitoring.legible import in_html
 from mlops_assets.monitoring.profile import ColumnProfile
 
 FloatArray = npt.NDArray[np.float64]
@@ -16,6 +16,8 @@ FloatArray = npt.NDArray[np.float64]
 WIDTH, HEIGHT, FOOT = 420, 150, 34
 REFERENCE, BATCH = "#8a8f98", "#d1495b"
 BINS, CATEGORIES_SHOWN = 24, 12
+# Characters that there is room for.
+TITLE, TICK = 60, 10
 # What lies beyond these quantiles of both sides would squeeze the rest.
 SHOWN = (0.005, 0.995)
 
@@ -84,11 +86,11 @@ def _svg(title: str, ticks: Sequence[str], first: FloatArray, second: FloatArray
         bars.append(_bar(left + step * 0.25, foot - other, step * 0.5, other, BATCH))
     places = _places(len(ticks), len(first))
     labels = [
-        f'<text x="{x:.0f}" y="{HEIGHT - FOOT + 13}" text-anchor="{anchor}">{escape(_short(tick))}</text>'
+        f'<text x="{x:.0f}" y="{HEIGHT - FOOT + 13}" text-anchor="{anchor}">{in_html(tick, TICK)}</text>'
         for (x, anchor), tick in zip(places, ticks, strict=True)
     ]
     legend = (
-        f'<text x="0" y="11">{escape(title)}</text>'
+        f'<text x="0" y="11">{in_html(title, TITLE)}</text>'
         f'<text x="{WIDTH}" y="{HEIGHT - 5}" text-anchor="end"><tspan fill="{REFERENCE}">&#9632; reference</tspan>'
         f' <tspan fill="{BATCH}">&#9632; batch</tspan></text>'
     )
@@ -111,7 +113,3 @@ def _places(ticks: int, bars: int) -> list[tuple[float, str]]:
     if ticks == bars:
         return [((at + 0.5) * WIDTH / bars, "middle") for at in range(bars)]
     return [(0, "start"), (WIDTH / 2, "middle"), (WIDTH, "end")]
-
-
-def _short(tick: str) -> str:
-    return tick if len(tick) <= 10 else tick[:9] + "…"

@@ -9,10 +9,14 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from mlops_assets.errors import OtherVersion
 from mlops_assets.monitoring.cells import Categories, Cells, Edges, Watched
+from mlops_assets.monitoring.sketch import Sketch
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 
+# Of a kept profile; another one when columns are counted or watched otherwise.
+FORMAT = 2
 # Cells per block of a numeric column: enough to see it wander, few enough to keep many blocks.
 BLOCK_CELLS = 16
 
@@ -23,7 +27,8 @@ class ColumnProfile:
 
     counts: rows per cell. missing: rows without a value. nonfinite: NaN and infinities of a
     numeric column. blocks: block -> rows per coarse cell, then the rows without a usable value;
-    the names of blocks sort in the order of time.
+    the names of blocks sort in the order of time. others: the values of a category column that have
+    no cell of their own, all of them or a sample; None of a numeric column.
     """
 
     watched: Watched
@@ -32,6 +37,7 @@ class ColumnProfile:
     missing: int
     nonfinite: int
     blocks: Mapping[str, tuple[int, ...]]
+    others: Sketch | None = None
 
     @property
     def usable(self) -> int:
@@ -64,12 +70,16 @@ class Profile:
     def to_dict(self) -> dict[str, Any]:
         """As JSON can hold it; a hundred columns in sixty blocks take about half a megabyte."""
         return {
+            "format": FORMAT,
             "rows": self.rows,
             "columns": [_column_to_dict(column) for column in self.columns.values()],
         }
 
     @classmethod
     def from_dict(cls, body: Mapping[str, Any]) -> Profile:
+        """Raises OtherVersion when it was written by a version that counted otherwise."""
+        if body.get("format") != FORMAT:
+            raise OtherVersion(f"found a profile of format {body.get('format', 1)}, expected {FORMAT}")
         columns = [_column_from_dict(column) for column in body["columns"]]
         return cls(body["rows"], {column.watched.name: column for column in columns})
 
@@ -98,7 +108,13 @@ def coarse(counts: IntArray, cells: Cells) -> IntArray:
 
 
 def column_profile(
-    watched: Watched, cells: Cells, counts: IntArray, missing: IntArray, nonfinite: IntArray, names: list[str]
+    watched: Watched,
+    cells: Cells,
+    counts: IntArray,
+    missing: IntArray,
+    nonfinite: IntArray,
+    names: list[str],
+    others: Sketch | None = None,
 ) -> ColumnProfile:
     """From counts per block. counts: shape (blocks, cells); missing, nonfinite: one value per block."""
     unusable = (missing + nonfinite)[:, np.newaxis]
@@ -110,6 +126,7 @@ def column_profile(
         missing=int(missing.sum()),
         nonfinite=int(nonfinite.sum()),
         blocks={name: tuple(row) for name, row in zip(names, by_block.tolist(), strict=True)},
+        others=others,
     )
 
 
@@ -124,6 +141,7 @@ def _merged(first: ColumnProfile, second: ColumnProfile) -> ColumnProfile:
         missing=first.missing + second.missing,
         nonfinite=first.nonfinite + second.nonfinite,
         blocks={block: blocks[block] for block in sorted(blocks)},
+        others=first.others.merged(second.others) if first.others and second.others else None,
     )
 
 
@@ -142,6 +160,7 @@ def _column_to_dict(column: ColumnProfile) -> dict[str, Any]:
         "missing": column.missing,
         "nonfinite": column.nonfinite,
         "blocks": {block: list(counts) for block, counts in column.blocks.items()},
+        "others": column.others and column.others.to_dict(sorted(column.blocks)),
     }
 
 
@@ -156,4 +175,5 @@ def _column_from_dict(body: Mapping[str, Any]) -> ColumnProfile:
         missing=body["missing"],
         nonfinite=body["nonfinite"],
         blocks={block: tuple(counts) for block, counts in body["blocks"].items()},
+        others=body["others"] and Sketch.from_dict(body["others"], sorted(body["blocks"])),
     )

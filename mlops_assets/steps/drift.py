@@ -12,14 +12,13 @@ from typing import Any
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
-from mlops_assets.governance.verdicts import Verdict
-from mlops_assets.monitoring.checks import CHECKS, in_short, verdicts
-from mlops_assets.monitoring.findings import DriftReport
+from mlops_assets.monitoring.checks import in_short, verdicts
+from mlops_assets.monitoring.findings import DriftReport, Finding, report
 from mlops_assets.monitoring.page import page, pictures, table
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.steps.training import one_row
 from mlops_assets.steps.training_set import contents_read
-from mlops_assets.steps.watching import Sides, both_sides, watched_days, windows
+from mlops_assets.steps.watching import Sides, both_sides, lacks_earlier_windows, watched_days, windows
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Release
@@ -48,7 +47,12 @@ def judge_drift(
     """
     champion = stores.releases.reigned(model.name, until=as_of)
     if champion is None:
-        return _nothing_to_compare_with(model, as_of)
+        return _nothing_to_compare_with(
+            model, None, as_of, f"no version of {model.name} reigned before {as_of}"
+        )
+    lacks = lacks_earlier_windows(catalog, model, as_of)
+    if lacks is not None:
+        return _nothing_to_compare_with(model, champion, as_of, lacks)
     sides = both_sides(stores, catalog, model, champion, events, views, as_of)
     history = _history(stores, model, champion, as_of)
     found = sides.judged(model.drift, [one for _, one in history])
@@ -70,14 +74,15 @@ class Shown:
     facts: Mapping[str, str]
 
 
-def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
+def show(stores: Stores, catalog: Catalog, model: Model, found: Drifted, as_of: str) -> Shown:
     """Write the page about a batch, and say the worst of it in short."""
+    window, *earlier = windows(catalog, model, as_of)
     facts = {
         "verdict": found.report.verdict,
         "severity": found.report.severity or "none",
         "why": in_short(found.report),
-        "compared_with": _compared_with(model, found.champion),
-        "window": " to ".join(windows(model, as_of)[0]),
+        "compared_with": _compared_with(model, found.champion, len(earlier)),
+        "window": " to ".join(window),
         "rows": f"{found.report.rows:,}",
     }
     title = f"{model.name}: drift as of {as_of}"
@@ -91,13 +96,15 @@ def show(stores: Stores, model: Model, found: Drifted, as_of: str) -> Shown:
     )
 
 
-def _compared_with(model: Model, champion: Release | None) -> str:
+def _compared_with(model: Model, champion: Release | None, earlier: int) -> str:
+    """earlier: how many windows of a season there are."""
     if champion is None:
         return "nothing: no version reigned before"
     season = model.drift.season
     if season is None:
         return f"what version {champion.version}, as of {champion.as_of}, was trained on"
-    return f"{season.periods} earlier windows, {season.every_days} days apart; scores by version {champion.version}"
+    there = f"{earlier} of {season.periods} earlier windows, {season.every_days} days apart"
+    return f"{there}; scores by version {champion.version}"
 
 
 def _history(
@@ -125,13 +132,11 @@ def _history(
     return [found.get(day, unknown) for day in reversed(ends)]
 
 
-def _nothing_to_compare_with(model: Model, as_of: str) -> Drifted:
+def _nothing_to_compare_with(model: Model, champion: Release | None, as_of: str, why: str) -> Drifted:
     nothing = Sides(Profile(0, {}), Profile(0, {}), (), None)
-    sentence = f"no version of {model.name} reigned before {as_of}"
-    found = DriftReport(model.drift.policy, 0, "not enough data", None, ())
-    made = _produced(model, None, found, as_of, ())
-    said = tuple(Verdict(check, True, sentence) for check in CHECKS)
-    return Drifted(None, found, nothing, replace(made, verdicts={as_of: said}))
+    lacks = Finding("all columns", "reference", "not enough data", None, "rows", None, why)
+    found = report(model.drift.policy, 0, [lacks])
+    return Drifted(champion, found, nothing, _produced(model, champion, found, as_of, ()))
 
 
 def _produced(

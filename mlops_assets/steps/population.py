@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 import pandas as pd
 import pyarrow as pa
 
 from mlops_assets.data.sql import local_day, name, text
+from mlops_assets.data.training_set import Use
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.training_columns import LABEL
+from mlops_assets.declaration.training_columns import LABEL, USE
 from mlops_assets.modeling.training import Scores
 from mlops_assets.monitoring.cells import Cells, Role, Watched
 from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, values_query
@@ -37,9 +39,15 @@ def watched_columns(catalog: Catalog, model: Model) -> list[Watched]:
 
 
 def asked(catalog: Catalog, model: Model, relation: str, timezone: str) -> str:
-    """SQL: the inputs of every event of a relation in the order of time; a moment becomes seconds since 1970."""
+    """SQL: the inputs of every event of a relation in the order of time.
+
+    A moment becomes its age, the seconds from it to the event: every later batch has later moments, and
+    only how long ago they were can stay the same.
+    """
     inputs = [
-        f"epoch({name(column)}) AS {name(column)}" if kind == "timestamp" else name(column)
+        f"epoch(event_time) - epoch({name(column)}) AS {name(column)}"
+        if kind == "timestamp"
+        else name(column)
         for column, kind in catalog.input_types(model).items()
     ]
     return f"SELECT {_day(timezone)}, row_number() OVER () AS {ORDER}, {', '.join(inputs)} FROM {relation}"
@@ -51,9 +59,10 @@ def answered(rows: pd.DataFrame, scores: Scores, timezone: str) -> pa.Table:
     return pa.table({DAY: pa.array(days, pa.string()), SCORE: pa.array(scores, pa.float64())})
 
 
-def came_true(relation: str, timezone: str) -> str:
-    """SQL: the label of every event."""
-    return f"SELECT {_day(timezone)}, {name(LABEL)} FROM {relation}"
+def came_true(relation: str, use: Use, until: datetime, timezone: str) -> str:
+    """SQL: the label of every event up to a moment; null where it cannot be put to this ``use``: it is not known."""
+    label = f"CASE WHEN {USE} = {text(use)} THEN {name(LABEL)} END AS {name(LABEL)}"
+    return f"SELECT {_day(timezone)}, {label} FROM {relation} WHERE event_time <= TIMESTAMPTZ {text(until.isoformat())}"
 
 
 def of_days(relation: str, windows: Sequence[tuple[str, str]]) -> str:

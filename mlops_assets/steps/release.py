@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from mlops_assets.declaration.model import Model
@@ -42,6 +43,8 @@ def release_if_allowed(
         artifact_digest=record.artifact_digest,
         evidence=evidence_digest(evidence),
         mlflow_run_id=record.mlflow_run_id,
+        feature_hash=record.feature_hash,
+        view_versions=json.loads(record.view_versions),
     )
     judged = judge(stores.releases, model, candidate, evidence, at=at, run_id=run_id)
     if judged.release is not None:

@@ -12,21 +12,21 @@ import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.identity import feature_hash
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import USE
+from mlops_assets.declaration.versions import feature_hash, view_versions
 from mlops_assets.errors import GateRefusal
-from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE
+from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER
 from mlops_assets.modeling.training import Trained, score, split_inputs, train
 from mlops_assets.steps.population import (
     RELATIONS,
     answered,
     asked,
-    came_true,
     correlations,
     reference_profile,
     watched_columns,
 )
+from mlops_assets.steps.settled import settled_labels
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
@@ -37,7 +37,10 @@ VOLATILE = ("artifact_digest", "mlflow_run_id")
 
 @dataclass(frozen=True)
 class TrainedRecord:
-    """What is recorded of a trained model; the row of the table ``<model>/model``."""
+    """What is recorded of a trained model; the row of the table ``<model>/model``.
+
+    feature_hash: of its feature service. view_versions: of each view below it, as JSON.
+    """
 
     as_of: str
     model_digest: str
@@ -47,6 +50,7 @@ class TrainedRecord:
     inputs: list[str]
     dropped: list[str]
     feature_hash: str
+    view_versions: str
     estimator: str
     parameters: str
     seed: int
@@ -66,13 +70,21 @@ def watched_files(
     columns = watched_columns(catalog, model)
     held_out = rows[rows[USE] == "evaluate"]
     scores = answered(held_out, score(trained.model, trained.inputs, held_out), timezone)
+    settled = settled_labels(stores, catalog, model, training_set)
     learned = f"(SELECT * FROM training_set WHERE {USE} = 'train')"
-    with stores.engine.session({"training_set": training_set, RELATIONS["score"]: scores}) as session:
+    relations = {
+        "training_set": training_set,
+        RELATIONS["score"]: scores,
+        RELATIONS["label"]: settled.labels,
+    }
+    with stores.engine.session(relations) as session:
         session.keep(RELATIONS["feature"], asked(catalog, model, learned, timezone))
-        session.keep(RELATIONS["label"], came_true(learned, timezone))
         profile = reference_profile(session, columns)
         between = correlations(session, columns)
-    files = {PROFILE: json.dumps(profile.to_dict()).encode()}
+    files = {
+        PROFILE: json.dumps(profile.to_dict()).encode(),
+        SETTLED_AFTER: json.dumps(settled.after.total_seconds()).encode(),
+    }
     return files if between is None else {**files, CORRELATIONS: between.to_bytes()}
 
 
@@ -87,6 +99,7 @@ def keep(
     mlflow_run_id: str,
 ) -> TrainedRecord:
     """Store the model's files and say what is recorded of it."""
+    views = {name: str(one) for name, one in view_versions(catalog, model.features).items()}
     return TrainedRecord(
         as_of=as_of,
         model_digest=trained.digest,
@@ -96,6 +109,7 @@ def keep(
         inputs=trained.inputs.columns,
         dropped=list(trained.dropped),
         feature_hash=feature_hash(catalog, model.features),
+        view_versions=json.dumps(views, sort_keys=True),
         estimator=model.estimator.path,
         parameters=json.dumps(model.estimator.parameters, sort_keys=True),
         seed=model.seed,

@@ -14,9 +14,8 @@ from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import CALIBRATED, Drift
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.training_columns import USE
-from mlops_assets.errors import NotMaterialized
-from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, Loaded, from_files
+from mlops_assets.errors import NotMaterialized, OtherVersion
+from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER, Loaded, from_files
 from mlops_assets.modeling.training import score
 from mlops_assets.monitoring.findings import DriftReport, report
 from mlops_assets.monitoring.multivariate import Correlations, broken_correlations
@@ -75,13 +74,16 @@ def both_sides(
 ) -> Sides:
     """The reference that the model declares, and the window before ``as_of``; in the version's cells.
 
+    Of a season as many earlier windows as the data hold, at least one (``lacks_earlier_windows``).
+
     Raises NotMaterialized when a day is missing, or when the version keeps no profile of these inputs.
     """
     files = stores.artifacts.load(version.artifact_digest)
     trained_on = _trained_on(version, files, catalog.input_types(model))
     numeric = numeric_inputs(trained_on.cells)
-    batch_days, *earlier_days = windows(model, as_of)
-    with _watched(stores, catalog, model, events, views, from_files(files), as_of) as session:
+    batch_days, *earlier_days = windows(catalog, model, as_of)
+    settled_after = timedelta(seconds=json.loads(files[SETTLED_AFTER]))
+    with _watched(stores, catalog, model, events, views, from_files(files), settled_after, as_of) as session:
         earlier = []
         for days in earlier_days:
             _look_at(session, [days])
@@ -104,18 +106,34 @@ def both_sides(
 def watched_days(catalog: Catalog, model: Model, as_of: str) -> Horizon:
     """All days that are read for an as-of date."""
     zone = catalog.tables[model.label.table].source.zone
-    return Horizon.watched(date.fromisoformat(as_of), model.drift.days, zone)
+    end = date.fromisoformat(as_of)
+    first = min(first for first, _ in windows(catalog, model, as_of))
+    return Horizon.watched(end, (end - date.fromisoformat(first)).days, zone)
 
 
-def windows(model: Model, as_of: str) -> list[tuple[str, str]]:
-    """First and last day of the batch, and then of each earlier window that it is compared with."""
-    season = model.drift.season
-    ages = [0] if season is None else [season.every_days * period for period in range(season.periods + 1)]
+def windows(catalog: Catalog, model: Model, as_of: str) -> list[tuple[str, str]]:
+    """First and last day of the batch, and then of each earlier window that it is compared with.
+
+    Earlier windows that begin before the data are left out; of the batch those days are.
+    """
+    start, season = catalog.tables[model.label.table].source.start, model.drift.season
+    ages = [] if season is None else [season.every_days * period for period in range(1, season.periods + 1)]
     end = date.fromisoformat(as_of) - timedelta(days=1)
     first = end - timedelta(days=model.drift.window_days - 1)
-    return [
-        ((first - timedelta(days=age)).isoformat(), (end - timedelta(days=age)).isoformat()) for age in ages
-    ]
+    earlier = [(first - timedelta(days=age), end - timedelta(days=age)) for age in ages]
+    there = [(max(first, start), end), *(window for window in earlier if window[0] >= start)]
+    return [(first.isoformat(), last.isoformat()) for first, last in there]
+
+
+def lacks_earlier_windows(catalog: Catalog, model: Model, as_of: str) -> str | None:
+    """Why there is nothing to compare with, where a season is declared of which the data hold no window."""
+    if model.drift.season is None or len(windows(catalog, model, as_of)) > 1:
+        return None
+    start = catalog.tables[model.label.table].source.start
+    return (
+        f"no window {model.drift.season.every_days} days or more before that of {as_of} lies in the data, "
+        f"which begin on {start}"
+    )
 
 
 def _trained_on(release: Release, files: Mapping[str, bytes], inputs: Collection[str]) -> Profile:
@@ -124,7 +142,13 @@ def _trained_on(release: Release, files: Mapping[str, bytes], inputs: Collection
         raise NotMaterialized(
             f"{release.model} version {release.version} keeps no profile of what it was trained on; {again}"
         )
-    kept = Profile.from_dict(json.loads(files[PROFILE]))
+    try:
+        kept = Profile.from_dict(json.loads(files[PROFILE]))
+    except OtherVersion as error:
+        raise NotMaterialized(
+            f"{release.model} version {release.version} was trained by another version of the platform, whose "
+            f"profile cannot be compared with ({error}); {again}"
+        ) from error
     features = [name for name, column in kept.columns.items() if column.watched.role == "feature"]
     gone = [name for name in features if name not in inputs]
     if gone:
@@ -143,9 +167,13 @@ def _watched(
     events: Pinned,
     views: Mapping[str, Pinned],
     version: Loaded,
+    settled_after: timedelta,
     as_of: str,
 ) -> Iterator[Session]:
-    """A session that has what was asked, answered and came true on all days that are read, in order of time."""
+    """A session that has what was asked, answered and came true on all days that are read, in order of time.
+
+    settled_after: how old an event must be for its label to be looked at.
+    """
     declared = catalog.tables[model.label.table]
     timezone, horizon = declared.source.timezone, watched_days(catalog, model, as_of)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
@@ -157,8 +185,8 @@ def _watched(
         rows = with_values.to_pandas()
         scored = answered(rows, score(version.model, version.inputs, rows), timezone)
         session.keep(f"{ALL}{RELATIONS['feature']}", asked(catalog, model, WATCHED, timezone))
-        known = f"(SELECT * FROM {WATCHED} WHERE {USE} = 'evaluate')"
-        session.keep(f"{ALL}{RELATIONS['label']}", came_true(known, timezone))
+        labels = came_true(WATCHED, "evaluate", horizon.as_of - settled_after, timezone)
+        session.keep(f"{ALL}{RELATIONS['label']}", labels)
         session.register(f"{ALL}{RELATIONS['score']}", scored)
         yield session
 

@@ -89,6 +89,8 @@ release = sa.Table(
     sa.Column("mlflow_version", sa.Text),
     sa.Column("released_at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("feature_hash", sa.Text, nullable=False),
+    sa.Column("view_versions", sa.JSON, nullable=False),
     sa.UniqueConstraint("model", "as_of", "model_digest"),
 )
 

@@ -101,6 +101,8 @@ class MlflowStore:
             "mlops/as_of": release.as_of,
             "mlops/model_digest": release.model_digest,
             "mlops/artifact_digest": release.artifact_digest,
+            "mlops/feature_hash": release.feature_hash,
+            **{f"mlops/features/{view}": version for view, version in release.view_versions.items()},
             "dagster/run_id": release.run_id,
         }
         logged = self._logged_model(release)

@@ -20,6 +20,7 @@ class Candidate:
     """A trained and evaluated model that asks to be released.
 
     model_digest: its behaviour. artifact_digest: its files. evidence: fingerprint of its evaluation.
+    feature_hash: of the feature service it was trained with. view_versions: of each view below that.
     """
 
     model: str
@@ -28,11 +29,16 @@ class Candidate:
     artifact_digest: str
     evidence: str
     mlflow_run_id: str
+    feature_hash: str
+    view_versions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Release:
-    """A version of a model. mlflow_version: its number in MLflow, None until it is mirrored there."""
+    """A version of a model. mlflow_version: its number in MLflow, None until it is mirrored there.
+
+    feature_hash, view_versions: what its features meant when it was trained.
+    """
 
     model: str
     version: int
@@ -43,6 +49,8 @@ class Release:
     mlflow_version: str | None
     released_at: str
     run_id: str
+    feature_hash: str
+    view_versions: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -237,6 +245,8 @@ def _insert_release(
             mlflow_run_id=candidate.mlflow_run_id,
             released_at=at,
             run_id=run_id,
+            feature_hash=candidate.feature_hash,
+            view_versions=dict(candidate.view_versions),
         )
     )
     return version

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlops_assets.declaration.drift import Drift
+from mlops_assets.monitoring.calibrated import Limits
 from mlops_assets.monitoring.policies import declared_policy
 
 
@@ -20,9 +21,21 @@ def test_a_season_reads_as_far_back_as_its_windows_go():
     ("said", "place", "message"),
     [
         ({"season": {"every_days": 3}}, ("season", "every_days"), "windows of 7 days, 3 days apart, overlap"),
-        ({"policy": "article", "limits": {"warn_at": 0.1}}, ("limits",), "only the policy 'calibrated'"),
+        ({"policy": "article", "limits": {"warn_at": 0.05}}, ("limits",), "only the policy 'calibrated'"),
         ({"policy": "calibratd"}, ("policy",), "pattern"),
         ({"limits": {"warn_at": 1.5}}, ("limits", "warn_at"), "less than 1"),
+        ({"limits": {"warn_at": 0.1}}, ("limits", "warn_at"), "warn_at is 0.1 and error_at is 0.075"),
+        ({"limits": {"error_at": 0.02}}, ("limits", "error_at"), "warn_at is 0.03 and error_at is 0.02"),
+        (
+            {"limits": {"missing_warn_at": 0.2, "missing_error_at": 0.1}},
+            ("limits", "missing_warn_at"),
+            "expected missing_warn_at to be at most missing_error_at",
+        ),
+        (
+            {"limits": {"columns": {"x": 0.3}}},
+            ("limits", "columns", "x"),
+            "found 0.3, expected at most error_at, which is 0.075",
+        ),
         ({"window_days": 0}, ("window_days",), "greater than or equal to 1"),
         ({"windows": 3}, ("windows",), "window_days"),
     ],
@@ -36,7 +49,10 @@ def test_a_mistake_is_told_at_its_place(said, place, message):
 
 
 def test_declared_limits_reach_the_policy():
-    said = Drift.model_validate({"limits": {"warn_at": 0.2, "rows_at_least": 100, "columns": {"x": 0.3}}})
+    said = Drift.model_validate(
+        {"limits": {"warn_at": 0.2, "rows_at_least": 100, "error_at": 0.4, "columns": {"x": 0.3}}}
+    )
     limits = declared_policy(said).keywords["limits"]
     assert (limits.warn_at, limits.rows_at_least, limits.column_warn_at) == (0.2, 100, {"x": 0.3})
-    assert limits.error_at == declared_policy(Drift()).keywords["limits"].error_at
+    assert limits.missing_error_at == Limits().missing_error_at
+    assert declared_policy(Drift()).keywords["limits"] == Limits()

@@ -24,7 +24,7 @@ ORDERS = [keys.raw("orders"), keys.validated("orders"), keys.quarantine("orders"
 CUSTOMERS = [keys.raw("customers"), keys.validated("customers"), keys.quarantine("customers")]
 VIEWS = [keys.features("customer_orders")]
 REPORT = keys.of_model("returned", "drift_report")
-DRIFT = {"window_days": 7, "limits": {"rows_at_least": 200}}
+DRIFT = {"window_days": 7, "limits": {"rows_at_least": 120}}
 
 OWN_POLICY = """
 from mlops_assets.monitoring.findings import Finding, report
@@ -34,6 +34,10 @@ def amounts_only(reference, batch, history):
     sides = [sum(side.columns["amount"].counts) for side in (reference, batch)]
     sentence = f"amount: {sides[1]} amounts beside {sides[0]}, after {len(history)} reports"
     return report("amounts_only", batch.rows, [Finding("amount", "count", "drift", "warn", "rows", 1.0, sentence)])
+
+
+def wrong(reference, batch, history):
+    return batch.columns["amuont"]
 """
 
 
@@ -146,10 +150,15 @@ def test_the_report_records_what_it_was_made_from(box):
     assert ("returned/drift_report", CALM) in read
 
 
-def test_inputs_are_watched_though_labels_stop_coming(box, tmp_path):
+@pytest.mark.parametrize(
+    ("from_day", "severity"), [(7, "error"), (11, None)], ids=["they stopped", "they are not due yet"]
+)
+def test_labels_that_stop_coming_are_told_and_inputs_are_watched_all_the_same(
+    box, tmp_path, from_day, severity
+):
     home = tmp_path / "home"
     shutil.copytree(box.home, home)
-    for day in CHANGED_DAYS[7:]:
+    for day in CHANGED_DAYS[from_day:]:
         path = home / "landing" / "orders" / f"{day}.csv"
         rows = pd.read_csv(path, dtype=str)
         path.write_text(rows.assign(returned="").to_csv(index=False))
@@ -159,7 +168,19 @@ def test_inputs_are_watched_though_labels_stop_coming(box, tmp_path):
         found = skew_of_version(other.stores, other.project.catalog, model, 1, "2024-04-26").report
     assert found.rows == 280
     assert found.of("channel", "distribution").severity == "error"
-    assert found.of("label", "distribution").verdict == "not enough data"
+    assert found.of("label", "missing").severity == severity
+    if severity:
+        assert found.of("label", "missing").effect == 1.0
+        assert found.of("label", "distribution").verdict == "not enough data"
+
+
+def test_a_version_of_which_another_platform_kept_the_profile_is_to_be_trained_again(box, monkeypatch):
+    monkeypatch.setattr("mlops_assets.monitoring.profile.FORMAT", 3)
+    model = box.project.model("returned")
+    with pytest.raises(
+        NotMaterialized, match=r"returned version 1 was trained by another version .* --again"
+    ):
+        skew_of_version(box.stores, box.project.catalog, model, 1, CHANGED)
 
 
 def test_skew_by_name_says_what_the_check_says(box):
@@ -240,3 +261,54 @@ def test_a_model_declares_the_policy_and_what_to_compare_with(box, tmp_path, dri
     found = skew_of_version(box.stores, declared.catalog, declared.model("returned"), 1, CHANGED)
     assert found.report.verdict == "drift"
     assert any(said in sentence for sentence in found.report.told())
+
+
+def test_a_policy_that_fails_is_named_and_leaves_the_report_as_it_was(box, tmp_path):
+    declared = project(tmp_path / "project", policy="PACKAGE.policies.wrong")
+    model = declared.model("returned")
+    with pytest.raises(
+        BadRequest, match=r"policies.wrong' failed with KeyError: 'amuont'; expected a DriftRep"
+    ):
+        skew_of_version(box.stores, declared.catalog, model, 1, CHANGED)
+    home = tmp_path / "home"
+    shutil.copytree(box.home, home)
+    with sandbox(declared, home) as other:
+        before = other.stores.records.contents("returned/drift_report", partitions=[CHANGED])
+        assert not other.run(REPORT, first=CHANGED, raise_on_error=False).success
+        assert other.stores.records.contents("returned/drift_report", partitions=[CHANGED]) == before
+
+
+@pytest.mark.parametrize(
+    ("season", "compared_with", "why"),
+    [
+        (
+            {"every_days": 7, "periods": 8},
+            "4 of 8 earlier windows, 7 days apart; scores by version 1",
+            "tests",
+        ),
+        (
+            {"every_days": 60},
+            "0 of 4 earlier windows",
+            "no window 60 days or more before that of 2024-04-11 lies in the data, which begin on 2024-03-01",
+        ),
+    ],
+    ids=["some windows", "none"],
+)
+def test_a_season_that_reaches_before_the_data_takes_the_windows_there_are(
+    box, tmp_path, season, compared_with, why
+):
+    declared = project(tmp_path / "project", season=season)
+    home = tmp_path / "home"
+    shutil.copytree(box.home, home)
+    with sandbox(declared, home) as other:
+        assert other.run(REPORT, first="2024-04-11").success
+        said = evaluations(other, "2024-04-11")["drift"]
+    assert said.passed
+    assert said.metadata["compared_with"].value.startswith(compared_with)
+    assert why in said.metadata["why"].value
+
+
+def test_skew_with_no_earlier_window_is_refused(box, tmp_path):
+    declared = project(tmp_path, season={"every_days": 60})
+    with pytest.raises(BadRequest, match="no window 60 days or more before"):
+        skew_of_version(box.stores, declared.catalog, declared.model("returned"), 1, CALM)

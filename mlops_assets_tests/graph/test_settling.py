@@ -84,7 +84,9 @@ def test_an_mlflow_run_whose_dagster_run_is_gone_counts_as_killed(stores, tracki
 
 
 def release(stores: Stores, as_of: str, champion: int | None) -> None:
-    candidate = Candidate("model", as_of, f"digest {as_of}", "files", f"evidence {as_of}", "mlflow run")
+    candidate = Candidate(
+        "model", as_of, f"digest {as_of}", "files", f"evidence {as_of}", "mlflow run", "features", {}
+    )
     evidence = Evidence("model", as_of, f"digest {as_of}", 1, 1, as_of, as_of, {}, {})
     stores.releases.record(
         candidate, evidence, Decision("promote", ()), champion=champion, at="now", run_id="run"

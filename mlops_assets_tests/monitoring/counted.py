@@ -1,12 +1,14 @@
 """Profiles of arrays, counted by numpy: an independent answer to what the SQL counts."""
 
 from collections.abc import Mapping
+from hashlib import md5
 
 import numpy as np
 from scipy import signal
 
 from mlops_assets.monitoring.cells import QUANTILES, Cells, Edges, Watched, categories_from, edges_from
 from mlops_assets.monitoring.profile import Profile, column_profile
+from mlops_assets.monitoring.sketch import HASHES, Seen, Sketch
 
 NUMBER = Watched("x", "number")
 
@@ -44,10 +46,24 @@ def profile(
         counts, missing, nonfinite = zip(
             *(_counts(values[part], cells[watched]) for part in parts), strict=True
         )
+        others = None if watched.kind == "number" else sketch(values, cells[watched], parts, names)
         made[watched.name] = column_profile(
-            watched, cells[watched], np.array(counts), np.array(missing), np.array(nonfinite), names
+            watched, cells[watched], np.array(counts), np.array(missing), np.array(nonfinite), names, others
         )
     return Profile(rows, made)
+
+
+def sketch(values: np.ndarray, cells: Cells, parts: list[np.ndarray], names: list[str]) -> Sketch:
+    """Of values few enough to be kept all. The hash is of the second half of MD5, least byte first."""
+    seen: dict[int, Seen] = {}
+    for name, part in zip(names, parts, strict=True):
+        for value in values[part]:
+            if value is not None and value not in cells.values:
+                encoded = str(value).encode("utf-8", "surrogatepass")
+                key = int.from_bytes(md5(encoded).digest()[8:], "little") % HASHES
+                before = seen.get(key, Seen(name, 0))
+                seen[key] = Seen(before.first, before.rows + 1)
+    return Sketch(seen=seen)
 
 
 def _counts(values: np.ndarray, cells: Cells) -> tuple[np.ndarray, int, int]:

@@ -8,6 +8,7 @@ import pytest
 
 from mlops_assets.monitoring.calibrated import calibrated
 from mlops_assets.monitoring.cells import Watched
+from mlops_assets.monitoring.findings import Finding, report
 from mlops_assets.monitoring.page import page, pictures, table
 from mlops_assets.monitoring.picture import BATCH, HEIGHT, REFERENCE, overlaid
 from mlops_assets_tests.monitoring.counted import cells_of, number_profiles, profile
@@ -65,21 +66,42 @@ def test_categories_are_drawn_by_name_and_names_cannot_break_out():
     ElementTree.fromstring(svg)
 
 
+NASTY = ["\0", "\x1b[31m", "a\nb", "\ufffe", "x" * 5000, "]]>", "|", "<script>"]
+
+
+def test_categories_of_any_characters_and_length_leave_pictures_and_pages_whole():
+    before, after = words([*NASTY, "a"] * 100, ["\ud800", "a"] * 450)
+    svg = overlaid(before.columns[WORD.name], after.columns[WORD.name])
+    ElementTree.fromstring(svg)
+    assert len(svg) < 8_000
+    found = calibrated(before, after)
+    text = page("\ud800\0", found, before, after, {"window": "\x07"})
+    assert not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe]", text)
+    text.encode()
+
+
+def test_names_of_any_characters_leave_the_table_a_table():
+    named = "a|b\\|c\nd]e" + "f" * 5000
+    _, _, row = table(report("own", 1, [Finding(named, "t", "drift", "warn", "m", 0.1, "s")])).splitlines()
+    assert row.startswith(r"| a\|b\\\|c d\]efff")
+    assert len(row) < 150
+
+
 def test_a_page_tells_every_finding_and_escapes_what_it_tells():
     before, after = words(["a", "b"] * 500, ["b"] * 1000)
-    report = calibrated(before, after)
-    text = page("<title>", report, before, after, {"window": "<today>"})
+    found = calibrated(before, after)
+    text = page("<title>", found, before, after, {"window": "<today>"})
     assert "<today>" not in text
     assert "&lt;today&gt;" in text
     assert "<word>" not in text
-    assert text.count("<tr>") == len(report.findings) + 2
+    assert text.count("<tr>") == len(found.findings) + 2
     assert not re.search(r"(src|href)=", text)
 
 
 def test_the_table_shows_the_worst_first():
     before, after = number_profiles(np.arange(5000.0), np.arange(5000.0) + 2500)
-    report = calibrated(before, after)
-    header, _, worst, *_ = table(report).splitlines()
+    found = calibrated(before, after)
+    header, _, worst, *_ = table(found).splitlines()
     assert header.startswith("| column | test | verdict | effect | p | JS distance (base 2) | PSI |")
     assert worst.startswith("| x | distribution | error |")
-    assert pictures(report, before, after).startswith("![x](data:image/svg+xml;base64,")
+    assert pictures(found, before, after).startswith("![x](data:image/svg+xml;base64,")

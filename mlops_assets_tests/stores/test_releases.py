@@ -24,7 +24,16 @@ def releases(database_url):
 
 
 def candidate(as_of: str, digest: str = "a", evidence: str = "e") -> Candidate:
-    return Candidate("model", as_of, digest, f"files of {digest}", evidence, f"mlflow run of {digest}")
+    return Candidate(
+        "model",
+        as_of,
+        digest,
+        f"files of {digest}",
+        evidence,
+        f"mlflow run of {digest}",
+        "features",
+        {"view": "sql=1"},
+    )
 
 
 def record(

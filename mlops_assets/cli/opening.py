@@ -1,0 +1,34 @@
+"""How every command opens the deployment, and where it prints."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from mlops_assets.errors import outermost
+
+if TYPE_CHECKING:
+    from mlops_assets.cli.deployment import Deployment
+
+console = Console()
+problems = Console(stderr=True)
+
+
+@contextmanager
+def opened_deployment() -> Iterator["Deployment"]:
+    """The deployment; what the platform refuses on purpose is told without a traceback."""
+    try:
+        from mlops_assets.cli.deployment import deployment
+
+        with deployment() as opened:
+            yield opened
+    except Exception as error:
+        # Dagster wraps what its resources raise.
+        ours = outermost(error)
+        if ours is None:
+            raise
+        problems.print(f"[bold red]{type(ours).__name__}[/]: ", escape(str(ours)), sep="", highlight=False)
+        raise typer.Exit(1) from error

@@ -1,0 +1,40 @@
+"""Text that comes from data, as it may stand in a picture, a page or a table: it may hold anything."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+# Neither XML 1.0 nor a terminal has these: controls, lone surrogates, noncharacters of the first plane.
+_ILLEGAL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_WHITESPACE = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
+# What Markdown would read as its own.
+_MARKDOWN = re.compile(r"([\\`*\[\]<>|])")
+
+
+def legible(text: str, most: int | None = None) -> str:
+    """On one line, what no document may hold replaced by U+FFFD, and cut to ``most`` characters.
+
+    >>> legible("a\\nb\\0c"), legible("Llanfairpwll", 6)
+    ('a b\ufffdc', 'Llanf…')
+    """
+    clean = _ILLEGAL.sub("\ufffd", _WHITESPACE.sub(" ", text))
+    return clean if most is None or len(clean) <= most else clean[: most - 1] + "…"
+
+
+def in_html(text: str, most: int | None = None) -> str:
+    """Legible, and as text of XML or HTML.
+
+    >>> in_html("<b>")
+    '&lt;b&gt;'
+    """
+    return escape(legible(text, most))
+
+
+def in_markdown(text: str, most: int | None = None) -> str:
+    """Legible, and as text of a Markdown table's cell or of a picture's name.
+
+    >>> in_markdown("a|b [c]")
+    'a\\\\|b \\\\[c\\\\]'
+    """
+    return _MARKDOWN.sub(r"\\\1", legible(text, most))
