@@ -57,7 +57,9 @@ def of_entities_asked(view: JoinedView, rows: str, requests: str, at: str) -> st
           ON {same_entity} AND epoch_us(v.{EVENT_TIME}) // {ttl} = a.period"""
 
 
-def newest_known(requests: pa.Table, at: str, view: JoinedView, rows: pa.Table) -> pa.Array:
+def newest_known(
+    requests: pa.Table, at: str, in_time: Integers, view: JoinedView, rows: pa.Table
+) -> pa.Array:
     """For each of ``requests`` the position in ``rows`` of what answers it; null when nothing does.
 
     Of the rows with the request's keys, those count that had happened (``event_time`` <= at) *and* could be
@@ -66,7 +68,8 @@ def newest_known(requests: pa.Table, at: str, view: JoinedView, rows: pa.Table) 
     so that the answer is the same in every process. Nothing answers when none counts or when it is older
     than the TTL.
 
-    requests: in the order of ``at``; a null is answered by nothing. rows: of ``rows_that_may_count``, in any
+    in_time: the places of the requests in the order of ``at``; one without a moment is anywhere, and answered
+    by nothing. rows: of ``rows_that_may_count``, in any
     order; quickest in the lake's own. Keys have the same types in both.
 
     Rows are sorted once by entity and by the moment from which they are known. One with an older event than a
@@ -77,7 +80,8 @@ def newest_known(requests: pa.Table, at: str, view: JoinedView, rows: pa.Table) 
         _microseconds(column) for column in (requests[at], rows[EVENT_TIME], rows[AVAILABLE_AT])
     )
     codes = KeyCodes.of(*([table[key] for key in view.keys] for table in (requests, rows)))
-    asking = np.flatnonzero((codes.asked != NOBODY) & requests[at].is_valid().to_numpy())
+    is_asked = (codes.asked != NOBODY) & requests[at].is_valid().to_numpy()
+    asking = in_time if is_asked.all() else in_time[is_asked[in_time]]
     held = np.flatnonzero(codes.held != NOBODY)
     answers = np.full(len(requests), NOBODY)
     if len(asking) and len(held):
@@ -92,18 +96,21 @@ def newest_known(requests: pa.Table, at: str, view: JoinedView, rows: pa.Table) 
                 of[(code[of] >= low) & (code[of] < low + fitting)] if codes.count > fitting else of
                 for code, of in ((codes.asked, asking), (codes.held, held))
             )
-            here = here[_grouped(codes.asked[here] - low)]
-            moments = (codes.asked[here] - low) * stride + (asked_at[here] - begin)
+            entities = codes.asked[here] - low
+            grouped = _grouped(entities)
+            here = here[grouped]
+            moments = entities[grouped] * stride + (asked_at[here] - begin)
             start = (codes.held[there] - low) * stride - begin
-            known = start + np.maximum(happened[there], available[there])
             events = start + happened[there]
+            known = np.maximum(events, start + available[there])
             reign = _reigning(known, events)
             known, events, there = known[reign], events[reign], there[reign]
-            _settle_ties(known, events, available, rows.select(list(view.columns)), there)
-            found = np.searchsorted(known, moments, side="right") - 1
-            # A position of -1 is before every row; what it reads is not used.
-            hit = (found >= 0) & (moments - events[found] <= alive) if len(there) else found >= 0
-            answers[here[hit]] = there[found[hit]]
+            if len(there):
+                _settle_ties(known, events, available, rows.select(list(view.columns)), there)
+                found = np.searchsorted(known, moments, side="right") - 1
+                # A position of -1 is before every row; what it reads is not used.
+                hit = (found >= 0) & (moments - events[found] <= alive)
+                answers[here] = np.where(hit, there[found], NOBODY)
     return pa.array(answers, mask=answers == NOBODY)
 
 

@@ -40,35 +40,27 @@ def features_as_known(
     moments = requests[at].cast(MOMENT)
     order = _in_time(moments)
     keys = dict.fromkeys(key for view in views for key in view.keys)
-    asked = pa.table({AT: moments, **{key: requests[key] for key in keys}}).take(order)
-    places, values, rank = [], [], np.empty_like(order)
-    for first, last in _pieces(session, asked, views, at_once):
-        place = np.sort(order[first:last])
-        rank[place] = np.arange(len(place))
-        values.append(_values(session, asked.slice(first, last - first), views, rank[order[first:last]]))
-        places.append(place)
-    found, place = pa.concat_tables(values), np.concatenate(places)
-    if (place[1:] < place[:-1]).any():
-        found = found.take(np.argsort(place))
-    for column in found.column_names:
-        requests = requests.append_column(column, found[column])
+    asked = pa.table({AT: moments, **{key: requests[key] for key in keys}})
+    if len(asked) + sum(_count(session, _all_rows(view)) for view in views) <= at_once:
+        values = _values(session, asked, order, views)
+    else:
+        pieces = _pieces(session, asked.take(order), views, at_once)
+        parts = [_values(session, piece, np.arange(len(piece)), views) for piece in pieces]
+        values = pa.concat_tables(parts).take(np.argsort(order))
+    for column in values.column_names:
+        requests = requests.append_column(column, values[column])
     return requests
 
 
-def _values(session: Session, asked: pa.Table, views: Sequence[JoinedView], into: Integers) -> pa.Table:
-    """What the views answer. asked: in the order of time. into: at which place of the result each answer is."""
-    values = {}
+def _values(session: Session, asked: pa.Table, in_time: Integers, views: Sequence[JoinedView]) -> pa.Table:
+    """What the views answer. in_time: the places of what is asked, in the order of its moments."""
+    values: dict[str, pa.ChunkedArray] = {}
     for view in views:
         typed = _typed(session, asked, view)
         rows = session.rows(_rows_for(session, typed, view))
-        answers = newest_known(typed, AT, view, rows)
-        in_place = np.empty_like(into)
-        in_place[into] = np.arange(len(into))
-        answers = answers.take(in_place)
-        for feature, column in view.columns.items():
-            values[column] = rows[feature].take(answers)
-    # A table without columns would have no rows.
-    return pa.table(values) if values else asked.select([])
+        answers = newest_known(typed, AT, in_time, view, rows)
+        values |= {column: rows[feature].take(answers) for feature, column in view.columns.items()}
+    return pa.table(values)
 
 
 def _rows_for(session: Session, asked: pa.Table, view: JoinedView) -> str:
@@ -82,27 +74,25 @@ def _rows_for(session: Session, asked: pa.Table, view: JoinedView) -> str:
 
 def _pieces(
     session: Session, asked: pa.Table, views: Sequence[JoinedView], at_once: int
-) -> Iterator[tuple[int, int]]:
-    """First and end of neighbours in time that fit into memory with the rows among which their answers are."""
-    if len(asked) + sum(_count(session, _all_rows(view)) for view in views) <= at_once:
-        yield 0, len(asked)
-        return
+) -> Iterator[pa.Table]:
+    """Neighbours in time that fit into memory with the rows among which their answers are. asked: in order of time."""
 
-    def weight(first: int, end: int) -> int:
-        span = _range(asked.slice(first, end - first))
-        return end - first + sum(_count(session, rows_that_may_count(view, *span)) for view in views)
+    def weight(piece: pa.Table) -> int:
+        span = _range(piece)
+        return len(piece) + sum(_count(session, rows_that_may_count(view, *span)) for view in views)
 
-    def halved(first: int, end: int, heavy: int) -> Iterator[tuple[int, int]]:
-        middle = (first + end) // 2
-        halves = [(*half, weight(*half)) for half in ((first, middle), (middle, end)) if heavy > at_once]
+    def halved(piece: pa.Table, heavy: int) -> Iterator[pa.Table]:
+        middle = len(piece) // 2
+        halves = [piece.slice(0, middle), piece.slice(middle)] if heavy > at_once else []
+        weights = [weight(half) for half in halves]
         # Where rows live longer than the piece lasts, half of it needs as many of them.
-        if not halves or max(weighs for *_, weighs in halves) > 0.9 * heavy:
-            yield first, end
+        if not halves or max(weights) > 0.9 * heavy:
+            yield piece
         else:
-            for half in halves:
-                yield from halved(*half)
+            for half, weighs in zip(halves, weights, strict=True):
+                yield from halved(half, weighs)
 
-    yield from halved(0, len(asked), weight(0, len(asked)))
+    yield from halved(asked, weight(asked))
 
 
 def _typed(session: Session, asked: pa.Table, view: JoinedView) -> pa.Table:
