@@ -9,6 +9,8 @@ BENCHES = (
     "event_log",
     "quality",
     "join",
+    "incremental",
+    "windows",
     "drift_speed",
     "backfill",
     "drift_calibration",
