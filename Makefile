@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+READY_FOR_TESTS := $(VENV)/ready-for-tests
 
 export MLOPS_HOME ?= $(CURDIR)/.mlops
 export DAGSTER_HOME ?= $(MLOPS_HOME)/dagster
@@ -28,6 +29,11 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $(READY)
 
+# Spark is half a gigabyte that only the tests need.
+$(READY_FOR_TESTS): $(READY) requirements-spark.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirement requirements-spark.lock
+	@touch $(READY_FOR_TESTS)
+
 demo: $(READY) ## real flight data to a released model, and a challenger judged
 	$(BIN)/mlops demo
 
@@ -35,7 +41,7 @@ dev: $(READY) ## Dagster's UI with history that stays, on http://127.0.0.1:3000
 	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/
 	$(BIN)/dagster dev --host 127.0.0.1 --port $(or $(PORT),3000)
 
-test: $(READY) ## every test; says what was left out
+test: $(READY_FOR_TESTS) ## every test; says what was left out
 	$(BIN)/python -m pytest
 
 check: $(READY) ## what CI checks besides the tests: format, lint, types, definitions
@@ -52,6 +58,9 @@ format: $(READY) ## format the code
 lock: $(READY) ## pin anew what pyproject.toml allows
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --extra dev --no-header \
 	    --no-emit-index-url pyproject.toml --output-file requirements.lock
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["spark"])' | \
+	    $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --constraint requirements.lock --no-header \
+	    --no-emit-index-url --no-annotate - --output-file requirements-spark.lock
 
 bench: $(READY) ## ratios side by side with peers, each in one run
 	$(BIN)/python -m bench

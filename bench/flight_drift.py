@@ -100,6 +100,7 @@ def report_of(opened, key, day):
 
 def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
     """The champion's mean log loss on each of the days before ``as_of``, by labels known then."""
+    from mlops_assets.data.on_demand import apply_on_demand
     from mlops_assets.data.training_set import Horizon
     from mlops_assets.declaration.training_columns import LABEL, USE
     from mlops_assets.graph import keys
@@ -120,7 +121,8 @@ def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
     horizon = Horizon.watched(as_of, days, source.zone)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
         known = session.rows(f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate'")
-        rows = with_features(session, catalog, model, views, known).to_pandas()
+        joined = with_features(session, catalog, model, known)
+    rows = apply_on_demand(catalog.features, model.features, joined).to_pandas()
     labels = rows[LABEL].to_numpy(dtype=np.float64)
     losses = log_losses(labels, score(loaded.model, loaded.inputs, rows))
     local = rows["event_time"].dt.tz_convert(source.timezone).dt.date

@@ -6,7 +6,9 @@ MlopsError
 ├── BadEnvironment        the environment says something that cannot be meant, or names what cannot be opened
 ├── OtherVersion          a database was made by another version of the platform
 ├── SourceUnreadable      the rows of a source cannot be had
-├── ViewUncomputable      the rows it reads stop the SQL of a feature view
+├── ViewUncomputable      the rows it reads, or the engine, stop the SQL of a feature view
+├── QueryFailed           an engine does not take a query, or its rows stop it
+├── TransformFailed       an on-demand transform raises, or returns other than it declares
 ├── NotMaterialized       a table or partition was asked for before it exists
 ├── SchemaChanged         a table would hold a column in two types
 ├── GateRefusal           the inputs exist and must not be used
@@ -75,7 +77,15 @@ class SourceUnreadable(MlopsError):
 
 
 class ViewUncomputable(MlopsError):
-    """The SQL of a feature view fits its tables and fails on rows of theirs."""
+    """The SQL of a feature view fits its tables and fails on rows of theirs, or on the chosen engine."""
+
+
+class QueryFailed(MlopsError):
+    """An engine does not take a query, or stopped at its rows."""
+
+
+class TransformFailed(MlopsError):
+    """The function of an on-demand transform raises, or does not keep to what its declaration says."""
 
 
 class NotMaterialized(MlopsError):

@@ -2,9 +2,15 @@
 
 from hypothesis import settings
 
-from mlops_assets_tests.services import database_url, postgres_url
+from mlops_assets_tests.services import (
+    database_url,
+    online_address,
+    postgres_url,
+    redis_address,
+    spark,
+)
 
-__all__ = ["database_url", "postgres_url"]
+__all__ = ["database_url", "online_address", "postgres_url", "redis_address", "spark"]
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("house", deadline=None)

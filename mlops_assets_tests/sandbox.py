@@ -38,7 +38,9 @@ def make_project(folder: Path, *, like: Path, more: Mapping[str, str] | None = N
     defs = like / "defs" if (like / "defs").is_dir() else like / "mlops_assets" / "defs"
     shutil.copytree(defs, package / "defs", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(PLATFORM, package / "defs" / "platform", dirs_exist_ok=True)
-    shutil.copytree(like / "feature_repo", folder / "feature_repo", ignore=shutil.ignore_patterns("*.py"))
+    shutil.copytree(
+        like / "feature_repo", folder / "feature_repo", ignore=shutil.ignore_patterns("repository.py")
+    )
     (package / "__init__.py").touch()
     (folder / "pyproject.toml").write_text(
         f'[tool.dg]\ndirectory_type = "project"\n[tool.dg.project]\nroot_module = "{package.name}"\n'

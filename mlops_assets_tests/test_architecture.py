@@ -56,17 +56,28 @@ DAGSTER_ROOMS = {"graph", "resources", "components", "cli", "defs", "definitions
 ONE_DOOR: dict[str, set[str]] = {
     "mlflow": {"stores/registry.py"},
     "dagster_mlflow": {"resources/tracking.py"},
-    # Two of Feast's own extension points: its objects, and its offline store by class path.
-    "feast": {"stores/feast_objects.py", "stores/feast_offline.py"},
+    # Feast's own extension points: its objects, its stores and its engine by class path, the tables of its
+    # registry; and the registry brought to what is declared.
+    "feast": {
+        "stores/feast_objects.py",
+        "stores/feast_offline.py",
+        "stores/feast_online.py",
+        "stores/feast_registry.py",
+        "stores/feast_apply.py",
+        "steps/feast_engine.py",
+    },
+    "redis": {"stores/online_redis.py"},
     "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {
         "stores/database.py",
+        "stores/feast_registry.py",
         "stores/records.py",
         "stores/releases.py",
         "stores/tracked.py",
         "resources/event_log.py",
     },
+    "pyspark": {"stores/spark.py"},
     "skops": {"modeling/serialization.py"},
     "matplotlib": {"modeling/report.py"},
     "typer": {"cli/main.py", "cli/features.py", "cli/opening.py"},

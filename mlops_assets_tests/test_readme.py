@@ -51,6 +51,12 @@ def test_the_mistake_it_shows_is_told_in_these_words(tmp_path):
     assert told.split() == shown.split()
 
 
+def test_the_transform_it_shows_is_the_one_that_is_there():
+    (block,) = [block for block in blocks("yaml") if "python:" in block]
+    (path,) = re.findall(r"`(feature_repo/on_demand/[a-z_]+\.yaml)`", README)
+    assert (REAL / path).read_text(encoding="utf-8") == block
+
+
 def test_every_file_and_folder_it_names_is_there():
     named = re.findall(r"`((?:mlops_assets|feature_repo|docs|mlops_assets_tests)/[\w./]+)`", README)
     named += re.findall(r"\]\(([\w./]+)\)", README)

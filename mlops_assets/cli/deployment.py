@@ -60,7 +60,8 @@ def _opened_alone() -> dg.DagsterInstance:
     try:
         home().mkdir(parents=True, exist_ok=True)
         with FileLock(home() / "dagster.lock"):
-            os.environ.setdefault(DAGSTER_HOME, str(_dagster_home()))
+            below = str(_dagster_home())
+            os.environ[DAGSTER_HOME] = os.environ.get(DAGSTER_HOME) or below
             return dg.DagsterInstance.get()
     except OSError as error:
         raise BadEnvironment(f"the home {home()} cannot be used: {error}") from error

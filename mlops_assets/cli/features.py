@@ -1,5 +1,6 @@
 """``mlops features …``: what is known of feature views and services, and what is done with them."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -34,3 +35,63 @@ def impact(
         found = show_impact(opened, as_json=as_json, console=console)
     if found.tables or found.models:
         raise typer.Exit(TOUCHED)
+
+
+@features.command()
+def apply() -> None:
+    """Bring Feast's registry to what is declared, and say what that added, changed and removed."""
+    from mlops_assets.cli.registry import apply_features
+
+    with opened_deployment() as opened:
+        apply_features(opened, console=console)
+
+
+@features.command()
+def materialize(
+    views: Annotated[
+        list[str] | None,
+        typer.Argument(help="Feature views; all of them when none is named.", metavar="[VIEW]…"),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="What is known at this moment goes online; UTC without a zone.")
+    ] = None,
+    again: Annotated[
+        bool,
+        typer.Option("--again", help="Everything, not only what changed; also back to an earlier moment."),
+    ] = False,
+) -> None:
+    """Bring online what became known of feature views since the last time."""
+    from mlops_assets.cli.online import materialize as bring_online
+
+    with opened_deployment() as opened:
+        bring_online(opened, views or [], until=_moment(until), again=again, console=console)
+
+
+@features.command()
+def get(
+    service: Annotated[str, typer.Argument(help="A feature service.", metavar="SERVICE")],
+    request: Annotated[
+        list[str] | None, typer.Argument(help="What is asked with: column=value.", metavar="COLUMN=VALUE…")
+    ] = None,
+    at: Annotated[
+        str | None, typer.Option(help="Offline, as known at this moment; online when it is not said.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what a feature service answers, how old each value is, and what has expired."""
+    from mlops_assets.cli.online import show_features
+
+    with opened_deployment() as opened:
+        show_features(opened, service, request or [], at=_moment(at), as_json=as_json, console=console)
+
+
+def _moment(said: str | None) -> datetime | None:
+    if said is None:
+        return None
+    try:
+        found = datetime.fromisoformat(said)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"found {said!r}, expected a moment such as 2013-04-01T12:00+00:00"
+        ) from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,6 +1,7 @@
 """The door for features: a whole feature repository."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Self
 
 import dagster as dg
@@ -75,3 +76,9 @@ def project_catalog(context: dg.ComponentLoadContext) -> Catalog:
     """The catalog of the project's only feature repository."""
     doors = context.component_tree.get_all_components(GovernedFeatures)
     return only(doors, "GovernedFeatures", context).catalog(context)
+
+
+def project_feature_repository(context: dg.ComponentLoadContext) -> Path:
+    """The folder of the project's only feature repository."""
+    doors = context.component_tree.get_all_components(GovernedFeatures)
+    return context.project_root / only(doors, "GovernedFeatures", context).folder.folder

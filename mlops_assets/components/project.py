@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 from dagster.components.core.component_tree import ComponentTree, ComponentTreeException
 
-from mlops_assets.components.feature_repository import project_catalog
+from mlops_assets.components.feature_repository import project_catalog, project_feature_repository
 from mlops_assets.components.malformed import malformed_files_told
 from mlops_assets.components.model import GovernedModel
 from mlops_assets.declaration.catalog import Catalog
@@ -21,6 +21,7 @@ class Project:
     definitions: dg.Definitions
     catalog: Catalog
     models: dict[str, Model]
+    feature_repository: Path
 
     @classmethod
     def load(cls, path_within_project: Path) -> "Project":
@@ -37,6 +38,7 @@ class Project:
                 definitions=tree.build_defs(),
                 catalog=project_catalog(tree.load_context),
                 models={model.name: model for model in models},
+                feature_repository=project_feature_repository(tree.load_context),
             )
         except ComponentTreeException as error:
             mistake = _declaration_error(error)

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 
 
-def fingerprint(rows: pa.Table) -> str:
-    """SHA-256 (first 32 hex digits) of names, types, values and order of ``rows``.
+class Columns(Protocol):
+    """Rows by column, as a ``pa.Table`` has them."""
+
+    @property
+    def num_rows(self) -> int: ...
+
+    @property
+    def column_names(self) -> list[str]: ...
+
+    def column(self, name: str, /) -> pa.ChunkedArray: ...
+
+
+def fingerprint(rows: Columns, *, without: Collection[str] = ()) -> str:
+    """SHA-256 (first 32 hex digits) of names, types, values and order of ``rows``, one column at a time.
+
+    without: columns that do not count.
 
     Chunking, spare buffer bytes and the values under nulls do not count. NaN and null differ,
     and so do 0.0 and -0.0. Raises TypeError for types a table of ours does not hold.
@@ -21,7 +37,7 @@ def fingerprint(rows: pa.Table) -> str:
     False
     """
     digest = hashlib.sha256(str(rows.num_rows).encode())
-    for name in rows.column_names:
+    for name in (name for name in rows.column_names if name not in without):
         column = rows.column(name)
         digest.update(f"|{name}:{type_name(column.type)}|".encode())
         _add(digest, _one_array(column))

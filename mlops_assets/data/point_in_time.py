@@ -22,6 +22,7 @@ ROOM = 2**62
 class JoinedView:
     """A relation of feature rows, and what a request takes from it.
 
+    asked_with: the columns of the request that hold the keys, in their order; called alike when empty.
     columns: feature -> the column it becomes in the result.
     """
 
@@ -29,6 +30,7 @@ class JoinedView:
     keys: tuple[str, ...]
     columns: dict[str, str]
     ttl: timedelta
+    asked_with: tuple[str, ...] = ()
 
 
 def rows_that_may_count(view: JoinedView, first: datetime, last: datetime) -> str:

@@ -81,34 +81,47 @@ def rules(table: Table, present: Sequence[str]) -> tuple[Rule, ...]:
 def repeated_keys(table: Table, raw: str, present: Sequence[str]) -> str:
     """SQL: a row for each key of a partition that several rows of ``raw`` have."""
     if not set(table.key) <= set(present):
-        return f"SELECT {PARTITION} FROM {raw} WHERE false"
+        return f"SELECT {PARTITION} AS {_repeated(PARTITION)} FROM {raw} WHERE false"
     key = _key(table)
+    named = {PARTITION: PARTITION, **dict(zip(table.key, key, strict=True))}
+    columns = ", ".join(f"{value} AS {_repeated(column)}" for column, value in named.items())
     return f"""
-        SELECT {PARTITION} FROM {raw} WHERE {_is_complete(key)}
-        GROUP BY {", ".join([PARTITION, *key])} HAVING count(*) > 1"""
+        SELECT {columns} FROM {raw} WHERE {_is_complete(key)}
+        GROUP BY ALL HAVING count(*) > 1"""
 
 
-def checked_rows(table: Table, raw: str, present: Sequence[str], *, keys_repeat: bool = True) -> str:
+def checked_rows(table: Table, raw: str, present: Sequence[str], *, repeated: str) -> str:
     """SQL: every row of the relation ``raw`` as found, as typed, and with its reasons.
 
     Yields ``partition``, one typed column per declared column, ``event_time``, ``available_at``,
-    ``reasons`` (a list, empty for good rows) and, for rows set aside, ``found`` (a struct of the raw text).
-    keys_repeat: False when ``repeated_keys`` has none, which spares comparing the rows of each key.
+    ``reasons`` (a list, empty for good rows) and, for rows set aside, ``found`` (the raw text of the
+    ``present`` columns, a list). repeated: the relation that holds what ``repeated_keys`` yields.
     """
     have = frozenset(present)
+    of_row = [rule for rule in _rules(table, have) if rule.group != "uniqueness"]
+    if not set(table.key) <= have:
+        return _checked(table, raw, present, of_row)
+    # Only rows whose keys repeat are compared with each other: that many memory holds at once.
+    same = " AND ".join(
+        f"{value} = {_repeated(column)}"
+        for column, value in zip((PARTITION, *table.key), (PARTITION, *_key(table)), strict=True)
+    )
+    return f"""
+        {_checked(table, f"{raw} ANTI JOIN {repeated} ON {same}", present, of_row)}
+        UNION ALL
+        {_checked(table, f"{raw} SEMI JOIN {repeated} ON {same}", present, rules(table, present))}"""
+
+
+def _checked(table: Table, raw: str, present: Sequence[str], asked: Sequence[Rule]) -> str:
     typed = typed_columns(table, present)
     aside = [one for one in table.expectations if one.sets_aside]
-    reasons = ", ".join(
-        f"CASE WHEN {rule.fails} THEN {text(rule.reason)} END"
-        for rule in _rules(table, have)
-        if keys_repeat or rule.group != "uniqueness"
-    )
-    found = ", ".join(f"{text(column)}: CAST({name(column)} AS VARCHAR)" for column in present)
+    reasons = ", ".join(f"CASE WHEN {rule.fails} THEN {text(rule.reason)} END" for rule in asked)
+    found = ", ".join(f"CAST({name(column)} AS VARCHAR)" for column in present)
     # Only rows that are set aside are shown as found; a condition may yet set aside any row.
     needed = "true" if aside else f"len({REASONS}) > 0"
     checked = f"""
         SELECT {PARTITION}, {typed}, {_without_nulls(reasons)} AS {REASONS},
-               CASE WHEN {needed} THEN {{{found}}} END AS found
+               CASE WHEN {needed} THEN [{found}] END AS found
         FROM {raw}"""
     if not aside:
         return checked
@@ -136,11 +149,13 @@ def validated_rows(table: Table, checked: str) -> str:
         ORDER BY {PARTITION}, {EVENT_TIME}, {names(table.key)}"""
 
 
-def quarantined_rows(table: Table, checked: str) -> str:
+def quarantined_rows(checked: str, present: Sequence[str]) -> str:
     """SQL: the rows set aside, as they were found (text), each with all its reasons."""
+    found = ", ".join(f"{text(column)}: found[{place}]" for place, column in enumerate(present, start=1))
     return f"""
-        SELECT {PARTITION}, found.*, {REASONS} FROM {checked} WHERE len({REASONS}) > 0
-        ORDER BY {PARTITION}, CAST(found AS VARCHAR)"""
+        SELECT {PARTITION}, found.*, {REASONS}
+        FROM (SELECT {PARTITION}, {{{found}}} AS found, {REASONS} FROM {checked} WHERE len({REASONS}) > 0)
+        ORDER BY {PARTITION}, CAST(found AS VARCHAR), {REASONS}"""
 
 
 def counts_query(table: Table, checked: str) -> str:
@@ -292,6 +307,11 @@ def _key_rules(table: Table, have: frozenset[str]) -> Iterator[Rule]:
 def _key(table: Table) -> list[str]:
     """SQL: the typed values that name a row: 1 and 01 are one key."""
     return [_typed(column, table.columns[column].type, frozenset(table.key)) for column in table.key]
+
+
+def _repeated(column: str) -> str:
+    """What a column of a key is called among the repeated keys, so that no raw row has it too."""
+    return name(f"repeated {column}")
 
 
 def _is_complete(key: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from mlops_assets.declaration.condition import columns_used, require_condition, require_repeatable
-from mlops_assets.declaration.features import FeatureRepository, FeatureView
+from mlops_assets.declaration.features import FeatureRepository, FeatureView, RequestColumn
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source, Table, stored_columns, table_columns
 from mlops_assets.declaration.training_columns import LABEL, refuse_equal_columns
@@ -107,10 +107,10 @@ class Catalog:
         _label_fits(model, events.table, asked_by)
         for index, column in enumerate(model.request):
             _known_ahead(events.table, column, asked_by=asked_by, field=("request", index))
-        for view in views:
-            self._keys_fit(view, events.table, asked_by)
-        keys = {view: self.features.keys(view) for view in views}
-        refuse_equal_columns(model, events.table, keys, self.features.served(service.name))
+        asked_with = list(self.features.request_columns(service.name))
+        for taken in asked_with:
+            _can_be_asked_with(taken, events.table, asked_by)
+        refuse_equal_columns(model, events.table, asked_with, self.features.served(service.name))
         self._days_fit(model, events, views)
         self._limits_fit(model, asked_by)
         return events, views
@@ -132,17 +132,6 @@ class Catalog:
         events, _ = self.model_tables(model)
         end = events.source.end
         return None if end is None else end + timedelta(days=1)
-
-    def _keys_fit(self, view: str, events: Table, asked_by: str) -> None:
-        for key, kind in self.key_types(view).items():
-            who = f"{asked_by}, by feature view {view!r},"
-            _known_ahead(events, key, asked_by=who, field=("features",))
-            found = events.columns[key].type
-            if found != kind:
-                raise DeclarationError(
-                    f"{asked_by}: {key!r} is {found} in {events.name!r} and {kind} in feature view {view!r}",
-                    field=("features",),
-                )
 
     def _limits_fit(self, model: Model, asked_by: str) -> None:
         served = [one.column for one in self.features.served(model.features)]
@@ -232,6 +221,16 @@ def _is_column(table: Table, column: str, *, asked_by: str, field: Sequence[str 
     if column not in known:
         what = f"column of {table.name}"
         raise UnknownName.among(column, known, what=what, asked_by=asked_by, field=field)
+
+
+def _can_be_asked_with(column: RequestColumn, events: Table, asked_by: str) -> None:
+    _known_ahead(events, column.name, asked_by=f"{asked_by}, by {column.of},", field=("features",))
+    found = events.columns[column.name].type
+    if found != column.type:
+        raise DeclarationError(
+            f"{asked_by}: {column.name!r} is {found} in {events.name!r} and {column.type} in {column.of}",
+            field=("features",),
+        )
 
 
 def _known_ahead(table: Table, column: str, *, asked_by: str, field: Sequence[str | int]) -> None:

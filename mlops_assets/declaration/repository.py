@@ -1,8 +1,11 @@
-"""Reads ``feature_repo/``: entities.yaml, services.yaml and views/*.yaml, each view beside its SQL."""
+"""Reads ``feature_repo/``: entities.yaml, services.yaml, views/*.yaml and on_demand/*.yaml.
+
+Each view stands beside its SQL, and each on-demand transform beside its Python.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from mlops_assets.declaration.features import (
     FeatureView,
 )
 from mlops_assets.declaration.located import Declared, Document, read_documents
+from mlops_assets.declaration.on_demand import OnDemandTransform
 from mlops_assets.errors import DeclarationError
 
 
@@ -39,6 +43,7 @@ def read_feature_repository(folder: Path) -> FeatureRepository:
             [entity for entity, _ in found.entities],
             [view for view, _ in found.views],
             [service for service, _ in found.services],
+            [transform for transform, _ in found.on_demand],
         )
     except DeclarationError as error:
         raise at_its_place(folder, error) from error
@@ -50,6 +55,7 @@ def at_its_place(folder: Path, error: DeclarationError) -> DeclarationError:
     # Of two declarations with one name the later is the one to point at.
     places = {("entities", e.name): place for e, place in found.entities}
     places |= {("services", s.name): place for s, place in found.services}
+    places |= {("on_demand", t.name): place for t, place in found.on_demand}
     places |= {("views", v.name): place for v, place in found.views}
     place = places.get((str(error.field[0]), str(error.field[1]))) if len(error.field) > 1 else None
     return error if place is None else DeclarationError(place.finding(error, error.field[2:]))
@@ -62,6 +68,7 @@ class _Found:
     entities: list[tuple[Entity, _Place]]
     views: list[tuple[FeatureView, _Place]]
     services: list[tuple[FeatureService, _Place]]
+    on_demand: list[tuple[OnDemandTransform, _Place]]
 
 
 def _read(folder: Path) -> _Found:
@@ -69,18 +76,25 @@ def _read(folder: Path) -> _Found:
         raise DeclarationError(f"there is no feature repository at {folder}")
     return _Found(
         entities=list(_read_list(folder / "entities.yaml", Entity)),
-        views=[found for path in sorted((folder / "views").glob("*.yaml")) for found in _read_views(path)],
+        views=list(_read_beside(folder / "views", FeatureView, FeatureView.with_sql_from)),
         services=list(_read_list(folder / "services.yaml", FeatureService)),
+        on_demand=list(
+            _read_beside(folder / "on_demand", OnDemandTransform, OnDemandTransform.with_code_from)
+        ),
     )
 
 
-def _read_views(path: Path) -> Iterator[tuple[FeatureView, _Place]]:
-    for document in read_documents(path):
-        view, place = document.parse(FeatureView, document.value), _Place(document)
-        try:
-            yield view.with_sql_from(path.parent), place
-        except DeclarationError as error:
-            raise DeclarationError(place.finding(error, error.field)) from error
+def _read_beside(
+    folder: Path, declared: type[Declared], complete: Callable[[Declared, Path], Declared]
+) -> Iterator[tuple[Declared, _Place]]:
+    """Every declaration of a folder's files, completed with the file beside that it names."""
+    for path in sorted(folder.glob("*.yaml")):
+        for document in read_documents(path):
+            found, place = document.parse(declared, document.value), _Place(document)
+            try:
+                yield complete(found, folder), place
+            except DeclarationError as error:
+                raise DeclarationError(place.finding(error, error.field)) from error
 
 
 def _read_list(path: Path, declared: type[Declared]) -> Iterator[tuple[Declared, _Place]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from mlops_assets.declaration.features import ServedFeature
+from mlops_assets.declaration.features import RequestColumn, ServedFeature
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import EVENT_TIME, PARTITION, Table
 from mlops_assets.errors import DeclarationError
@@ -17,13 +17,13 @@ ADDED = (PARTITION, EVENT_TIME, PREDICTED_AT, LABEL_KNOWN_AT, LABEL, USE)
 
 
 def refuse_equal_columns(
-    model: Model, events: Table, keys: Mapping[str, Sequence[str]], served: Sequence[ServedFeature]
+    model: Model, events: Table, asked_with: Sequence[RequestColumn], served: Sequence[ServedFeature]
 ) -> None:
     """Refuse a column that would stand in the training set beside another of its name.
 
-    keys: the join keys of each view. Raises DeclarationError.
+    asked_with: what views and on-demand transforms take of a request. Raises DeclarationError.
     """
-    carried = dict(_carried(model, events, keys))
+    carried = dict(_carried(model, events, asked_with))
     for column, (field, whose) in carried.items():
         if column in ADDED:
             raise DeclarationError(
@@ -41,12 +41,11 @@ def refuse_equal_columns(
 
 
 def _carried(
-    model: Model, events: Table, keys: Mapping[str, Sequence[str]]
+    model: Model, events: Table, asked_with: Sequence[RequestColumn]
 ) -> Iterator[tuple[str, tuple[tuple[str | int, ...], str]]]:
     """What the events bring along: each column with the field that asks for it, and what it is there."""
-    for view, columns in keys.items():
-        for column in columns:
-            yield column, (("features",), f"a key of feature view {view!r}")
+    for asked in asked_with:
+        yield asked.name, (("features",), f"{asked.role} of {asked.of}")
     for column in events.key:
         yield column, (("label", "table"), f"a key column of {events.name!r}")
     for index, column in enumerate(model.request):

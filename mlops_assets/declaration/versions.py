@@ -9,6 +9,7 @@ from typing import Any, Self
 from mlops_assets.declaration.catalog import Catalog, DeclaredTable
 from mlops_assets.declaration.identity import meaning, source_code, sql_meaning
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.on_demand import OnDemandTransform
 from mlops_assets.declaration.source import Table
 from mlops_assets.declaration.sql import QUERY
 
@@ -72,15 +73,27 @@ def view_version(catalog: Catalog, view: str) -> Version:
     )
 
 
+def transform_version(transform: OnDemandTransform) -> Version:
+    """What an on-demand transform means: its code, what it is given, and what it returns."""
+    schema = {name: feature.type for name, feature in transform.features.items()}
+    return Version.of({"code": transform.python, "inputs": transform.inputs, "schema": schema})
+
+
 def view_versions(catalog: Catalog, service: str) -> dict[str, Version]:
-    """The version of each view that a service takes something from, by name."""
-    return {view: view_version(catalog, view) for view in sorted(catalog.features.views_of(service))}
+    """The version of each view and on-demand transform that a service delivers from, by name."""
+    views = {view: view_version(catalog, view) for view in catalog.features.views_of(service)}
+    transforms = {one.name: transform_version(one) for one in catalog.features.on_demand_of(service)}
+    return dict(sorted({**views, **transforms}.items()))
 
 
 def feature_hash(catalog: Catalog, service: str) -> str:
-    """What a feature service delivers: its columns in order, and what each view below it means."""
+    """What a feature service delivers: its columns in order, and what each view and transform below it means."""
     columns = [(one.column, one.type) for one in catalog.features.served(service)]
-    return meaning(columns, {name: one.digest for name, one in view_versions(catalog, service).items()})
+    return meaning(
+        columns,
+        {name: one.digest for name, one in view_versions(catalog, service).items()},
+        {name: vars(one) for name, one in catalog.features.joined(service).items()},
+    )
 
 
 def question(catalog: Catalog, model: Model) -> str:

@@ -14,6 +14,8 @@ from mlops_assets.graph.evaluation import evaluation_asset
 from mlops_assets.graph.features import view_asset
 from mlops_assets.graph.jobs import model_jobs
 from mlops_assets.graph.model import model_asset
+from mlops_assets.graph.online import online_asset
+from mlops_assets.graph.parity import parity_asset
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.release import release_asset
 from mlops_assets.graph.training_set import training_set_asset
@@ -29,14 +31,15 @@ def source_definitions(source: Source) -> dg.Definitions:
 
 
 def feature_definitions(catalog: Catalog) -> dg.Definitions:
-    """One asset per feature view; shared by every model that uses it."""
+    """Two assets per feature view, its rows and what is online of them; shared by every model that uses it."""
     with _beta_is_meant():
-        views = [view_asset(catalog, view) for view in catalog.features.views.values()]
-    return dg.Definitions(assets=views)
+        views = catalog.features.views.values()
+        assets = [make(catalog, view) for view in views for make in (view_asset, online_asset)]
+    return dg.Definitions(assets=assets)
 
 
 def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
-    """The story of one model: training set, model, evaluation, release, drift; and the jobs that run it."""
+    """The story of one model: training set, model, evaluation, release, drift, parity; and the jobs that run it."""
     with _beta_is_meant():
         stages = [
             training_set_asset(catalog, model),
@@ -44,6 +47,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
             drift_asset(catalog, model),
+            parity_asset(catalog, model),
         ]
     return dg.Definitions(assets=stages, jobs=list(model_jobs(catalog, model)))
 

@@ -46,7 +46,7 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
         from mlops_assets.lineage.columns import of_view
         from mlops_assets.steps.features import compute_view
 
-        computed = compute_view(stores.engine, catalog, view, tables, partitions.produced(context, days))
+        computed = compute_view(stores.view_engine, catalog, view, tables, partitions.produced(context, days))
         say_lineage(context, key, of_view(catalog, view))
         yield from write_and_tell(context, {key: computed})
 

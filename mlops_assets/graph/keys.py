@@ -28,6 +28,11 @@ def features(view: str) -> dg.AssetKey:
     return dg.AssetKey(["features", view])
 
 
+def online(view: str) -> dg.AssetKey:
+    """The newest rows of a feature view, where applications read them."""
+    return dg.AssetKey(["online", view])
+
+
 def of_model(model: str, stage: str) -> dg.AssetKey:
     """One stage in the story of a model."""
     return dg.AssetKey([model, stage])

@@ -11,6 +11,7 @@ from mlops_assets.declaration.source import Source, Table
 from mlops_assets.declaration.versions import raw_version
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
+from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.stores.stores import Stores
 
 
@@ -34,9 +35,12 @@ def raw_asset(source: Source, table: Table) -> dg.AssetsDefinition:
         metadata={"licence": source.licence} if source.licence else None,
     )
     def raw(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> Iterator[Any]:
-        from mlops_assets.steps.ingestion import ingest
+        from mlops_assets.lineage.columns import of_raw
+        from mlops_assets.steps.ingestion import file_columns, ingest, raw_columns
 
         found = ingest(stores, source, table, partitions.produced(context, days))
+        of_file = file_columns(stores, table, found.partitions[-1])
+        say_lineage(context, key, of_raw(table, of_file, raw_columns(found)))
         yield from write_and_tell(context, {key: found})
 
     return raw

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mlops_assets.declaration.binding import bound
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.condition import columns_used
-from mlops_assets.declaration.features import FeatureView, tables_read
+from mlops_assets.declaration.features import FeatureView, ServedFeature, tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Table, stored_columns, table_columns
 from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT, PREDICTED_AT, USE
@@ -20,10 +20,18 @@ Lineage = Mapping[str, Derivation]
 SOURCE, REASONS = "source", "reasons"
 
 
-def of_raw(table: Table, file: str, columns: Mapping[str, str], yielded: Sequence[str]) -> Lineage:
-    """What the columns of a raw table come from. columns: of the file, with their types. yielded: by the SQL."""
-    found = derivations(table.select, {SOURCE: columns}, yielded)
-    return {column: _of_relations(derivation, {SOURCE: file}) for column, derivation in found.items()}
+def of_raw(table: Table, found: Sequence[str], yielded: Sequence[str]) -> Lineage:
+    """What the columns of a raw table come from: columns of a file, which no asset holds, so they are told in words.
+
+    found: the columns of the file, none when it has not landed. yielded: those of the raw table, in order.
+    """
+    if not found:
+        return dict.fromkeys(yielded, Derivation(why=f"{table.reads.named}: nothing has landed"))
+    columns = dict.fromkeys(found, "string")
+    return {
+        column: derivation if derivation.why else Derivation(why=_of_file(derivation, table))
+        for column, derivation in derivations(table.select, {SOURCE: columns}, yielded).items()
+    }
 
 
 def of_validated(table: Table, present: Collection[str]) -> Lineage:
@@ -55,10 +63,10 @@ def of_view(catalog: Catalog, view: FeatureView) -> Lineage:
 
 def of_training_set(catalog: Catalog, model: Model) -> Lineage:
     """What an event brings along, its label, and the features that the join adds."""
-    events, views = catalog.model_tables(model)
-    keys = [key for view in views for key in catalog.features.keys(view)]
+    events, _ = catalog.model_tables(model)
+    asked_with = [column.name for column in catalog.features.request_columns(model.features)]
     table = f"validated/{events.table.name}"
-    carried = [*events.table.key, *model.request, *keys, EVENT_TIME]
+    carried = [*events.table.key, *model.request, *asked_with, EVENT_TIME]
     label = [SourceColumn(table, column) for column in columns_used(model.label.positive)]
     when, known = SourceColumn(table, EVENT_TIME), SourceColumn(table, AVAILABLE_AT)
     return {
@@ -68,10 +76,21 @@ def of_training_set(catalog: Catalog, model: Model) -> Lineage:
         LABEL: Derivation.of(*label),
         USE: Derivation.of(*label, when, known),
         **{
-            one.column: Derivation.of(SourceColumn(f"features/{one.view}", one.feature))
+            one.column: Derivation.of(*_served_from(catalog, one, table))
             for one in catalog.features.served(model.features)
         },
     }
+
+
+def _served_from(catalog: Catalog, served: ServedFeature, events: str) -> Iterator[SourceColumn]:
+    """The view's column; of an on-demand transform all that it is given, since its code may use any of it."""
+    transform = catalog.features.on_demand.get(served.view)
+    if transform is None:
+        yield SourceColumn(f"features/{served.view}", served.feature)
+        return
+    yield from (SourceColumn(events, column) for column in transform.inputs.request)
+    for view, feature in transform.inputs.references():
+        yield SourceColumn(f"features/{view}", feature)
 
 
 def of_inputs(catalog: Catalog, model: Model, *, about: Sequence[str]) -> Lineage:
@@ -99,6 +118,10 @@ def below(catalog: Catalog, model: Model) -> dict[str, Lineage]:
         declared = catalog.tables[table].table
         found[f"validated/{table}"] = of_validated(declared, list(table_columns(declared)))
     return found
+
+
+def _of_file(derivation: Derivation, table: Table) -> str:
+    return f"{table.reads.named}: {', '.join(sorted(one.column for one in derivation.columns))}"
 
 
 def _of_relations(derivation: Derivation, tables: Mapping[str, str]) -> Derivation:

@@ -32,7 +32,8 @@ def svg(known: Mapping[str, Mapping[str, Derivation]], table: str) -> str:
     parts = [*_lines(known, places), *_texts(places)]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-        f'font-family="monospace" font-size="12"><rect width="100%" height="100%" fill="{PAPER}"/>'
+        f'font-family="monospace" font-size="12" paint-order="stroke">'
+        f'<rect width="100%" height="100%" fill="{PAPER}"/>'
         f"{''.join(parts)}</svg>"
     )
 
@@ -40,18 +41,24 @@ def svg(known: Mapping[str, Mapping[str, Derivation]], table: str) -> str:
 def _layers(
     known: Mapping[str, Mapping[str, Derivation]], columns: Sequence[SourceColumn]
 ) -> list[list[SourceColumn]]:
-    """The columns in as many layers as the longest path is long; each as far to the left as paths need."""
-    depth: dict[SourceColumn, int] = {}
-    pending = [(column, 0) for column in columns]
-    while pending:
-        column, at = pending.pop(0)
-        if depth.get(column, -1) < at:
-            depth[column] = at
-            pending += [(below, at + 1) for below in sorted(_below(known, column))]
-    deepest = max(depth.values(), default=0)
-    layers = [[column for column, at in depth.items() if at == layer] for layer in range(deepest + 1)]
-    # A table's columns stand together, and tables in one order.
-    return [sorted(layer) if index else layer for index, layer in enumerate(layers)][::-1]
+    """The columns in layers, the tables that are furthest below first; each table is in one of them.
+
+    Within a layer tables, and within a table columns, stand in the order in which they are found.
+    """
+    found, depth = dict.fromkeys(columns), {column.table: 0 for column in columns}
+    pending = list(columns)
+    for column in pending:
+        for below in sorted(_below(known, column)):
+            deeper = depth.get(below.table, 0) < depth[column.table] + 1
+            depth[below.table] = max(depth.get(below.table, 0), depth[column.table] + 1)
+            if deeper or below not in found:
+                found[below] = None
+                pending.append(below)
+    tables = dict.fromkeys(column.table for column in found)
+    return [
+        [column for table in tables if depth[table] == layer for column in found if column.table == table]
+        for layer in sorted(set(depth.values()), reverse=True)
+    ]
 
 
 def _below(known: Mapping[str, Mapping[str, Derivation]], column: SourceColumn) -> frozenset[SourceColumn]:
@@ -97,4 +104,8 @@ def _texts(places: Mapping[SourceColumn, _Place]) -> Iterator[str]:
                 f'<text x="{place.x:.0f}" y="{place.y - ROW:.0f}" fill="{HEAD}" font-weight="bold">'
                 f"{escape(column.table)}</text>"
             )
-        yield f'<text x="{place.x:.0f}" y="{place.y:.0f}" fill="{TEXT}">{escape(column.column)}</text>'
+        # A rim as white as the paper keeps what passes behind from crossing the letters.
+        yield (
+            f'<text x="{place.x:.0f}" y="{place.y:.0f}" fill="{TEXT}" stroke="{PAPER}" stroke-width="4">'
+            f"{escape(column.column)}</text>"
+        )

@@ -21,7 +21,7 @@ IntArray: TypeAlias = npt.NDArray[np.int64]
 HASHES = 1 << 31
 # Values that are kept: below 64 KB as JSON.
 MOST = 3_000
-# In how many standard errors a share that is estimated from a sample is surely not less.
+# By how many of them an estimate from a sample is set lower, or higher, to be sure.
 STANDARD_ERRORS = 2.0
 
 
@@ -51,11 +51,11 @@ class Sketch:
         """How many rows surely have a value that is not in ``known``; all that have where both are complete."""
         below = min(self.below, known.below)
         new = (one.rows for key, one in self.seen.items() if key < below and key not in known.seen)
-        return _surely(new, below)
+        return _estimated(new, below, -1)
 
     def rows_first_seen_from(self, block: str) -> float:
-        """How many rows surely have a value that no block before this one had; all that have where complete."""
-        return _surely((one.rows for one in self.seen.values() if one.first >= block), self.below)
+        """How many rows at most have a value that no block before this one had; all that have where complete."""
+        return _estimated((one.rows for one in self.seen.values() if one.first >= block), self.below, 1)
 
     def to_dict(self, blocks: Sequence[str]) -> dict[str, Any]:
         """As JSON can hold it. blocks: the names of all; a value's first one is kept as its place among them."""
@@ -116,9 +116,9 @@ def _bounded(below: int, seen: Mapping[int, Seen]) -> Sketch:
     return Sketch(below, {key: seen[key] for key in keys[:MOST]})
 
 
-def _surely(rows: Iterable[int], below: int) -> float:
-    """The rows of all values from those of the sampled ones, less some standard errors (Horvitz and Thompson)."""
+def _estimated(rows: Iterable[int], below: int, sign: int) -> float:
+    """The rows of all values from those of the sampled ones (Horvitz and Thompson), and what it may be off by."""
     share, total, squares = below / HASHES, 0, 0
     for each in rows:
         total, squares = total + each, squares + each * each
-    return max(0.0, (total - STANDARD_ERRORS * math.sqrt((1 - share) * squares)) / share)
+    return max(0.0, (total + sign * STANDARD_ERRORS * math.sqrt((1 - share) * squares)) / share)

@@ -3,20 +3,28 @@
 import os
 import re
 from pathlib import Path
+from typing import cast, get_args
 
 from mlops_assets.errors import BadEnvironment
-from mlops_assets.stores.stores import Places
+from mlops_assets.stores.stores import EngineName, Places
 
 # The one folder for all that is embedded.
 HOME = "MLOPS_HOME"
 DATABASE = "MLOPS_DATABASE"
 LANDING = "MLOPS_LANDING"
+ONLINE = "MLOPS_ONLINE"
+# Feast's registry. feature_repo/feature_store.yaml names it too, with the two above.
+REGISTRY = "MLOPS_REGISTRY"
 MEMORY_LIMIT = "MLOPS_MEMORY_LIMIT"
 THREADS = "MLOPS_THREADS"
+ENGINE = "MLOPS_ENGINE"
+SPARK_MASTER = "MLOPS_SPARK_MASTER"
+SPARK_MEMORY = "MLOPS_SPARK_MEMORY_MB"
 MLFLOW = "MLFLOW_TRACKING_URI"
 
 NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[?#\[\]]")
 MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B)", re.IGNORECASE)
+ENGINES = get_args(EngineName)
 DEFAULT_HOME = ".mlops"
 
 
@@ -41,7 +49,18 @@ def places() -> Places:
         landing=Path(landing).expanduser().resolve() if landing else embedded.landing,
         memory_limit=_memory(MEMORY_LIMIT) or embedded.memory_limit,
         threads=_count(THREADS) or embedded.threads,
+        online=os.environ.get(ONLINE) or embedded.online,
+        view_engine=engine(os.environ.get(ENGINE)) or embedded.view_engine,
+        spark_master=os.environ.get(SPARK_MASTER) or embedded.spark_master,
+        spark_memory_mb=_count(SPARK_MEMORY) or embedded.spark_memory_mb,
     )
+
+
+def engine(said: str | None) -> EngineName | None:
+    """The engine of that name; None when nothing is said."""
+    if said and said not in ENGINES:
+        raise BadEnvironment(f"the engine ({ENGINE}) is {said!r}, expected one of {', '.join(ENGINES)}")
+    return cast("EngineName | None", said or None)
 
 
 def mlflow_uri() -> str:

@@ -15,7 +15,9 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
 
     home: one folder for everything that is embedded. database: SQLAlchemy URL of the platform's own
     tables (``postgresql+psycopg2://…``). landing: the root below which files land. memory_limit: of
-    each query; beyond it queries spill to the home. threads: of each query.
+    each query; beyond it queries spill to the home. threads: of each query. online: where features are
+    served from (``redis://…``). view_engine: what computes feature views, duckdb or spark. spark_master,
+    spark_memory_mb: where Spark runs, and its driver's heap.
     """
 
     home: str = ""
@@ -23,6 +25,10 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
     landing: str = ""
     memory_limit: str = ""
     threads: int = 0
+    online: str = ""
+    view_engine: str = ""
+    spark_master: str = ""
+    spark_memory_mb: int = 0
 
     def create_resource(self, context: dg.InitResourceContext) -> Stores:
         """Opened once per process for each set of places."""
@@ -38,6 +44,10 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
             landing=Path(self.landing).expanduser().resolve() if self.landing else embedded.landing,
             memory_limit=self.memory_limit or said.memory_limit,
             threads=self.threads or said.threads,
+            online=self.online or said.online,
+            view_engine=environment.engine(self.view_engine) or said.view_engine,
+            spark_master=self.spark_master or said.spark_master,
+            spark_memory_mb=self.spark_memory_mb or said.spark_memory_mb,
         )
 
 

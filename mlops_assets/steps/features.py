@@ -10,14 +10,14 @@ import duckdb
 from mlops_assets.data.features import view_rows
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
-from mlops_assets.errors import ViewUncomputable
-from mlops_assets.stores.engine import Engine
+from mlops_assets.errors import QueryFailed, ViewUncomputable
+from mlops_assets.stores.engine import Queries
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 
 
 def compute_view(
-    engine: Engine,
+    engine: Queries,
     catalog: Catalog,
     view: FeatureView,
     tables: Mapping[str, Pinned],
@@ -26,7 +26,7 @@ def compute_view(
     """The view's rows of these days.
 
     Raises NotMaterialized when a day of the history they need is missing, and ViewUncomputable
-    when a row stops its SQL.
+    when a row stops its SQL or the engine does not take it.
     """
     calendar = catalog.view_calendar(view)
     zone = calendar.timezone if calendar else None
@@ -34,7 +34,7 @@ def compute_view(
     sql = view_rows(view, catalog.key_types(view.name), days=partitions, timezone=zone)
     try:
         rows = engine.rows(sql, tables)
-    except duckdb.Error as error:
+    except (duckdb.Error, QueryFailed) as error:
         raise ViewUncomputable(f"{view.called}: {error}") from error
     return Produced(rows, partitions, reads)
 

@@ -12,8 +12,8 @@ from mlops_assets.declaration.versions import Version, feature_hash, view_versio
 from mlops_assets.stores.records import Records
 from mlops_assets.stores.releases import Release, Releases
 
-# What a service delivers may change while every view below it stays as it is.
-SERVICE = "service"
+# What a service delivers, and by which keys it joins, may change while all below it stays as it is.
+SERVICE, DELIVERED = "service", ("columns or keys",)
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def _differing(release: Release, now: Mapping[str, Version]) -> Iterator[tuple[s
     then = {view: Version.read(spelled) for view, spelled in release.view_versions.items()}
     differing = {view: now.get(view, _NONE).changes(then.get(view, _NONE)) for view in sorted({*now, *then})}
     found = {view: parts for view, parts in differing.items() if parts}
-    yield from (found or {SERVICE: ("columns",)}).items()
+    yield from (found or {SERVICE: DELIVERED}).items()
 
 
 _NONE = Version({})

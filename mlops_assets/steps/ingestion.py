@@ -7,8 +7,15 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
-from mlops_assets.data.ingestion import SOURCE_RELATION, expected_columns, landed_rows, raw_rows, verdicts
-from mlops_assets.data.sql import WHOLE
+from mlops_assets.data.ingestion import (
+    EVENT_DAY,
+    SOURCE_RELATION,
+    expected_columns,
+    landed_rows,
+    raw_rows,
+    verdicts,
+)
+from mlops_assets.data.sql import PARTITION, WHOLE
 from mlops_assets.declaration.source import LandedFile, PackageFile, Source, Table
 from mlops_assets.errors import SourceUnreadable
 from mlops_assets.governance.verdicts import Verdict
@@ -25,12 +32,31 @@ def ingest(stores: Stores, source: Source, table: Table, partitions: Sequence[st
     Raises SourceUnreadable when a file cannot be read, or the declared SQL does not fit it.
     """
     if isinstance(table.reads, LandedFile) and table.reads.is_daily:
-        return together([_landed_day(stores, source, table, table.reads, day) for day in partitions])
+        return together(
+            [_landed_day(stores, source, table, table.reads, day) for day in partitions], stores.engine.spill
+        )
     file = _only_file(stores, table)
     if file is None:
-        return together([_nothing(table, day, table.reads.named) for day in partitions])
+        return together([_nothing(table, day, table.reads.named) for day in partitions], stores.engine.spill)
     rows = _select(stores, table, file, raw_rows(table, source, days=partitions))
     return _produced(rows, partitions, verdicts(table, rows.column_names), file)
+
+
+def file_columns(stores: Stores, table: Table, partition: str) -> list[str]:
+    """The columns of the file that a raw partition is read from; none when it has not landed."""
+    if isinstance(table.reads, LandedFile) and table.reads.is_daily:
+        file = stores.files.landed_file(table.reads, partition)
+    else:
+        file = _only_file(stores, table)
+    if file is None:
+        return []
+    names: list[str] = _select(stores, table, file, f"SELECT * FROM {SOURCE_RELATION} LIMIT 0").column_names
+    return names
+
+
+def raw_columns(raw: Produced) -> list[str]:
+    """The columns that the SQL of a source gave, in order."""
+    return [column for column in raw.rows.column_names if column not in (PARTITION, EVENT_DAY)]
 
 
 def restated(stores: Stores, table: Table) -> set[str]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import pyarrow as pa
 
+from mlops_assets.data.on_demand import apply_on_demand, require_row_wise
 from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.data.sql import PARTITION, names, text
 from mlops_assets.data.training_set import Horizon, labelled_events, usable, use_counts
 from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.features import JoinedView as DeclaredJoin
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import PREDICTED_AT, USE
 from mlops_assets.errors import GateRefusal
@@ -46,7 +48,9 @@ def assemble_training_set(
             f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({usable(EVENTS)}) "
             f"ORDER BY event_time, {names(declared.table.key)}"
         )
-        rows = with_features(session, catalog, model, views, requests)
+        joined = with_features(session, catalog, model, requests)
+    require_row_wise(catalog.features, model.features, joined)
+    rows = apply_on_demand(catalog.features, model.features, joined)
     return AssembledSet(Produced(rows, [as_of], {as_of: contents_read(events, views, horizon)}), uses)
 
 
@@ -82,21 +86,27 @@ def gathered(
     events.require(window_days(horizon))
     for pinned in views.values():
         pinned.require(pinned.absent)
-    relations = {model.label.table: events, **{_relation(view): pinned for view, pinned in views.items()}}
-    keys = [key for view in views for key in catalog.features.keys(view)]
-    carried = (*model.request, *keys)
-    with engine.session(relations) as session:
+    joined = catalog.features.joined(model.features)
+    of_views = {_relation(name): views[one.view] for name, one in joined.items()}
+    asked_with = (column.name for column in catalog.features.request_columns(model.features))
+    carried = (*model.request, *asked_with)
+    with engine.session({model.label.table: events, **of_views}) as session:
         sql = labelled_events(model, declared.table.key, carried, horizon, declared.source.timezone)
         session.keep(EVENTS, sql)
         yield session
 
 
-def with_features(
-    session: Session, catalog: Catalog, model: Model, views: Iterable[str], requests: pa.Table
-) -> pa.Table:
-    """Every row of ``requests`` with the features of the views as known when it was asked."""
-    joined = [_joined_view(catalog, model, view) for view in views]
-    return features_as_known(session, requests, PREDICTED_AT, joined)
+def with_features(session: Session, catalog: Catalog, model: Model, requests: pa.Table) -> pa.Table:
+    """Every row of ``requests`` with what its service joins, as known when it was asked."""
+    return features_as_known(session, requests, PREDICTED_AT, list(joined_views(catalog, model).values()))
+
+
+def joined_views(catalog: Catalog, model: Model) -> dict[str, JoinedView]:
+    """What is joined for a model, by what its columns begin with, as the join takes it."""
+    return {
+        name: _joined_view(catalog, name, one)
+        for name, one in catalog.features.joined(model.features).items()
+    }
 
 
 def contents_read(events: Pinned, views: Mapping[str, Pinned], horizon: Horizon) -> tuple[Content, ...]:
@@ -111,13 +121,13 @@ def window_days(horizon: Horizon) -> list[str]:
     return [(horizon.first + timedelta(days=offset)).isoformat() for offset in range(count)]
 
 
-def _joined_view(catalog: Catalog, model: Model, view: str) -> JoinedView:
-    served = catalog.features.views_of(model.features)[view]
+def _joined_view(catalog: Catalog, name: str, joined: DeclaredJoin) -> JoinedView:
     return JoinedView(
-        relation=_relation(view),
-        keys=catalog.features.keys(view),
-        columns={one.feature: one.column for one in served},
-        ttl=catalog.features.views[view].ttl,
+        relation=_relation(name),
+        keys=tuple(joined.keys),
+        asked_with=tuple(joined.keys.values()),
+        columns=joined.columns,
+        ttl=catalog.features.views[joined.view].ttl,
     )
 
 

@@ -91,13 +91,13 @@ def judge(
             )
             for day in partitions
         ]
-        return _joined(alone)
+        return _joined(alone, stores.engine.spill)
 
 
-def _joined(parts: Sequence[Judged]) -> Judged:
+def _joined(parts: Sequence[Judged], folder: Path) -> Judged:
     return Judged(
-        validated=together([part.validated for part in parts]),
-        quarantined=together([part.quarantined for part in parts]),
+        validated=together([part.validated for part in parts], folder),
+        quarantined=together([part.quarantined for part in parts], folder),
         counts={day: counts for part in parts for day, counts in part.counts.items()},
         outcomes={day: outcomes for part in parts for day, outcomes in part.outcomes.items()},
     )
@@ -116,8 +116,8 @@ def _judged(
     relations = {"raw": raw} | {referred(name): pinned for name, pinned in others.pinned.items()}
     with stores.engine.session(relations) as session:
         broken, counts = _check(session, table, present, others, partitions)
-        good = session.rows(validated_rows(table, "checked"))
-        bad = session.rows(quarantined_rows(table, "checked"))
+        good = session.spooled(validated_rows(table, "checked"))
+        bad = session.spooled(quarantined_rows("checked", present))
     settings = settings_of(stores, source, table, raw, partitions)
     outcomes = {day: _outcomes(table, counts[day], broken, settings[day]) for day in partitions}
     said = {day: verdicts(table, counts[day], outcomes[day], present) for day in partitions}
@@ -213,7 +213,7 @@ def _without_what_they_need(table: Table, present: Sequence[str], others: Referr
 def _failing_alone(session: Session, table: Table, present: Sequence[str]) -> dict[str, str]:
     """The expectations whose SQL cannot be run, each tried by itself, with the first line of what DuckDB says."""
     names = [one.name for one in table.expectations]
-    session.keep("checked", checked_rows(table.without(names), "raw", present))
+    session.keep("checked", checked_rows(table.without(names), "raw", present, repeated="repeated"))
     broken = {}
     for tried in names:
         only = table.without([name for name in names if name != tried])
@@ -227,8 +227,8 @@ def _failing_alone(session: Session, table: Table, present: Sequence[str]) -> di
 def _counts(
     session: Session, table: Table, present: Sequence[str], partitions: Sequence[str]
 ) -> dict[str, PartitionCounts]:
-    keys_repeat = session.rows(f"{repeated_keys(table, 'raw', present)} LIMIT 1").num_rows > 0
-    session.keep("checked", checked_rows(table, "raw", present, keys_repeat=keys_repeat))
+    session.keep("repeated", repeated_keys(table, "raw", present))
+    session.keep("checked", checked_rows(table, "raw", present, repeated="repeated"))
     by_reason: dict[str, dict[str, int]] = defaultdict(dict)
     for row in session.rows(reasons_query("checked")).to_pylist():
         by_reason[row[PARTITION]][row["reason"]] = row["rows"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
 
+from mlops_assets.data.on_demand import apply_on_demand
 from mlops_assets.data.sql import names
 from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
@@ -180,9 +181,10 @@ def _watched(
         # Whatever becomes of its label, a request was asked.
         order = f"ORDER BY event_time, {names(declared.table.key)}"
         requests = session.rows(f"SELECT * FROM {EVENTS} {order}")
-        with_values = with_features(session, catalog, model, views, requests)
-        session.register(WATCHED, with_values)
-        rows = with_values.to_pandas()
+        joined = with_features(session, catalog, model, requests)
+        watched = apply_on_demand(catalog.features, model.features, joined)
+        session.register(WATCHED, watched)
+        rows = watched.to_pandas()
         scored = answered(rows, score(version.model, version.inputs, rows), timezone)
         session.keep(f"{ALL}{RELATIONS['feature']}", asked(catalog, model, WATCHED, timezone))
         labels = came_true(WATCHED, "evaluate", horizon.as_of - settled_after, timezone)

@@ -22,7 +22,7 @@ from mlops_assets.stores.engine import Session
 
 MOMENT = pa.timestamp("us", tz="UTC")
 # Relation and column of the requests while rows of a view are looked for; no declared name begins so.
-ASKED, AT = "_asked", "_at"
+ASKED, AT = "_asked_of_view", "_at"
 # Requests and feature rows that are held at once, at some hundred bytes each.
 AT_ONCE = 16_000_000
 # A view with so many rows for each request is read for the entities that are asked for only.
@@ -39,7 +39,7 @@ def features_as_known(
     """
     moments = requests[at].cast(MOMENT)
     order = _in_time(moments)
-    keys = dict.fromkeys(key for view in views for key in view.keys)
+    keys = dict.fromkeys(key for view in views for key in view.asked_with or view.keys)
     asked = pa.table({AT: moments, **{key: requests[key] for key in keys}})
     if len(asked) + sum(_count(session, _all_rows(view)) for view in views) <= at_once:
         values = _values(session, asked, order, views)
@@ -99,7 +99,8 @@ def _typed(session: Session, asked: pa.Table, view: JoinedView) -> pa.Table:
     """The moments and the view's keys, these as the view has them."""
     held = session.rows(f"SELECT {names(view.keys)} FROM {name(view.relation)} LIMIT 0").schema
     try:
-        return asked.select([AT, *view.keys]).cast(pa.schema([asked.schema.field(AT), *held]))
+        keys = asked.select([AT, *(view.asked_with or view.keys)]).rename_columns([AT, *view.keys])
+        return keys.cast(pa.schema([asked.schema.field(AT), *held]))
     except pa.ArrowException as error:
         types = ", ".join(f"{field.name} ({field.type})" for field in held)
         raise BadRequest(

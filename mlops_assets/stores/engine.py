@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from tempfile import TemporaryDirectory
+from typing import Protocol, TypeAlias
 
 import duckdb
 import pyarrow as pa
@@ -14,20 +15,34 @@ import pyarrow as pa
 from mlops_assets.data.sql import name, text
 from mlops_assets.stores.files import SourceFile
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.spooled import BATCH, Rows, spooled
 
 # What a query may name as a relation.
 Relation: TypeAlias = Pinned | pa.Table | SourceFile
 
 
-class Session:
-    """One DuckDB connection with its relations registered."""
+class Queries(Protocol):
+    """What computes a query, in DuckDB's dialect, over pinned tables."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def rows(self, sql: str, relations: Mapping[str, Pinned]) -> pa.Table:
+        """The result of the query, as Arrow, moments in UTC."""
+
+
+class Session:
+    """One DuckDB connection with its relations registered. folder: what it writes, gone when it ends."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self._connection = connection
+        self._folder = folder
 
     def rows(self, sql: str) -> pa.Table:
         """The result of a query, as Arrow."""
         return self._connection.sql(sql).to_arrow_table()
+
+    def spooled(self, sql: str) -> Rows:
+        """The result of a query, in bounded memory however many rows it has; it outlives this session."""
+        reader = self.batches(sql, BATCH)
+        return spooled(reader.schema, reader, self._folder)
 
     def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
         """The result of a query, at most so many rows at a time; the next query of this session ends it."""
@@ -39,7 +54,11 @@ class Session:
 
     def keep(self, relation: str, sql: str) -> None:
         """Compute a query once and give it a name for later queries of this session; the last of a name counts."""
-        self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {name(relation)} AS {sql}")
+        # In a file: DuckDB cannot put aside all of a temporary table, and a wide one exceeds its limit.
+        file, kept = text(str(self._folder / "kept.duckdb")), f"kept.{name(relation)}"
+        self._connection.execute(f"ATTACH IF NOT EXISTS {file} AS kept")
+        self._connection.execute(f"CREATE OR REPLACE TABLE {kept} AS {sql}")
+        self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {name(relation)} AS SELECT * FROM {kept}")
 
     def export(self, queries: Mapping[str, str], database: Path) -> None:
         """Write the results of queries as the tables of a new DuckDB file, each under its name."""
@@ -54,31 +73,32 @@ class Engine:
     """How queries run. memory_limit: DuckDB's own spelling; what exceeds it spills to ``spill``."""
 
     spill: Path
-    memory_limit: str = "4GB"
+    memory_limit: str = "1GB"
     threads: int = 2
 
     @contextmanager
     def session(self, relations: Mapping[str, Relation]) -> Iterator[Session]:
         """A connection in which every relation can be named; closed on exit."""
-        settings = {
-            "memory_limit": self.memory_limit,
-            "threads": self.threads,
-            "temp_directory": str(self.spill),
-            "preserve_insertion_order": True,
-        }
-        connection = duckdb.connect(config=settings)  # type: ignore[arg-type]
-        try:
+        self.spill.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=self.spill) as folder, closing(self._connection(folder)) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             for relation, content in relations.items():
                 _register(connection, relation, content)
-            yield Session(connection)
-        finally:
-            connection.close()
+            yield Session(connection, Path(folder))
 
     def rows(self, sql: str, relations: Mapping[str, Relation]) -> pa.Table:
         """The result of one query over ``relations``."""
         with self.session(relations) as session:
             return session.rows(sql)
+
+    def _connection(self, folder: str) -> duckdb.DuckDBPyConnection:
+        settings = {
+            "memory_limit": self.memory_limit,
+            "threads": self.threads,
+            "temp_directory": folder,
+            "preserve_insertion_order": True,
+        }
+        return duckdb.connect(config=settings)  # type: ignore[arg-type]
 
 
 def _register(connection: duckdb.DuckDBPyConnection, relation: str, content: Relation) -> None:

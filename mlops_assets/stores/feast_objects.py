@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from feast import Entity, FeatureService, FeatureView, Field, FileSource, ValueType
+from typing import Any, TypeAlias
+
+from feast import Entity, FeatureService, FeatureView, Field, FileSource, RequestSource, ValueType
 from feast.data_format import DeltaFormat
+from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
+from feast.transformation.pandas_transformation import PandasTransformation
 from feast.types import Bool, FeastType, Float64, Int64, String, UnixTimestamp
 
+from mlops_assets.data.on_demand import loaded
 from mlops_assets.declaration import features as declared
+from mlops_assets.declaration.on_demand import OnDemandTransform
+from mlops_assets.declaration.python_code import FUNCTION
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 
 FEAST_TYPES: dict[str, FeastType] = {
@@ -17,24 +24,54 @@ FEAST_TYPES: dict[str, FeastType] = {
     "boolean": Bool,
     "timestamp": UnixTimestamp,
 }
+# The function that Feast runs of an on-demand transform.
+AS_DECLARED = "as_declared"
 VALUE_TYPES = {"string": ValueType.STRING, "integer": ValueType.INT64}
 
 
 class LakeTable(FileSource):
     """A table of the lake, named as the lake names it: the offline store knows where the lake is."""
 
+    @classmethod
+    def of(cls, view: str, path: str) -> LakeTable:
+        """The table that holds a view's rows."""
+        return cls(
+            name=view,
+            path=path,
+            file_format=DeltaFormat(),
+            timestamp_field=EVENT_TIME,
+            created_timestamp_column=AVAILABLE_AT,
+        )
+
+    @staticmethod
+    def from_proto(data_source: Any) -> LakeTable:
+        """Itself again; Feast's own reading would make a plain file of it, and that a change to apply."""
+        return LakeTable.of(data_source.name, data_source.file_options.uri)
+
     def validate(self, config: RepoConfig) -> None:
         """A view may be registered before its asset was ever materialized."""
 
 
-def feast_objects(repository: declared.FeatureRepository) -> dict[str, Entity | FeatureView | FeatureService]:
-    """Every entity, view and service, by a name that is unique among all of them."""
+FeastObject: TypeAlias = Entity | FeatureView | OnDemandFeatureView | FeatureService
+
+
+class DeclaredTransform(OnDemandFeatureView):
+    """An on-demand transform whose features are declared, and checked whenever it runs."""
+
+    def infer_features(self) -> None:
+        """Nothing to guess from a row that Feast makes up."""
+
+
+def feast_objects(repository: declared.FeatureRepository) -> dict[str, FeastObject]:
+    """Every entity, view, on-demand transform and service, by a name that is unique among all of them."""
     entities = {name: _entity(entity) for name, entity in repository.entities.items()}
     views = {name: _view(repository, view, entities) for name, view in repository.views.items()}
-    services = {name: _service(repository, name, views) for name in repository.services}
+    on_demand = {name: _on_demand(repository, one, views) for name, one in repository.on_demand.items()}
+    services = {name: _service(repository, name, {**views, **on_demand}) for name in repository.services}
     return {
         **{f"entity_{name}": entity for name, entity in entities.items()},
         **{f"view_{name}": view for name, view in views.items()},
+        **{f"on_demand_{name}": transform for name, transform in on_demand.items()},
         **{f"service_{name}": service for name, service in services.items()},
     }
 
@@ -68,27 +105,77 @@ def _view(
                 for name, feature in view.features.items()
             ),
         ],
-        source=LakeTable(
-            name=view.name,
-            path=lake_table(view.name),
-            file_format=DeltaFormat(),
-            timestamp_field=EVENT_TIME,
-            created_timestamp_column=AVAILABLE_AT,
-        ),
+        source=LakeTable.of(view.name, lake_table(view.name)),
         description=view.description,
         owner=view.owner,
         tags=view.tags,
     )
 
 
+def _on_demand(
+    repository: declared.FeatureRepository, transform: OnDemandTransform, views: dict[str, FeatureView]
+) -> OnDemandFeatureView:
+    """Feast keeps the code and runs it wherever it reads it, under the same checks as we do."""
+    request = [Field(name=name, dtype=FEAST_TYPES[kind]) for name, kind in transform.inputs.request.items()]
+    read = dict.fromkeys(reference.partition(":")[0] for reference in transform.inputs.views)
+    code = _code_for_feast(repository, transform)
+    return DeclaredTransform(
+        name=transform.name,
+        sources=[
+            *(views[view] for view in read),
+            *([RequestSource(name=f"{transform.name}_request", schema=request)] if request else []),
+        ],
+        schema=[
+            Field(name=name, dtype=FEAST_TYPES[feature.type], description=feature.description)
+            for name, feature in transform.features.items()
+        ],
+        feature_transformation=PandasTransformation(
+            udf=loaded(code, transform.name, AS_DECLARED), udf_string=code
+        ),
+        mode="pandas",
+        description=transform.description,
+        owner=transform.owner,
+        tags=transform.tags,
+    )
+
+
+def _code_for_feast(repository: declared.FeatureRepository, transform: OnDemandTransform) -> str:
+    """The declared code, and after it the function that Feast calls: what the code returns, as it is declared."""
+    gives = {name: feature.type for name, feature in transform.features.items()}
+    return f"""{transform.python}
+
+
+def {AS_DECLARED}(rows):
+    from mlops_assets.data.on_demand import computed
+    return computed(
+        {FUNCTION},
+        rows,
+        takes={repository.input_types(transform)!r},
+        gives={gives!r},
+        called={transform.called!r},
+    )
+"""
+
+
 def _service(
-    repository: declared.FeatureRepository, name: str, views: dict[str, FeatureView]
+    repository: declared.FeatureRepository, name: str, known: dict[str, FeatureView | OnDemandFeatureView]
 ) -> FeatureService:
     service = repository.services[name]
-    taken = repository.views_of(name)
+    taken: dict[tuple[str, str], list[str]] = {}
+    for served in repository.served(name):
+        taken.setdefault((served.view, served.name), []).append(served.feature)
+    joined = repository.joined(name)
+    features = []
+    for (view, alias), wanted in taken.items():
+        projected = known[view][wanted]
+        if isinstance(projected, FeatureView) and any(other for _, other in taken):
+            # By its own name too: Feast sorts these by their names, and cannot sort one that is None.
+            keys = {key: column for key, column in joined[alias or view].keys.items() if key != column}
+            projected = projected.with_name(alias or view).with_join_key_map(keys)
+        features.append(projected)
     return FeatureService(
         name=name,
-        features=[views[view][[one.feature for one in served]] for view, served in taken.items()],
+        features=features,
         description=service.description,
         owner=service.owner,
         tags=service.tags,

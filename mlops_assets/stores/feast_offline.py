@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -38,21 +39,25 @@ MOMENT = pa.timestamp("us", tz="UTC")
 DEFAULT_HOME = "../.mlops"
 
 
+def said_or_empty(value: str) -> str:
+    """What a setting says; nothing when it is the name of a variable that is not set.
+
+    Feast expands ``${NAME}`` and has no defaults: a variable that is not set stays as it is written.
+    """
+    return "" if value.startswith("${") and value.endswith("}") else value
+
+
 class AsKnownAtOfflineStoreConfig(FeastConfigBaseModel):
     """Where the lake is. home: relative to the repository. database: SQLite in the home when empty.
 
-    Feast expands ``${NAME}`` and has no defaults: a variable that is not set stays as it is written.
-    That counts as empty here, so that the platform's own variables may be named.
+    A variable that is not set counts as empty, so that the platform's own may be named.
     """
 
     type: Literal["mlops_assets.stores.feast_offline.AsKnownAtOfflineStore"]
     home: str = ""
     database: str = ""
 
-    @field_validator("home", "database")
-    @classmethod
-    def _unset_is_empty(cls, value: str) -> str:
-        return "" if value.startswith("${") and value.endswith("}") else value
+    _unset = field_validator("home", "database")(said_or_empty)
 
 
 class AsKnownAtOfflineStore(OfflineStore):
@@ -75,8 +80,10 @@ class AsKnownAtOfflineStore(OfflineStore):
         """For every row of ``entity_df`` the features as known at its ``event_timestamp``, in the rows' order."""
         if not isinstance(entity_df, pd.DataFrame):
             raise BadRequest(f"found {type(entity_df).__name__} for entity_df, expected a pandas frame")
-        joined = [_joined(view, feature_refs, full_feature_names) for view in feature_views]
-        _refuse_unanswerable(list(entity_df.columns), feature_views, joined)
+        on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
+        wanted = [*feature_refs, *_needed(on_demand)]
+        joined = [_joined(view, wanted, full_feature_names) for view in feature_views]
+        _refuse_unanswerable(list(entity_df.columns), joined)
         requests = _requests(entity_df)
         tables = {view.projection.name_to_use(): _table(view.batch_source) for view in feature_views}
 
@@ -93,7 +100,6 @@ class AsKnownAtOfflineStore(OfflineStore):
             min_event_timestamp=moments.min() if len(moments) else None,
             max_event_timestamp=moments.max() if len(moments) else None,
         )
-        on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         return _Job(compute, full_feature_names, metadata, on_demand)
 
     @staticmethod
@@ -182,11 +188,20 @@ class _Job(RetrievalJob):
         raise BadRequest("this store saves no datasets; a training set is the asset <model>/training_set")
 
 
-def _stores(config: RepoConfig) -> Stores:
-    settings = config.offline_store
+def places_of(config: RepoConfig) -> Places:
+    """Where Feast's settings say that things live."""
+    settings, online = config.offline_store, config.online_store
     home = (Path(config.repo_path or ".") / Path(settings.home or DEFAULT_HOME).expanduser()).resolve()
     embedded = Places.below(home)
-    return Stores.open(Places(home, settings.database or embedded.database, embedded.landing))
+    return replace(
+        embedded,
+        database=settings.database or embedded.database,
+        online=getattr(online, "address", "") or embedded.online,
+    )
+
+
+def _stores(config: RepoConfig) -> Stores:
+    return Stores.open(places_of(config))
 
 
 def _table(source: DataSource | None) -> str:
@@ -195,20 +210,14 @@ def _table(source: DataSource | None) -> str:
     return source.path
 
 
-def _refuse_unanswerable(
-    asked: Sequence[str], views: Sequence[FeatureView], joined: Sequence[JoinedView]
-) -> None:
+def _refuse_unanswerable(asked: Sequence[str], joined: Sequence[JoinedView]) -> None:
     """Raise BadRequest for rows without the moment or a key, or with a column named like an answer."""
     if AT not in asked:
         found = ", ".join(asked)
         raise BadRequest(f"found the columns {found}, expected one called {AT!r} that says as known when")
     _refuse_taken(asked, [column for one in joined for column in one.columns.values()])
-    for view, one in zip(views, joined, strict=True):
-        if view.projection.join_key_map:
-            raise BadRequest(
-                f"{one.relation!r} is to be joined by other columns than its keys; ask by its keys"
-            )
-        if missing := ", ".join(key for key in one.keys if key not in asked):
+    for one in joined:
+        if missing := ", ".join(key for key in one.asked_with if key not in asked):
             raise BadRequest(f"entity_df has no column {missing}, by which {one.relation!r} is joined")
 
 
@@ -229,10 +238,23 @@ def _requests(entity_df: pd.DataFrame) -> pa.Table:
 
 
 def _joined(view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> JoinedView:
-    called = view.projection.name_to_use()
-    wanted = [feature for of, _, feature in (ref.partition(":") for ref in feature_refs) if of == called]
+    called, keys = view.projection.name_to_use(), tuple(view.join_keys)
+    wanted = dict.fromkeys(
+        feature for of, _, feature in (ref.partition(":") for ref in feature_refs) if of == called
+    )
     columns = {feature: f"{called}__{feature}" if full_feature_names else feature for feature in wanted}
-    return JoinedView(called, tuple(view.join_keys), columns, view.ttl)
+    asked_with = tuple(view.projection.join_key_map.get(key, key) for key in keys)
+    return JoinedView(called, keys, columns, view.ttl, asked_with)
+
+
+def _needed(on_demand: Sequence[OnDemandFeatureView]) -> list[str]:
+    """References to what on-demand transforms compute from."""
+    return [
+        f"{source.name_to_use()}:{feature.name}"
+        for transform in on_demand
+        for source in transform.source_feature_view_projections.values()
+        for feature in source.features
+    ]
 
 
 def _columns(keys: list[str], features: list[str], moment: str, created: str | None) -> list[str]:

@@ -161,29 +161,41 @@ class Records:
 
         A source's file is not a materialization: it has version 0, no rows, and its digest.
         """
+        return self.reads_of([content])[content]
+
+    def reads_of(self, contents: Sequence[Content]) -> dict[Content, list[Content]]:
+        """What each of these materializations read."""
+        made, source = materialization, materialization.alias()
         query = (
             sa.select(
-                reading.c.table_name.label("table"),
-                reading.c.partition,
-                reading.c.version,
-                sa.func.coalesce(materialization.c.rows, 0).label("rows"),
-                reading.c.fingerprint,
+                *(made.c.table_name, made.c.partition, made.c.version),
+                *(reading.c.table_name, reading.c.partition, reading.c.version),
+                *(sa.func.coalesce(source.c.rows, 0), reading.c.fingerprint),
             )
-            .join_from(
-                reading,
-                materialization,
+            .join_from(made, reading, reading.c.materialization_id == made.c.id)
+            .join(
+                source,
                 sa.and_(
-                    materialization.c.table_name == reading.c.table_name,
-                    materialization.c.partition == reading.c.partition,
-                    materialization.c.version == reading.c.version,
+                    source.c.table_name == reading.c.table_name,
+                    source.c.partition == reading.c.partition,
+                    source.c.version == reading.c.version,
                 ),
                 isouter=True,
             )
-            .where(reading.c.materialization_id == _id_of(content))
+            .where(
+                made.c.table_name.in_({one.table for one in contents}),
+                made.c.partition.in_({one.partition for one in contents}),
+                made.c.version.in_({one.version for one in contents}),
+            )
             .order_by(reading.c.id)
         )
+        wanted = {(one.table, one.partition, one.version): one for one in contents}
+        found: dict[Content, list[Content]] = {one: [] for one in contents}
         with self._database.connect() as connection:
-            return [Content(**row._mapping) for row in connection.execute(query)]
+            for row in connection.execute(query):
+                if tuple(row[:3]) in wanted:
+                    found[wanted[tuple(row[:3])]].append(Content(*row[3:]))
+        return found
 
     def made_from(self, made: Content, source: Content) -> bool:
         """Whether a materialization read exactly this content; equal rows written again count as the same."""

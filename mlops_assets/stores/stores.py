@@ -4,30 +4,43 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from mlops_assets.errors import BadEnvironment
 
 if TYPE_CHECKING:
     from mlops_assets.stores.artifacts import Artifacts
-    from mlops_assets.stores.engine import Engine
+    from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
+    from mlops_assets.stores.online import Online
     from mlops_assets.stores.records import Records
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
     from mlops_assets.stores.tracked import TrackedRuns
 
 
+EngineName = Literal["duckdb", "spark"]
+
+
 @dataclass(frozen=True)
 class Places:
-    """Where things live. database: an SQLAlchemy URL. landing: the root of landed files."""
+    """Where things live. database: an SQLAlchemy URL. landing: the root of landed files.
+
+    online: where features are served from, ``redis://…`` or ``sqlite:///…``; SQLite in the home when empty.
+    memory_limit, threads: of each query on DuckDB. view_engine: what computes feature views; the rest
+    is DuckDB's. spark_master, spark_memory_mb: where Spark runs, and the heap of its driver.
+    """
 
     home: Path
     database: str
     landing: Path
-    memory_limit: str = "4GB"
+    memory_limit: str = "1GB"
     threads: int = 2
+    online: str = ""
+    view_engine: EngineName = "duckdb"
+    spark_master: str = "local[2]"
+    spark_memory_mb: int = 2048
 
     @classmethod
     def below(cls, home: Path) -> Places:
@@ -37,17 +50,19 @@ class Places:
 
 @dataclass(frozen=True)
 class Stores:
-    """The platform's memory: tables, records, artifacts, releases and pages."""
+    """The platform's memory: tables, records, artifacts, releases, pages and what is online."""
 
     places: Places
     lake: Lake
     engine: Engine
+    view_engine: Queries
     files: Files
     records: Records
     artifacts: Artifacts
     releases: Releases
     tracked_runs: TrackedRuns
     reports: Reports
+    online: Online
 
     @classmethod
     def open(cls, places: Places) -> Stores:
@@ -58,6 +73,7 @@ class Stores:
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
         from mlops_assets.stores.lake import Lake
+        from mlops_assets.stores.online_groups import open_online
         from mlops_assets.stores.records import Records
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
@@ -69,14 +85,24 @@ class Stores:
             raise BadEnvironment(f"the home {places.home} cannot be used: {error}") from error
         database = open_database(places.database)
         records = Records(database)
+        engine = Engine(places.home / "spill", places.memory_limit, places.threads)
         return cls(
             places=places,
             lake=Lake(places.home / "lake", records),
-            engine=Engine(places.home / "spill", places.memory_limit, places.threads),
+            engine=engine,
+            view_engine=engine if places.view_engine == "duckdb" else _spark(places),
             files=Files(places.landing, places.home / "cache"),
             records=records,
             artifacts=Artifacts(places.home / "artifacts"),
             releases=Releases(database),
             tracked_runs=TrackedRuns(database),
             reports=Reports(places.home / "reports"),
+            online=open_online(places),
         )
+
+
+def _spark(places: Places) -> Queries:
+    # Imported here: it is there only where somebody chose Spark.
+    from mlops_assets.stores.spark import Spark
+
+    return Spark(places.home / "spill", places.spark_master, places.spark_memory_mb)

@@ -92,13 +92,13 @@ def test_a_service_takes_all_of_a_view_or_one_feature_of_it():
     assert [one.column for one in served] == ["weather__visib", "planes__wind", "planes__visib"]
 
 
-def test_features_are_grouped_by_view_in_order_of_first_mention():
-    by_view = repository(service("planes:wind", "weather:visib", "planes:visib")).views_of("delay")
-    assert {name: [one.feature for one in served] for name, served in by_view.items()} == {
+def test_features_are_joined_by_view_in_order_of_first_mention():
+    declared = repository(service("planes:wind", "weather:visib", "planes:visib"))
+    assert {name: list(one.columns) for name, one in declared.joined("delay").items()} == {
         "planes": ["wind", "visib"],
         "weather": ["visib"],
     }
-    assert list(by_view) == ["planes", "weather"]
+    assert declared.views_of("delay") == ("planes", "weather")
 
 
 def test_a_view_is_joined_by_the_keys_of_its_entities():

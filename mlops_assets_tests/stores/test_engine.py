@@ -56,7 +56,7 @@ def test_what_does_not_fit_in_memory_spills_to_the_declared_place(tmp_path):
     small = Engine(tmp_path / "spill", memory_limit="60MB", threads=1)
     with small.session({}) as session:
         session.keep("big", "SELECT hash(range) AS h, md5(range::VARCHAR) AS text FROM range(2000000)")
-        assert sum(file.stat().st_size for file in (tmp_path / "spill").iterdir()) > 10_000_000
+        assert sum(file.stat().st_size for file in (tmp_path / "spill").rglob("*")) > 10_000_000
         assert session.rows("SELECT count(*) AS n FROM big")["n"].to_pylist() == [2_000_000]
 
 

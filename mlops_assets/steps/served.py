@@ -1,0 +1,187 @@
+"""What a feature service answers for entities: from what is online, or from the lake as known at a moment.
+
+Reading what is online imports neither Feast nor Arrow nor DuckDB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from mlops_assets.declaration.features import FeatureRepository, FeatureView, JoinedView
+from mlops_assets.errors import BadRequest, nearest
+from mlops_assets.stores.online import Asked, Online, OnlineRow, microseconds, moment
+
+if TYPE_CHECKING:
+    from mlops_assets.stores.stores import Stores
+
+# The rows of all entities that were asked for, of each view by what its columns begin with.
+Rows = dict[str, list[OnlineRow | None]]
+FOREVER = timedelta(days=36500)
+
+
+def online_rows(
+    online: Online,
+    features: FeatureRepository,
+    service: str,
+    versions: Mapping[str, str],
+    requests: Sequence[Mapping[str, Any]],
+    at: datetime,
+) -> Rows:
+    """What is online of each view that a service joins. versions: of each view, the one that is asked for.
+
+    Raises NotMaterialized when a view is not online in its version, BadRequest for a request without a key.
+    """
+    joined = features.joined(service)
+    asked = [Asked(one.view, entities(one, requests), versions[one.view]) for one in joined.values()]
+    return dict(zip(joined, online.rows(asked, at), strict=True))
+
+
+def rows_at(
+    stores: Stores, features: FeatureRepository, service: str, request: Mapping[str, Any], at: datetime
+) -> Rows:
+    """The same of one request, from the lake, as known at a moment; a row is there however old it is."""
+    joined = features.joined(service).items()
+    return {name: [_row_at(stores, features, one, request, at)] for name, one in joined}
+
+
+def entities(joined: JoinedView, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """By which keys each request asks a view. Raises BadRequest for a request without one."""
+    try:
+        return [{key: request[column] for key, column in joined.keys.items()} for request in requests]
+    except KeyError as error:
+        raise BadRequest(
+            f"feature view {joined.view!r} is asked by {error}, which a request lacks"
+        ) from error
+
+
+def joined_columns(features: FeatureRepository, service: str, rows: Rows) -> list[dict[str, Any]]:
+    """For each request the columns that a service joins; null for what is not there, or is expired."""
+    joined = features.joined(service).items()
+    return [
+        {
+            column: None if row is None or row.expired else row.values[feature]
+            for (_, one), row in zip(joined, of_request, strict=True)
+            for feature, column in one.columns.items()
+        }
+        for of_request in zip(*(rows[name] for name, _ in joined), strict=True)
+    ]
+
+
+def answered(
+    features: FeatureRepository,
+    service: str,
+    requests: Sequence[Mapping[str, Any]],
+    joined: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    """For each request the columns that a service delivers, on-demand features computed. Raises TransformFailed."""
+    served = [one.column for one in features.served(service)]
+    if features.on_demand_of(service):
+        joined = _with_on_demand(features, service, requests, joined)
+    return [{column: row[column] for column in served} for row in joined]
+
+
+def request_of(features: FeatureRepository, service: str, said: Sequence[str]) -> dict[str, Any]:
+    """The request that ``column=value`` words make, each value as the type that its column has.
+
+    Raises BadRequest for a word of another form, and for a column that is unknown, missing or said twice.
+    """
+    types: dict[str, str] = {one.name: one.type for one in features.request_columns(service)}
+    request: dict[str, Any] = {}
+    for word in said:
+        column, separator, value = word.partition("=")
+        if not separator:
+            raise BadRequest(f"found {word!r}, expected {word}=VALUE")
+        if column not in types:
+            raise BadRequest(
+                f"feature service {service!r} is not asked by {column!r}. {nearest(column, types)}"
+            )
+        if column in request:
+            raise BadRequest(f"{column!r} is said twice; say it once")
+        request[column] = _typed(column, types[column], value)
+    if missing := [column for column in types if column not in request]:
+        raise BadRequest(
+            f"feature service {service!r} is asked by {', '.join(types)}; add "
+            + " ".join(f"{column}=…" for column in missing)
+        )
+    return request
+
+
+def _typed(column: str, kind: str, value: str) -> Any:
+    try:
+        return READ[kind](value)
+    except ValueError as error:
+        raise BadRequest(f"{column!r} is {value!r}, expected {kind}") from error
+
+
+def _flag(value: str) -> bool:
+    if value not in ("true", "false"):
+        raise ValueError(value)
+    return value == "true"
+
+
+def _instant(value: str) -> datetime:
+    found = datetime.fromisoformat(value)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+READ: dict[str, Callable[[str], Any]] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": _flag,
+    "timestamp": _instant,
+}
+
+
+def _with_on_demand(
+    features: FeatureRepository,
+    service: str,
+    requests: Sequence[Mapping[str, Any]],
+    joined: Sequence[Mapping[str, Any]],
+) -> list[dict[str, Any]]:
+    import pyarrow as pa
+
+    from mlops_assets.data.on_demand import STORED, apply_on_demand
+
+    types: dict[str, str] = {one.name: one.type for one in features.request_columns(service)}
+    for one in features.joined(service).values():
+        of_view = features.views[one.view].features
+        types |= {column: of_view[feature].type for feature, column in one.columns.items()}
+    schema = pa.schema({column: STORED[kind] for column, kind in types.items()})
+    rows = [{**request, **row} for request, row in zip(requests, joined, strict=True)]
+    found: list[dict[str, Any]] = apply_on_demand(
+        features, service, pa.Table.from_pylist(rows, schema)
+    ).to_pylist()
+    return found
+
+
+def _row_at(
+    stores: Stores, features: FeatureRepository, joined: JoinedView, request: Mapping[str, Any], at: datetime
+) -> OnlineRow | None:
+    import pyarrow as pa
+
+    from mlops_assets.data.online import newest_known
+
+    (entity,) = entities(joined, [request])
+    declared, keys = features.views[joined.view], features.keys(joined.view)
+    types = {feature: one.type for feature, one in declared.features.items()}
+    relations = {
+        "_rows": stores.lake.pin(f"features/{joined.view}"),
+        "_asked": pa.table({key: [value] for key, value in entity.items()}),
+    }
+    sql = newest_known("_rows", keys, types, at, ttl=FOREVER, among="_asked")
+    found = stores.engine.rows(sql, relations).to_pylist()
+    return _as_row(declared, found[0], at) if found else None
+
+
+def _as_row(view: FeatureView, found: Mapping[str, Any], at: datetime) -> OnlineRow:
+    values = {
+        feature: moment(found[feature])
+        if one.type == "timestamp" and found[feature] is not None
+        else found[feature]
+        for feature, one in view.features.items()
+    }
+    expired = microseconds(at) - found["event_time"] > int(view.ttl.total_seconds()) * 1_000_000
+    return OnlineRow(values, found["event_time"], found["available_at"], expired)

@@ -1,0 +1,186 @@
+"""On-demand transforms: what is refused when they load, where, and with which nearest right name."""
+
+import pytest
+
+from mlops_assets.declaration.repository import read_feature_repository
+from mlops_assets.errors import DeclarationError
+
+YAML = """\
+name: clock
+owner: team:x
+inputs:
+  request: {hour: integer}
+  views: [weather:wind]
+features:
+  rush: {type: boolean}
+python: clock.py
+"""
+PYTHON = '''\
+"""Whether many leave."""
+import pandas as pd
+
+
+def transform(inputs: pd.DataFrame) -> pd.DataFrame:
+    """A flag."""
+    return pd.DataFrame({"rush": (inputs["hour"] > 16) & (inputs["weather__wind"] > 3)})
+'''
+VIEW = """\
+name: weather
+owner: team:x
+entities: [airport]
+reads: {weather: 2h}
+sql: SELECT 1
+ttl: 1h
+features: {wind: {type: number}}
+"""
+SERVICES = """\
+- name: late
+  owner: team:x
+  features:
+  - clock
+"""
+GOOD = {
+    "entities.yaml": "- {name: airport, key: origin}\n",
+    "services.yaml": SERVICES,
+    "views/weather.yaml": VIEW,
+    "on_demand/clock.yaml": YAML,
+    "on_demand/clock.py": PYTHON,
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(file=None, old="", new="", *, text=None):
+        for name, said in GOOD.items():
+            if name == file:
+                assert old in said
+                said = said.replace(old, new, 1) if text is None else text
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(said, encoding="utf-8")
+        return tmp_path
+
+    return write
+
+
+def test_a_transform_is_served_like_a_view_and_its_inputs_are_joined_for_it(folder):
+    found = read_feature_repository(folder())
+    assert [(one.column, one.type) for one in found.served("late")] == [("clock__rush", "boolean")]
+    assert {name: one.columns for name, one in found.joined("late").items()} == {
+        "weather": {"wind": "weather__wind"}
+    }
+    assert found.views_of("late") == ("weather",)
+    assert found.input_types(found.on_demand["clock"]) == {"hour": "integer", "weather__wind": "number"}
+    assert [(one.name, one.role) for one in found.request_columns("late")] == [
+        ("origin", "a key"), ("hour", "an input")
+    ]  # fmt: skip
+
+
+def test_one_feature_of_a_transform_may_be_named(folder):
+    found = read_feature_repository(folder("services.yaml", "- clock", "- clock:rush"))
+    assert [one.column for one in found.served("late")] == ["clock__rush"]
+
+
+def test_comments_docstrings_and_layout_are_no_part_of_the_code(folder):
+    first = read_feature_repository(folder()).on_demand["clock"].python
+    other = PYTHON.replace('"""A flag."""', "# A flag, and no more").replace("> 16", ">  (16)")
+    assert (
+        read_feature_repository(folder("on_demand/clock.py", text=other)).on_demand["clock"].python == first
+    )
+    changed = PYTHON.replace("> 16", "> 17")
+    assert (
+        read_feature_repository(folder("on_demand/clock.py", text=changed)).on_demand["clock"].python != first
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("on_demand/clock.yaml", "weather:wind", "wether:wind",
+         "on_demand/clock.yaml:5: inputs.views.0: on-demand transform 'clock' (clock.py) asks for the feature view "
+         "'wether', which does not exist. Did you mean 'weather'?"),
+        ("on_demand/clock.yaml", "weather:wind", "weather:wnd",
+         "on_demand/clock.yaml:5: inputs.views.0: on-demand transform 'clock' (clock.py) asks for the feature of "
+         "weather 'wnd', which does not exist. Did you mean 'wind'?"),
+        ("on_demand/clock.yaml", "weather:wind", "clock:rush",
+         "on_demand/clock.yaml:5: inputs.views.0: on-demand transform 'clock' (clock.py) asks for the feature "
+         "view 'clock'"),
+        ("on_demand/clock.yaml", "weather:wind", "weather",
+         "on_demand/clock.yaml:5: inputs.views.0: String should match"),
+        ("on_demand/clock.yaml", "hour: integer", "hour: int",
+         "on_demand/clock.yaml:4: inputs.request.hour: Input should be"),
+        ("on_demand/clock.yaml", "inputs:\n  request: {hour: integer}\n  views: [weather:wind]", "inputs: {}",
+         "on_demand/clock.yaml:3: inputs: found no inputs, expected columns of the 'request'"),
+        ("on_demand/clock.yaml", "clock.py", "clok.py",
+         "on_demand/clock.yaml:8: python: there is no file 'clok.py' in"),
+        ("on_demand/clock.yaml", "python:", "pyton:",
+         "on_demand/clock.yaml:8: pyton: unknown field 'pyton'. Did you mean 'python'?"),
+        ("on_demand/clock.yaml", "name: clock", "name: weather",
+         "on_demand/clock.yaml:1: name: on-demand transform 'weather' (clock.py) is called like a feature view"),
+        ("on_demand/clock.yaml", "rush:", "rash:",
+         "on_demand/clock.yaml:8: python: on-demand transform 'clock' (clock.py) returns 'rush', which is not "
+         "declared. Did you mean 'rash'?"),
+        ("on_demand/clock.yaml", "rush: {type: boolean}", "rush: {type: boolean}\n  calm: {type: boolean}",
+         "on_demand/clock.yaml:9: python: on-demand transform 'clock' (clock.py) does not return 'calm'"),
+        ("services.yaml", "- clock", "- clok",
+         "services.yaml:4: 0.features.0: feature service 'late' asks for the feature view 'clok', which does not "
+         "exist. Did you mean 'clock'?"),
+        ("services.yaml", "- clock", "- clock:rash",
+         "services.yaml:4: 0.features.0: feature service 'late' asks for the feature of clock 'rash', which does "
+         "not exist. Did you mean 'rush'?"),
+        ("services.yaml", "- clock", "- clock\n  - clock:rush",
+         "services.yaml:5: 0.features.1: feature service 'late' delivers 'clock__rush' twice"),
+        ("services.yaml", "- clock", "- {view: clock, name: watch}",
+         "services.yaml:4: 0.features.0: feature service 'late' gives on-demand transform 'clock' (clock.py) another"),
+        ("services.yaml", "- clock", "- {view: weather, keys: {origin: dest}}",
+         "services.yaml:4: 0.features.0: 'weather' is joined by other keys than its own"),
+        ("services.yaml", "- clock", "- {view: weather, name: there, keys: {orign: dest}}",
+         "services.yaml:4: 0.features.0.keys.orign: feature service 'late' asks for the key of weather 'orign', "
+         "which does not exist. Did you mean 'origin'?"),
+        ("services.yaml", "- clock", "- {view: weather, name: a, keys: {origin: x}}\n  - {view: weather, name: a}",
+         "services.yaml:5: 0.features.1: feature service 'late' delivers 'a__wind' twice"),
+    ],
+)  # fmt: skip
+def test_a_declaration_that_does_not_fit_is_refused_at_its_place(folder, file, old, new, said):
+    place = folder(file, old, new)
+    with pytest.raises(DeclarationError) as refused:
+        read_feature_repository(place)
+    assert str(refused.value).replace(f"{place}/", "").startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("def transform", "def transfrom", "clock.py, line 1: found 0 functions called 'transform', expected one."),
+        ("(inputs: pd.DataFrame)", "(inputs, more)", "clock.py, line 5: expected transform(inputs), with one argument"),
+        ("(inputs: pd.DataFrame)", "(inputs, *more)", "clock.py, line 5: expected transform(inputs), with one"),
+        ("return pd", "return pd(", "clock.py, line 7: this is not Python:"),
+        ("import pandas as pd", "import requests", "clock.py, line 2: found an import of 'requests', expected one of"),
+        ("import pandas as pd", "from .other import x", "clock.py, line 2: found an import of '.other'"),
+        ("import pandas as pd", "from numpy import random", "clock.py, line 2: found an import of 'random'"),
+        ("import pandas as pd", "import pandas as pd\nprint('hello')", "clock.py, line 3: found code that runs"),
+        ('inputs["hour"] > 16', "pd.Timestamp.now().hour > 16", "clock.py, line 7: found 'now', expected what gives"),
+        ('inputs["hour"] > 16', "open('x')", "clock.py, line 7: found 'open', expected what computes"),
+        ('inputs["hour"]', 'inputs["hours"]',
+         "on-demand transform 'clock' (clock.py) reads 'hours', which is no input. Did you mean 'hour'?"),
+    ],
+)  # fmt: skip
+def test_code_that_cannot_mean_a_feature_is_refused(folder, old, new, said):
+    place = folder("on_demand/clock.py", old, new)
+    with pytest.raises(DeclarationError) as refused:
+        read_feature_repository(place)
+    assert str(refused.value).replace(f"{place}/", "").startswith(f"on_demand/clock.yaml:8: python: {said}")
+
+
+def test_a_column_that_the_code_makes_itself_may_be_read(folder):
+    made = PYTHON.replace(
+        "    return", '    inputs["late"] = inputs["hour"] + 1\n    inputs["late"]\n    return'
+    )
+    assert read_feature_repository(folder("on_demand/clock.py", text=made)).on_demand
+
+
+def test_code_that_is_no_text_is_refused(folder):
+    place = folder()
+    (place / "on_demand" / "clock.py").write_bytes(b"\xff\xfe")
+    with pytest.raises(DeclarationError, match=r"clock.yaml:8: python: clock.py: this is not Python"):
+        read_feature_repository(place)
