@@ -22,16 +22,18 @@ def contest(
     *,
     make: Callable[[Path, int], None],
     show: Callable[[int, Measured], None],
-    without: Collection[str],
+    without: Collection[str] = (),
+    full: int = FULL,
 ) -> None:
-    """Run a bench's command line. make: the rows in a folder. without: who takes no part in ten million rows."""
+    """Run a bench's command line. make: the rows in a folder. without: who takes no part in ``full`` rows."""
     parser = argparse.ArgumentParser(
         prog=f"python -m bench {bench}",
         description=about,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--rows", type=int, default=1_000_000, help="default: %(default)s")
-    parser.add_argument("--full", action="store_true", help=f"ten million rows, without {', '.join(without)}")
+    left = f" without {', '.join(without)}" if without else ""
+    parser.add_argument("--full", action="store_true", help=f"{full:,} rows{left}")
     parser.add_argument("--rounds", type=int, default=3, help="of each (default: %(default)s)")
     parser.add_argument("--only", nargs=2, metavar=("CONTESTANT", "FOLDER"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -39,7 +41,7 @@ def contest(
         name, folder = arguments.only
         print(json.dumps(one_round(contestants[name], Path(folder))))
         return
-    rows, left_out = (FULL, without) if arguments.full else (arguments.rows, ())
+    rows, left_out = (full, without) if arguments.full else (arguments.rows, ())
     measured: Measured = {name: [] for name in contestants if name not in left_out}
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), rows)

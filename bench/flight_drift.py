@@ -120,8 +120,8 @@ def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
     }
     horizon = Horizon.watched(as_of, days, source.zone)
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
-        session.keep("known", f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate'")
-        joined = session.rows(f"SELECT * FROM ({with_features(catalog, model, 'known')})")
+        known = session.rows(f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate'")
+        joined = with_features(session, catalog, model, known)
     rows = apply_on_demand(catalog.features, model.features, joined).to_pandas()
     labels = rows[LABEL].to_numpy(dtype=np.float64)
     losses = log_losses(labels, score(loaded.model, loaded.inputs, rows))

@@ -35,7 +35,7 @@ def newest_known(
 ) -> str:
     """SQL: of each entity the row that is the answer at ``until``: keys, both times, features by name.
 
-    That is the row which ``as_known_at`` joins: known by then, of these the one with the newest event time,
+    That is the row which ``newest_known`` finds: known by then, of these the one with the newest event time,
     and among its restatements the last one known. What is older than ``ttl`` by then is no answer, then or
     ever after. Moments are microseconds. features: each with its type, in the order in which the view
     declares them, by which rows that differ in nothing else are told apart. among: a relation of keys.

@@ -1,8 +1,9 @@
 """Which runs bring a model up to an as-of date: what is missing or was made by other code, and nothing else."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import groupby
 
 import dagster as dg
 
@@ -71,12 +72,14 @@ def data_runs(
     needed = _Needed(catalog, model, first_as_of, last_as_of, again)
     tables = [key for name in needed.tables for key in keys.of_table(name)]
     views = [keys.features(name) for name in needed.views]
+    # Tables refer to each other, so those with the same days are made together; views read none of their own.
+    together = {"data": _of_same_days(tables, needed), "features": [(view,) for view in views]}
     snapshots = [
         key for key in (*tables, *views) if needed.days(key) is None and needed.lacking(key, written)
     ]
     runs = [PlannedRun("snapshots", tuple(snapshots))] if snapshots else []
-    for title, group in (("data", tables), ("features", views)):
-        runs.extend(_daily_runs(title, group, needed, written))
+    for title, groups in together.items():
+        runs.extend(_daily_runs(title, groups, needed, written))
     return _merged(runs)
 
 
@@ -122,21 +125,39 @@ def _days(calendar: Calendar | None, begin: date, end: date) -> list[str] | None
     return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
 
 
-def _daily_runs(
-    title: str, group: Sequence[dg.AssetKey], needed: _Needed, written: Written
-) -> list[PlannedRun]:
-    """One run per set of assets that must have the same days, over the days that any of them lacks."""
+def _of_same_days(assets: Iterable[dg.AssetKey], needed: _Needed) -> list[tuple[dg.AssetKey, ...]]:
     by_days: dict[tuple[str, ...], list[dg.AssetKey]] = {}
-    for key in group:
-        days = needed.days(key)
-        if days:
-            by_days.setdefault(tuple(days), []).append(key)
-    runs = []
-    for assets in by_days.values():
-        lacking = sorted({day for key in assets for day in needed.lacking(key, written)})
-        if lacking:
-            runs.append(PlannedRun(title, tuple(assets), lacking[0], lacking[-1]))
-    return runs
+    for key in assets:
+        by_days.setdefault(tuple(needed.days(key) or ()), []).append(key)
+    return [tuple(group) for group in by_days.values()]
+
+
+def _daily_runs(
+    title: str, groups: Iterable[tuple[dg.AssetKey, ...]], needed: _Needed, written: Written
+) -> list[PlannedRun]:
+    """A run for every stretch of days that one of a group lacks; groups that lack the same days share them."""
+    by_days: dict[tuple[str, ...], list[dg.AssetKey]] = {}
+    for group in groups:
+        daily = [key for key in group if needed.days(key)]
+        lacking = {day for key in daily for day in needed.lacking(key, written)}
+        by_days.setdefault(tuple(sorted(lacking)), []).extend(daily)
+    return [
+        PlannedRun(title, tuple(assets), first, last)
+        for days, assets in by_days.items()
+        for first, last in _stretches(days)
+    ]
+
+
+def _stretches(days: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """First and last of days without a gap between them.
+
+    >>> list(_stretches(["2013-02-27", "2013-02-28", "2013-03-01", "2013-03-03"]))
+    [('2013-02-27', '2013-03-01'), ('2013-03-03', '2013-03-03')]
+    """
+    numbered = enumerate(days)
+    for _, stretch in groupby(numbered, key=lambda one: date.fromisoformat(one[1]).toordinal() - one[0]):
+        found = [day for _, day in stretch]
+        yield found[0], found[-1]
 
 
 def _merged(runs: list[PlannedRun]) -> list[PlannedRun]:

@@ -130,7 +130,8 @@ def _answer_again(case: Case, session: Session, at: datetime) -> tuple[int, list
         f"WHERE {PREDICTED_AT} <= {moment(at)} AND {PREDICTED_AT} > {since} "
         f"ORDER BY {PREDICTED_AT} DESC, {ROW} LIMIT {REQUESTS}",
     )
-    joined = session.rows(with_features(case.catalog, case.model, ASKED))
+    asked = session.rows(f"SELECT * FROM {ASKED}")
+    joined = with_features(session, case.catalog, case.model, asked)
     session.register(ANSWERED, apply_on_demand(features, service, joined))
     stored = f"(SELECT * FROM {TRAINING} SEMI JOIN {ASKED} USING ({ROW}))"
     found = _changes(session, ANSWERED, stored, (ROW,), columns)

@@ -8,13 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from mlops_assets.data.point_in_time import JoinedView, as_known_at
+from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.data.sql import PARTITION, WHOLE, names
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import JoinedView as DeclaredJoin
 from mlops_assets.declaration.model import Model
 from mlops_assets.monitoring.parity import FeatureParity, compared, verdict
 from mlops_assets.steps.served import answered, entities
+from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.online import Asked, OnlineRow, OnlineView
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.produced import Produced
@@ -103,11 +104,9 @@ class _Replay:
             tuple(joined.keys.values()),
         )
         moments = pa.array([there.known_until] * len(requests), pa.timestamp("us", tz="UTC"))
-        numbered = requests.append_column(AT, moments).append_column(ROW, pa.array(range(len(requests))))
-        sql = (
-            f"SELECT {names(joined.columns.values())} FROM ({as_known_at(ASKED, AT, [view])}) ORDER BY {ROW}"
-        )
-        offline = stores.engine.rows(sql, {ASKED: numbered, ROWS: pinned}).to_pylist()
+        with stores.engine.session({ROWS: pinned}) as session:
+            answered = features_as_known(session, requests.append_column(AT, moments), AT, [view])
+        offline = answered.select(list(joined.columns.values())).to_pylist()
         return cls([_columns(joined, row) for row in found], offline, pinned.contents)
 
 

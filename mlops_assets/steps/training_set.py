@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import pyarrow as pa
+
 from mlops_assets.data.on_demand import apply_on_demand, require_row_wise
-from mlops_assets.data.point_in_time import JoinedView, as_known_at
+from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.data.sql import PARTITION, names, text
 from mlops_assets.data.training_set import Horizon, labelled_events, usable, use_counts
 from mlops_assets.declaration.catalog import Catalog
@@ -16,14 +18,14 @@ from mlops_assets.declaration.features import JoinedView as DeclaredJoin
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import PREDICTED_AT, USE
 from mlops_assets.errors import GateRefusal
+from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.engine import Engine, Session
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.records import Records
 
-# Relations that are made on the way. No declared table begins with an underscore.
+# A relation that is made on the way. No declared table begins with an underscore.
 EVENTS = "_events"
-REQUESTS = "_requests"
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ def assemble_training_set(
     horizon = Horizon.of(date.fromisoformat(as_of), model.window, declared.source.zone)
     with gathered(engine, catalog, model, events, views, horizon) as session:
         uses = {row[USE]: row["rows"] for row in session.rows(use_counts(EVENTS)).to_pylist()}
-        session.keep(REQUESTS, usable(EVENTS))
-        joined = session.rows(
-            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({with_features(catalog, model, REQUESTS)}) "
+        requests = session.rows(
+            f"SELECT {text(as_of)} AS {PARTITION}, * FROM ({usable(EVENTS)}) "
             f"ORDER BY event_time, {names(declared.table.key)}"
         )
+        joined = with_features(session, catalog, model, requests)
     require_row_wise(catalog.features, model.features, joined)
     rows = apply_on_demand(catalog.features, model.features, joined)
     return AssembledSet(Produced(rows, [as_of], {as_of: contents_read(events, views, horizon)}), uses)
@@ -94,9 +96,9 @@ def gathered(
         yield session
 
 
-def with_features(catalog: Catalog, model: Model, requests: str) -> str:
-    """SQL: every row of ``requests`` with what its service joins, as known when it was asked."""
-    return as_known_at(requests, PREDICTED_AT, list(joined_views(catalog, model).values()))
+def with_features(session: Session, catalog: Catalog, model: Model, requests: pa.Table) -> pa.Table:
+    """Every row of ``requests`` with what its service joins, as known when it was asked."""
+    return features_as_known(session, requests, PREDICTED_AT, list(joined_views(catalog, model).values()))
 
 
 def joined_views(catalog: Catalog, model: Model) -> dict[str, JoinedView]:

@@ -180,7 +180,8 @@ def _watched(
     with gathered(stores.engine, catalog, model, events, views, horizon) as session:
         # Whatever becomes of its label, a request was asked.
         order = f"ORDER BY event_time, {names(declared.table.key)}"
-        joined = session.rows(f"SELECT * FROM ({with_features(catalog, model, EVENTS)}) {order}")
+        requests = session.rows(f"SELECT * FROM {EVENTS} {order}")
+        joined = with_features(session, catalog, model, requests)
         watched = apply_on_demand(catalog.features, model.features, joined)
         session.register(WATCHED, watched)
         rows = watched.to_pandas()

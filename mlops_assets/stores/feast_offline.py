@@ -25,15 +25,15 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 from pydantic import field_validator
 
-from mlops_assets.data.point_in_time import JoinedView, as_known_at
-from mlops_assets.data.sql import name, names
+from mlops_assets.data.point_in_time import JoinedView
+from mlops_assets.data.sql import names
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.errors import BadRequest
+from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.stores import Places, Stores
 
 # Feast's name for the moment a request is about.
 AT = "event_timestamp"
-ROW = "__row"
 MOMENT = pa.timestamp("us", tz="UTC")
 # Beside the repository, where the platform's commands put it when nothing else is said.
 DEFAULT_HOME = "../.mlops"
@@ -86,15 +86,12 @@ class AsKnownAtOfflineStore(OfflineStore):
         _refuse_unanswerable(list(entity_df.columns), joined)
         requests = _requests(entity_df)
         tables = {view.projection.name_to_use(): _table(view.batch_source) for view in feature_views}
-        carried = names(
-            [*entity_df.columns, *(column for view in joined for column in view.columns.values())]
-        )
 
         def compute() -> pa.Table:
             stores = _stores(config)
             relations = {relation: stores.lake.pin(table) for relation, table in tables.items()}
-            sql = f"SELECT {carried} FROM ({as_known_at('requests', AT, joined)}) ORDER BY {name(ROW)}"
-            return stores.engine.rows(sql, {"requests": requests, **relations})
+            with stores.engine.session(relations) as session:
+                return features_as_known(session, requests, AT, joined)
 
         moments = entity_df[AT]
         metadata = RetrievalMetadata(
@@ -218,7 +215,7 @@ def _refuse_unanswerable(asked: Sequence[str], joined: Sequence[JoinedView]) -> 
     if AT not in asked:
         found = ", ".join(asked)
         raise BadRequest(f"found the columns {found}, expected one called {AT!r} that says as known when")
-    _refuse_taken(asked, [ROW, *(column for one in joined for column in one.columns.values())])
+    _refuse_taken(asked, [column for one in joined for column in one.columns.values()])
     for one in joined:
         if missing := ", ".join(key for key in one.asked_with if key not in asked):
             raise BadRequest(f"entity_df has no column {missing}, by which {one.relation!r} is joined")
@@ -234,10 +231,10 @@ def _refuse_taken(asked: Sequence[str], answers: Sequence[str]) -> None:
 
 
 def _requests(entity_df: pd.DataFrame) -> pa.Table:
-    """The rows with a number of their own, since Feast's callers count on their order."""
-    moments = pa.array(pd.to_datetime(entity_df[AT], utc=True), MOMENT, from_pandas=True)
+    """The rows, their moments in UTC."""
+    moments = pd.to_datetime(entity_df[AT], utc=True)
     rows = pa.Table.from_pandas(entity_df.drop(columns=AT), preserve_index=False)
-    return rows.append_column(AT, moments).append_column(ROW, pa.array(range(len(rows)), pa.int64()))
+    return rows.add_column(entity_df.columns.get_loc(AT), AT, pa.array(moments, MOMENT, from_pandas=True))
 
 
 def _joined(view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> JoinedView:

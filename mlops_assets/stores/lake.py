@@ -29,8 +29,9 @@ COMMIT_ATTEMPTS = 20
 HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 # Where tables are before they are; what a killed writer leaves there is never read.
 ASIDE = ".aside"
-# The commits hold the records, so they outlive the thirty days after which Delta drops old ones.
-CONFIGURATION = {"delta.enableExpiredLogCleanup": "false"}
+# The commits hold the records, so they outlive the thirty days after which Delta drops old ones. Who opens a
+# table reads those since its last checkpoint: of a hundred, as is the default, it takes longer than a day's rows.
+CONFIGURATION = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "10"}
 
 
 class Lake:

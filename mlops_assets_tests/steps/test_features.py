@@ -1,5 +1,7 @@
 """From validated tables to the rows of a view."""
 
+from datetime import UTC, date, datetime, timedelta
+
 import pyarrow as pa
 import pytest
 
@@ -65,3 +67,87 @@ def test_a_row_that_stops_the_sql_of_a_view_is_told_with_view_file_and_reason(tm
     customers = stores.lake.pin("validated/customers")
     with pytest.raises(ViewUncomputable, match=r"feature view 'profile' \(profile.sql\): .*'many'"):
         compute_view(stores.engine, catalog, view, {"customers": customers}, ["all"])
+
+
+FIRST = date(2024, 3, 1)
+DAYS = [(FIRST + timedelta(days=n)).isoformat() for n in range(20)]
+ORDERS = Source.model_validate(
+    {
+        "name": "orders",
+        "owner": "team:shop",
+        "start": DAYS[0],
+        "tables": [
+            {
+                "name": "orders",
+                "reads": {"landing": "orders.csv"},
+                "select": "SELECT 1",
+                "key": ["id"],
+                "columns": {"id": {"type": "integer"}, "customer": {"type": "integer"}},
+            }
+        ],
+    }
+)
+RECENT = FeatureView.model_validate(
+    {
+        "name": "recent",
+        "owner": "team:shop",
+        "entities": ["customer"],
+        "reads": {"orders": "4d"},
+        "sql": "SELECT customer, count(*) OVER four AS orders, event_time, available_at FROM orders "
+        "WINDOW four AS (PARTITION BY customer ORDER BY event_time "
+        "RANGE BETWEEN INTERVAL 345600 SECONDS PRECEDING AND CURRENT ROW)",
+        "ttl": "4d",
+        "features": {"orders": {"type": "integer"}},
+    }
+)
+
+
+def orders(day: str, customers: list[int]) -> pa.Table:
+    at = datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+    moments = pa.array(
+        [at + timedelta(hours=n + 1) for n in range(len(customers))], pa.timestamp("us", "UTC")
+    )
+    return pa.table(
+        {
+            "partition": pa.array([day] * len(customers), pa.string()),
+            "id": pa.array(range(len(customers)), pa.int64()),
+            "customer": pa.array(customers, pa.int64()),
+            "event_time": moments,
+            "available_at": moments,
+        }
+    )
+
+
+def test_a_late_row_reopens_the_days_whose_windows_reach_it_and_no_others(tmp_path):
+    entity = Entity(name="customer", key="customer", type="integer")
+    catalog = Catalog.of([ORDERS], FeatureRepository.of([entity], [RECENT], []))
+    stores = Stores.open(Places.below(tmp_path))
+
+    def validated(day: str, customers: list[int], run: str) -> None:
+        written = Produced(orders(day, customers), [day])
+        stores.lake.write("validated/orders", written, Provenance("code", run, day))
+
+    def computed(days: list[str], run: str) -> None:
+        pinned = {"orders": stores.lake.pin("validated/orders")}
+        made = compute_view(stores.engine, catalog, RECENT, pinned, days)
+        stores.lake.write("features/recent", made, Provenance("code", run, days[0]))
+
+    def held() -> dict[str, str]:
+        return {one.partition: one.fingerprint for one in stores.records.contents("features/recent")}
+
+    for day in DAYS:
+        validated(day, [1, 2, 1], "first")
+    computed(DAYS, "first")
+    before = held()
+    assert stores.records.outdated("features/recent") == set()
+
+    validated(DAYS[6], [1, 2, 1, 2], "late")
+    affected = DAYS[6:11]
+    assert sorted(stores.records.outdated("features/recent")) == affected
+    computed(affected, "again")
+    assert stores.records.outdated("features/recent") == set()
+
+    mended = held()
+    assert {day for day in DAYS if mended[day] != before[day]} == set(affected)
+    computed(DAYS, "all")
+    assert held() == mended

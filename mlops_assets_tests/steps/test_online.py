@@ -14,10 +14,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlops_assets.data.point_in_time import JoinedView, as_known_at
+from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.errors import BadEnvironment, BadRequest, GateRefusal, NotMaterialized
 from mlops_assets.monitoring.parity import compared
 from mlops_assets.steps.online import put_online
+from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.online import Asked
 from mlops_assets_tests.sandbox import REAL
 from mlops_assets_tests.steps.online_world import (
@@ -238,8 +239,8 @@ def offline(stores, moment):
         }
     )
     view = JoinedView("sales", ("shop", "item"), {feature: feature for feature in TYPES}, VIEW.ttl)
-    sql = f"SELECT * FROM ({as_known_at('asked', 'at', [view])}) ORDER BY shop, item"
-    return stores.engine.rows(sql, {"asked": asked, "sales": stores.lake.pin("features/sales")}).to_pylist()
+    with stores.engine.session({"sales": stores.lake.pin("features/sales")}) as session:
+        return features_as_known(session, asked, "at", [view]).to_pylist()
 
 
 @settings(max_examples=10, suppress_health_check=list(HealthCheck))
