@@ -2,6 +2,7 @@
 
 import io
 import json
+from contextlib import contextmanager
 from datetime import date
 
 import dagster as dg
@@ -9,10 +10,12 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from mlops_assets.cli.commands import bring_up_to
 from mlops_assets.cli.declared_features import show_features, show_impact
 from mlops_assets.cli.deployment import Deployment
+from mlops_assets.cli.main import app
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.resources.environment import HOME, MLFLOW
@@ -114,12 +117,24 @@ def shop(tmp_path_factory):
         yield shop
 
 
+def exit_code(shop, monkeypatch) -> int:
+    """What `mlops features impact` ends with, on the shop."""
+
+    @contextmanager
+    def opened_deployment():
+        with shop.opened() as opened:
+            yield deployment_of(opened)
+
+    monkeypatch.setattr("mlops_assets.cli.features.opened_deployment", opened_deployment)
+    return CliRunner().invoke(app, ["features", "impact"]).exit_code
+
+
 def impact_of(opened):
     return show_impact(deployment_of(opened), as_json=False, console=quiet())
 
 
 @pytest.mark.slow
-def test_nothing_is_touched_when_only_words_for_people_change(shop):
+def test_nothing_is_touched_when_only_words_for_people_change(shop, monkeypatch):
     with shop.opened() as opened:
         before = code_versions(opened)
         assert not impact_of(opened).tables
@@ -133,6 +148,8 @@ def test_nothing_is_touched_when_only_words_for_people_change(shop):
         assert code_versions(opened) == before
         assert not impact_of(opened).tables
         assert not stale(opened)
+
+    assert exit_code(shop, monkeypatch) == 0
 
 
 @pytest.mark.slow
@@ -183,7 +200,10 @@ def test_a_changed_view_touches_its_descendants_and_a_run_makes_exactly_those_ag
         }
         assert again == {CHANGED, *OWN_STAGES}
         assert not stale(opened)
+        # What answers another question is not compared, so the champion stays, trained on other features.
         assert not impact_of(opened).tables
+        (model,) = impact_of(opened).models
+        assert [(release.version, release.reigns) for release in model.releases] == [(1, True)]
 
 
 @pytest.mark.slow
@@ -198,7 +218,7 @@ def test_a_release_knows_the_versions_of_its_features_and_mlflow_shows_them(shop
 
 
 @pytest.mark.slow
-def test_what_is_found_is_told_and_given_as_json(shop):
+def test_what_is_found_is_told_given_as_json_and_told_by_the_exit_code(shop, monkeypatch):
     shop.edit(shop.view("customer_profile"), "ttl: 3650d", "ttl: 3649d")
     console, as_json, listed = quiet(), quiet(), quiet()
     with shop.opened() as opened:
@@ -212,4 +232,5 @@ def test_what_is_found_is_told_and_given_as_json(shop):
     found = json.loads(as_json.file.getvalue())
     assert {one["model"] for one in found["models"]} == {"returned", "plain"}
     assert "1 of 1 partitions to be made again" in listed.file.getvalue()
+    assert exit_code(shop, monkeypatch) == 3
     shop.edit(shop.view("customer_profile"), "ttl: 3649d", "ttl: 3650d")
