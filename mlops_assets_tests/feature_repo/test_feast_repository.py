@@ -188,6 +188,8 @@ def test_what_becomes_known_late_reaches_the_online_store_and_nothing_older_repl
 def test_the_home_is_the_platforms_own(store, tmp_path, monkeypatch):
     from feast import FeatureStore
 
+    # The registry may be elsewhere than the home.
+    monkeypatch.setenv(REGISTRY, f"sqlite:///{Path('../.mlops/registry.db').resolve()}")
     monkeypatch.setenv(HOME, str(tmp_path))
     with pytest.raises(NotMaterialized):
         asked(FeatureStore("."), (1, at(0)))
