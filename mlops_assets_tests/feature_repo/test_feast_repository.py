@@ -12,7 +12,7 @@ import pytest
 
 from mlops_assets.declaration.repository import read_feature_repository
 from mlops_assets.errors import BadRequest, NotMaterialized
-from mlops_assets.resources.environment import DATABASE, HOME, ONLINE
+from mlops_assets.resources.environment import DATABASE, HOME, ONLINE, REGISTRY
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Places, Stores
@@ -168,6 +168,9 @@ def test_what_becomes_known_late_reaches_the_online_store_and_nothing_older_repl
 def test_the_home_is_the_platforms_own(store, tmp_path, monkeypatch):
     from feast import FeatureStore
 
+    registry = Path.cwd().parent / ".mlops" / "registry.db"
+    assert registry.is_file()
+    monkeypatch.setenv(REGISTRY, f"sqlite:///{registry}")
     monkeypatch.setenv(HOME, str(tmp_path))
     with pytest.raises(NotMaterialized):
         asked(FeatureStore("."), (1, at(0)))
