@@ -74,7 +74,7 @@ _INSTEAD = {
     "time_bucket": "write date_trunc()",
 }
 _DUCKDB = "let DuckDB compute the views (MLOPS_ENGINE=duckdb)"
-_OTHERWISE = f"write it with what docs/decisions/0012-two-engines.md lists, or {_DUCKDB}"
+_OTHERWISE = f"write it with what docs/decisions/0011-two-engines.md lists, or {_DUCKDB}"
 
 
 def spark_sql(query: str, tables: Mapping[str, Mapping[str, str]]) -> str:
