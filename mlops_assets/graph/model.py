@@ -23,6 +23,7 @@ CODE = (
     "mlops_assets.modeling.estimators",
     "mlops_assets.monitoring.cells",
     "mlops_assets.monitoring.counting",
+    "mlops_assets.monitoring.lookup",
     "mlops_assets.monitoring.multivariate",
     "mlops_assets.monitoring.sketch",
     "mlops_assets.monitoring.tally",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mlops_assets.monitoring.cells import Categories, Cells, Edges, Watched
+from mlops_assets.monitoring.lookup import Lookup
 from mlops_assets.monitoring.profile import IntArray, Profile, column_profile
 from mlops_assets.monitoring.sketch import Sketching
 
@@ -22,24 +23,26 @@ ROWS = 61_440
 
 
 def tally(batches: Iterable[pa.RecordBatch], cells: Mapping[Watched, Cells]) -> Profile:
-    """The profile of the rows that ``values_query`` gives for these cells.
-
-    Numbers are sorted, and the edges are then sought among them: that takes no longer for heavy tails
-    or ties, and is a fraction of seeking each number among the edges.
-    """
+    """The profile of the rows that ``values_query`` gives for these cells."""
     rows = 0
     known: dict[str, int] = {}
     totals = [np.zeros((0, len(inside) + 2), dtype=np.int64) for inside in cells.values()]
     others = {at: Sketching() for at, inside in enumerate(cells.values()) if isinstance(inside, Categories)}
+    lookups = {
+        at: Lookup(inside.edges) for at, inside in enumerate(cells.values()) if isinstance(inside, Edges)
+    }
     for batch in batches:
         rows += batch.num_rows
         blocks = _Blocks.of(batch.column(0), known)
         for at, inside in enumerate(cells.values()):
+            column = batch.column(at + 1)
+            places = _of_numbers(column, lookups[at]) if at in lookups else column.to_numpy()
+            if at in others:
+                _note_others(others[at], places, len(inside), blocks)
+                places = np.minimum(places, len(inside))
             new = np.zeros((len(known) - len(totals[at]), len(inside) + 2), dtype=np.int64)
             totals[at] = np.concatenate([totals[at], new])
-            np.add.at(totals[at], blocks.numbers, _counts(batch.column(at + 1), inside, blocks))
-            if at in others:
-                _note_others(others[at], batch.column(at + 1), len(inside), blocks)
+            np.add.at(totals[at], blocks.numbers, _counts(places, len(inside), blocks))
     names = sorted(known)
     ordered = [known[name] for name in names]
     columns = {}
@@ -81,29 +84,24 @@ class _Blocks:
         return [ordered[start:end] for start, end in pairwise(self.bounds)]
 
 
-def _note_others(others: Sketching, column: pa.Array, last: int, blocks: _Blocks) -> None:
+def _note_others(others: Sketching, places: Array, last: int, blocks: _Blocks) -> None:
     """last: the place of others, to which their hashes are added."""
-    values = column.to_numpy()
-    rows = np.flatnonzero(values >= last)
+    rows = np.flatnonzero(places >= last)
     if len(rows):
-        others.add(values[rows].astype(np.int64) - last, blocks.numbers[blocks.codes[rows]])
+        others.add(places[rows].astype(np.int64) - last, blocks.numbers[blocks.codes[rows]])
 
 
-def _counts(column: pa.Array, cells: Cells, blocks: _Blocks) -> IntArray:
-    """For each block the rows without a value, those in each cell, and those that are not finite."""
-    parts = blocks.parts(column.to_numpy(zero_copy_only=False))
-    counts = np.zeros((len(parts), len(cells) + 2), dtype=np.int64)
-    if not isinstance(cells, Edges):
-        for at, part in enumerate(parts):
-            counts[at] = np.bincount(np.minimum(part, len(cells)), minlength=len(cells) + 2)
-        return counts
+def _of_numbers(column: pa.Array, lookup: Lookup) -> Array:
+    """Places as categories have them: nought where there is no number."""
+    places = lookup.places(column.to_numpy(zero_copy_only=False))
     if column.null_count:
-        missing = blocks.parts(column.is_null().to_numpy(zero_copy_only=False))
-        counts[:, 0] = [np.count_nonzero(part) for part in missing]
-    # Infinities are at the ends of what is sorted, NaN and what is missing beyond them.
-    edges = np.array([-np.inf, *cells.edges, np.finfo(np.float64).max])
-    for at, part in enumerate(parts):
-        below = np.sort(part).searchsorted(edges, side="right")
-        counts[at, 1:-1] = below[1:] - below[:-1]
-    counts[:, -1] = np.diff(blocks.bounds) - counts.sum(axis=1)
+        places[column.is_null().to_numpy(zero_copy_only=False)] = 0
+    return places
+
+
+def _counts(places: Array, cells: int, blocks: _Blocks) -> IntArray:
+    """For each block the rows without a value, those in each cell, and those that are not finite."""
+    counts = np.zeros((len(blocks.numbers), cells + 2), dtype=np.int64)
+    for at, part in enumerate(blocks.parts(places)):
+        counts[at] = np.bincount(part, minlength=cells + 2)
     return counts
