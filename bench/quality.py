@@ -128,9 +128,8 @@ def scan_of_text(folder: Path) -> Callable[[], None]:
 
 def ours_typed(folder: Path) -> Callable[[], None]:
     """Column rules as expectations too, so that one query measures all of them."""
-    import duckdb
-
     from mlops_assets.data.expectations import measured as measure
+    from mlops_assets.stores.engine import Engine
 
     table = declared()
     conditions = [
@@ -142,30 +141,27 @@ def ours_typed(folder: Path) -> Callable[[], None]:
     conditions += ["kind IN ('a', 'b', 'c')", "country IN ('DE', 'FR', 'US', 'CN')"]
     conditions += ["regexp_full_match(code, '[A-Z]{2}[0-9]{4}')"]
     failing = [f"count(*) FILTER (NOT ({condition}))" for condition in conditions]
-    query = ", ".join(
-        [*failing, *(measure(one) for one in table.expectations), "count(*) - count(DISTINCT id)"]
-    )
-    connection = duckdb.connect(config={"threads": 2})
-    return lambda: connection.execute(f"SELECT {query} FROM '{folder}/typed.parquet'").fetchall()
+    measures = [*failing, *(measure(one) for one in table.expectations), "count(*) - count(DISTINCT id)"]
+    named = ", ".join(f"{one} AS measure{place}" for place, one in enumerate(measures))
+    engine = Engine(folder / "spill")
+    return lambda: engine.rows(f"SELECT {named} FROM '{folder}/typed.parquet'", {})
 
 
 def ours_judged(folder: Path) -> Callable[[], None]:
-    import duckdb
-
     from mlops_assets.data.validation import checked_rows, counts_query, reasons_query, repeated_keys
-    from mlops_assets.stores.engine import Session
+    from mlops_assets.stores.engine import Engine
+    from mlops_assets.stores.files import SourceFile
 
-    table, connection = declared(), duckdb.connect(config={"threads": 2})
-    connection.execute(f"SET temp_directory = '{folder}'; SET TimeZone = 'UTC'")
-    connection.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM '{folder}/text.parquet'")
+    table, engine = declared(), Engine(folder / "spill")
+    raw = SourceFile(folder / "text.parquet", "text.parquet", missing=())
     present = [*table.columns, "event_time", "available_at"]
-    session = Session(connection)
 
     def work() -> None:
-        keys_repeat = session.rows(f"{repeated_keys(table, 'raw', present)} LIMIT 1").num_rows > 0
-        session.keep("checked", checked_rows(table, "raw", present, keys_repeat=keys_repeat))
-        session.rows(counts_query(table, "checked"))
-        session.rows(reasons_query("checked"))
+        with engine.session({"raw": raw}) as session:
+            session.keep("repeated", repeated_keys(table, "raw", present))
+            session.keep("checked", checked_rows(table, "raw", present, repeated="repeated"))
+            session.rows(counts_query(table, "checked"))
+            session.rows(reasons_query("checked"))
 
     return work
 

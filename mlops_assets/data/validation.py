@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlops_assets.data.expectations import GROUP_OF, Outcome, fails, measured, of_no_rows, reason
@@ -203,7 +203,23 @@ def verdicts(
         rows = {r: n for r, n in counts.by_reason.items() if group_of.get(r) == group}
         told = [one for one in outcomes if one.group == group and one.severity != "info"]
         said.append(_group_verdict(group, rows, told, absent if group == "types" else ()))
-    return (*said[:-1], _share_verdict(table, counts))
+    return tuple(_with_unmeasured([*said[:-1], _share_verdict(table, counts)], outcomes))
+
+
+def _with_unmeasured(said: Sequence[Verdict], outcomes: Sequence[Outcome]) -> Iterator[Verdict]:
+    """The verdicts, and with them what was to be measured only and could not be: it fails no check.
+
+    It is told by the check of its group, or where that has none by the last check.
+    """
+    unmeasured = [one for one in outcomes if one.severity == "info" and not one.could_run]
+    groups = {verdict.check for verdict in said}
+    for verdict in said:
+        sentences = [
+            one.sentence
+            for one in unmeasured
+            if (one.group if one.group in groups else said[-1].check) == verdict.check
+        ]
+        yield replace(verdict, reason="; ".join([verdict.reason, *sentences]))
 
 
 def _group_verdict(

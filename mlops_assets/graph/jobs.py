@@ -1,4 +1,4 @@
-"""The jobs of a model: one brings its data up to a day, one trains and releases as of a date, one watches."""
+"""The jobs of a model: bring its data up to a day, train and release as of a date, watch, bring features online."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,7 @@ from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
+from mlops_assets.monitoring.parity import PARITY
 
 
 def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDefinition]:
@@ -22,6 +23,12 @@ def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDef
         f"{model.name}_watch",
         [keys.of_model(model.name, "drift_report")],
         description=f"Compare the newest events with what the champion of {model.name} was trained on.",
+    )
+    online = [keys.online(view) for view in catalog.features.views_of(model.features)]
+    yield dg.define_asset_job(
+        f"{model.name}_online",
+        [*online, keys.of_model(model.name, PARITY)],
+        description=f"Bring online what became known of the features of {model.name}, and compare it with offline.",
     )
     tables = list(dict.fromkeys([model.label.table, *tables_read(catalog.features, model.features)]))
     views = [catalog.features.views[view] for view in catalog.features.views_of(model.features)]

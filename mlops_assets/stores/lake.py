@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import time
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from mlops_assets.data.fingerprint import fingerprint, type_name
@@ -32,6 +33,10 @@ ASIDE = ".aside"
 # The commits hold the records, so they outlive the thirty days after which Delta drops old ones. Who opens a
 # table reads those since its last checkpoint: of a hundred, as is the default, it takes longer than a day's rows.
 CONFIGURATION = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "10"}
+# A writer holds a group of rows until it is full, and delta-rs has many writers at once. Six million
+# rows of twenty columns took 0.9 to 1.4 GB to write as it comes, 0.3 GB like this.
+GROUPS = WriterProperties(max_row_group_size=131_072, compression="SNAPPY")
+os.environ.setdefault("DELTARS_MAX_CONCURRENT_WRITERS", "1")
 
 
 class Lake:
@@ -98,6 +103,7 @@ class Lake:
                     predicate=f"{PARTITION} IN ({quoted})",
                     schema_mode="merge",
                     commit_properties=_properties(commit),
+                    writer_properties=GROUPS,
                 )
             except CommitFailedError:
                 if attempt == COMMIT_ATTEMPTS - 1:
@@ -122,6 +128,7 @@ class Lake:
                 mode="error",
                 configuration=CONFIGURATION,
                 commit_properties=_properties(commit),
+                writer_properties=GROUPS,
             )
             place.parent.mkdir(parents=True, exist_ok=True)
             return _moved(aside, place)
