@@ -36,12 +36,19 @@ def jobs(project) -> set[str]:
     return {job.name for job in project.definitions.resolve_all_job_defs() if not job.name.startswith("__")}
 
 
-def test_a_model_has_a_job_for_its_data_one_for_its_release_and_one_that_watches(tmp_path):
+def test_a_model_has_a_job_for_each_thing_that_is_done_with_it(tmp_path):
     assert jobs(load_project(make_project(tmp_path, like=SHOP))) == {
         "returned_data",
+        "returned_online",
         "returned_release",
         "returned_watch",
     }
+
+
+def test_the_job_that_brings_features_online_compares_them(tmp_path):
+    job = load_project(make_project(tmp_path, like=SHOP)).definitions.resolve_job_def("returned_online")
+    views = [keys.online(view) for view in ("customer_orders", "customer_profile")]
+    assert job.asset_layer.selected_asset_keys == {*views, keys.of_model("returned", "parity")}
 
 
 def test_the_stages_of_a_model_share_a_pool_that_one_run_at_a_time_holds(tmp_path):
@@ -65,4 +72,4 @@ def test_data_of_two_calendars_has_no_single_job(tmp_path, service):
     services.write_text(
         services.read_text().replace('["customer_orders", "customer_profile:country"]', service)
     )
-    assert jobs(load_project(package)) == {"returned_release", "returned_watch"}
+    assert jobs(load_project(package)) == {"returned_online", "returned_release", "returned_watch"}
