@@ -69,7 +69,5 @@ def test_data_of_two_calendars_has_no_single_job(tmp_path, service):
     }
     package = make_project(tmp_path, like=SHOP, more=more)
     services = package.parent / "feature_repo" / "services.yaml"
-    services.write_text(
-        services.read_text().replace('["customer_orders", "customer_profile:country"]', service)
-    )
+    services.write_text(f'- {{name: at_checkout, owner: "team:shop", features: {service}}}')
     assert jobs(load_project(package)) == {"returned_online", "returned_release", "returned_watch"}
