@@ -54,9 +54,10 @@ class Session:
 
     def keep(self, relation: str, sql: str) -> None:
         """Compute a query once and give it a name for later queries of this session; the last of a name counts."""
-        # In a file: DuckDB cannot put aside all of a temporary table, and a wide one exceeds its limit.
+        # In a file: DuckDB cannot put aside all of a temporary table, and a wide one exceeds its limit. Nobody
+        # reads it after a crash, so nothing waits for the disk.
         file, kept = text(str(self._folder / "kept.duckdb")), f"kept.{name(relation)}"
-        self._connection.execute(f"ATTACH IF NOT EXISTS {file} AS kept")
+        self._connection.execute(f"ATTACH IF NOT EXISTS {file} AS kept (RECOVERY_MODE no_wal_writes)")
         self._connection.execute(f"CREATE OR REPLACE TABLE {kept} AS {sql}")
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {name(relation)} AS SELECT * FROM {kept}")
 
