@@ -91,6 +91,7 @@ def asked_of(tmp_path_factory):
     return lambda requests: (ask(requests, ours, "features/{view}"), ask(requests, *theirs))
 
 
+@pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis, of DuckDB
 def test_both_stores_answer_alike(asked_of):
     random = np.random.default_rng(4)
     moments = [START + timedelta(minutes=int(minute)) for minute in random.integers(0, 60 * 280, 2000)]
