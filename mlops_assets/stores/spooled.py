@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import IO, TypeAlias
+from typing import TypeAlias
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -19,12 +19,12 @@ BATCH = 8192
 class Spooled:
     """Rows in a file, read a column or a batch at a time; what they answer is named as in ``pa.Table``.
 
-    The file has no name, so it is gone with its last reader, whatever kills the process.
+    The file has no name, so it is gone with its last reader.
     """
 
     def __init__(
         self,
-        file: IO[bytes],
+        file: pa.NativeFile,
         schema: pa.Schema,
         ends: np.ndarray[tuple[int], np.dtype[np.int64]],
         among: range,
@@ -61,9 +61,8 @@ class Spooled:
     def _read(self, columns: list[int] | None) -> Iterator[pa.RecordBatch]:
         if not self._among:
             return
-        reader = pa.ipc.open_file(
-            pa.PythonFile(self._file, mode="r"), options=pa.ipc.IpcReadOptions(included_fields=columns)
-        )
+        options = pa.ipc.IpcReadOptions(included_fields=columns)
+        reader = pa.ipc.open_file(self._file, options=options)
         first, last = np.searchsorted(self._ends, [self._among.start, self._among.stop - 1], "right")
         for index in range(int(first), int(last) + 1):
             begins = int(self._ends[index - 1]) if index else 0
@@ -110,16 +109,15 @@ def _chained(few: list[pa.RecordBatch], rest: Iterator[pa.RecordBatch]) -> Itera
 
 
 def _in_a_file(schema: pa.Schema, batches: Iterator[pa.RecordBatch], folder: Path) -> Spooled:
-    # Closed by its last reader.
-    file = TemporaryFile(dir=folder)  # noqa: SIM115
-    rows = []
-    with pa.ipc.new_file(
-        pa.PythonFile(file, mode="w"), schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
-    ) as writer:
+    path, rows = folder / uuid4().hex, []
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.OSFile(str(path), "w") as sink, pa.ipc.new_file(sink, schema, options=options) as writer:
         for batch in batches:
             for first in range(0, batch.num_rows, BATCH):
                 part = batch.slice(first, BATCH)
                 writer.write_batch(part)
                 rows.append(part.num_rows)
-    ends = np.cumsum(rows)
+    file, ends = pa.OSFile(str(path), "r"), np.cumsum(rows)
+    # What is open stays; its name would stay too if this process were killed.
+    path.unlink()
     return Spooled(file, schema, ends, range(int(ends[-1])))

@@ -124,6 +124,37 @@ def test_what_cannot_run_blocks_what_its_failure_would(stores, severity, blockin
     assert (verdict.passed, verdict.blocking, verdict.error) == (False, blocking, True)
 
 
+@pytest.mark.parametrize(
+    ("expectation", "check"),
+    [
+        # The table has a check of volume, which tells of it, and none of consistency.
+        ({"rows": {"condition": "CAST(word AS INTEGER) > 1"}}, "quarantined_share"),
+        ({"completeness": {"column": "word", "missing_at_most": 0.1}}, "completeness"),
+    ],
+)
+def test_what_was_to_be_measured_only_and_cannot_be_is_told_and_fails_nothing(stores, expectation, check):
+    declared = source(severity="info", **expectation)
+    without = "word" if check == "completeness" else ""
+    _, said = judged(stores, declared, without=without)
+    assert "could not run: it:" in said[check].reason
+    assert said[check].passed
+    assert sum("could not run: it:" in verdict.reason for verdict in said.values()) == 1
+
+
+def test_a_condition_that_fails_while_running_costs_the_others_of_its_check_nothing(stores):
+    declared = source(severity="critical", rows={"condition": "CAST(word AS INTEGER) > 1"})
+    table = declared.tables[0]
+    other = table.expectations[1].model_validate(
+        {"name": "other", "severity": "warning", "rows": {"condition": "word <> '7'", "set_aside": True}}
+    )
+    more = table.model_copy(update={"expectations": [*table.expectations, other]})
+    found, said = judged(stores, declared.model_copy(update={"tables": [more, *declared.tables[1:]]}))
+    assert "could not run: it:" in said["consistency"].reason
+    assert "other: 33.33% of rows fail" in said["consistency"].reason
+    (row,) = found.quarantined.rows.to_pylist()
+    assert row["reasons"] == ["id: not an integer", "other: not word <> '7'"]
+
+
 def test_a_day_that_cannot_be_evaluated_costs_the_other_days_of_the_range_nothing(stores):
     days = [DAY, "2024-03-31"]
     calm = ROWS.replace("2,x,", "2,6,").replace(DAY, days[1]).splitlines()[1:]

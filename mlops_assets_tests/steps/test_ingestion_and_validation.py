@@ -1,5 +1,6 @@
 """From a landed file to good rows and rows set aside: nothing is lost, and every reason is told."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -125,6 +126,35 @@ def test_a_repeated_row_is_kept_once_and_the_others_are_set_aside(stores):
     assert judged.validated.rows.num_rows == 1
     assert reasons(judged) == {"1": ["id: repeats an identical row"]}
     assert judged.counts[DAYS[0]].by_reason == {"id: repeats an identical row": 2}
+
+
+def test_equal_rows_set_aside_for_other_reasons_are_in_the_order_of_these(stores):
+    judged = bring_in(stores, orders(*["1,ten,a,2024-03-30T12:00Z"] * 3))
+    repeated = ["amount: not a number", "id: repeats an identical row"]
+    found = [row["reasons"] for row in judged.quarantined.rows.to_pylist()]
+    assert found == [["amount: not a number"], repeated, repeated]
+
+
+def test_rows_without_a_key_repeat_nothing(stores):
+    judged = bring_in(stores, orders(GOOD, GOOD, *[",5.5,a,2024-03-30T12:00Z"] * 2))
+    assert judged.counts[DAYS[0]].by_reason == {"id: missing": 2, "id: repeats an identical row": 1}
+    assert judged.validated.rows.num_rows == 1
+
+
+def test_keys_that_are_spelled_in_other_ways_are_one_key(stores):
+    judged = bring_in(stores, orders(GOOD, "0" + GOOD))
+    assert judged.counts[DAYS[0]].by_reason == {"id: conflicting rows for one key": 2}
+
+
+def test_rows_in_are_rows_out_where_memory_is_small(stores):
+    small = replace(stores, engine=replace(stores.engine, memory_limit="100MB", threads=1))
+    lines = [f"{n},{n % 120},a,2024-03-30T12:00Z" for n in range(200_000)]
+    judged = bring_in(small, orders(*lines, *lines[:50_000]))
+    aside = sum(n % 120 > 100 for n in range(200_000))
+    again = sum(n % 120 <= 100 for n in range(50_000))
+    found = sum(n % 120 > 100 for n in range(50_000))
+    assert judged.validated.rows.num_rows == 200_000 - aside
+    assert judged.quarantined.rows.num_rows == aside + again + found
 
 
 def test_rows_that_contradict_each_other_are_all_set_aside(stores):

@@ -65,3 +65,22 @@ def test_a_session_is_closed_when_its_query_fails(engine):
         session.rows("SELECT * FROM nothing")
     with pytest.raises(duckdb.Error, match=r"[Cc]losed"):
         session.rows("SELECT 1")
+
+
+def test_a_wide_relation_of_many_rows_is_kept_in_little_memory(tmp_path):
+    small = Engine(tmp_path / "spill", memory_limit="60MB", threads=1)
+    columns = [f"hash(range + {n}) AS x{n}, CASE WHEN range < 0 THEN ['a'] END AS s{n}" for n in range(30)]
+    with small.session({}) as session:
+        session.keep("wide", f"SELECT {', '.join(columns)} FROM range(400000)")
+        assert session.rows("SELECT count(x29) AS n FROM wide")["n"].to_pylist() == [400_000]
+        session.keep("wide", "SELECT * FROM wide LIMIT 1")
+        assert session.rows("SELECT count(*) AS n FROM wide")["n"].to_pylist() == [1]
+
+
+def test_a_session_leaves_nothing_behind(tmp_path):
+    engine = Engine(tmp_path / "spill")
+    with engine.session({}) as session:
+        session.keep("kept", "SELECT 1 AS x")
+        rows = session.spooled("SELECT x FROM kept")
+    assert rows.num_rows == 1
+    assert list((tmp_path / "spill").iterdir()) == []
