@@ -38,9 +38,9 @@ def fingerprint(rows: Columns, *, without: Collection[str] = ()) -> str:
     """
     digest = hashlib.sha256(str(rows.num_rows).encode())
     for name in (name for name in rows.column_names if name not in without):
-        column = rows.column(name)
-        digest.update(f"|{name}:{type_name(column.type)}|".encode())
-        _add(digest, _one_array(column))
+        values = _one_array(rows.column(name))
+        digest.update(f"|{name}:{type_name(values.type)}|".encode())
+        _add(digest, values)
     return digest.hexdigest()[:32]
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 # Bytes of rows that are kept in memory, and rows of one batch in a file: so few that reading a small
 # partition reads little else.
-IN_MEMORY = 128 * 2**20
+IN_MEMORY = 64 * 2**20
 BATCH = 8192
 
 
