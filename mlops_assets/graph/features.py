@@ -44,9 +44,11 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], **tables: Pinned
     ) -> Iterator[Any]:
         from mlops_assets.lineage.columns import of_view
+        from mlops_assets.steps.declared_history import require_declared_history
         from mlops_assets.steps.features import compute_view
 
         computed = compute_view(stores.view_engine, catalog, view, tables, partitions.produced(context, days))
+        require_declared_history(stores, catalog, view, tables, computed)
         say_lineage(context, key, of_view(catalog, view))
         yield from write_and_tell(context, {key: computed})
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mlops_assets.data.sql import PARTITION
 from mlops_assets.errors import NotMaterialized
 
 if TYPE_CHECKING:
@@ -45,6 +46,14 @@ class Pinned:
         """The contents of these partitions, those that exist."""
         wanted = frozenset(partitions)
         return tuple(content for content in self.contents if content.partition in wanted)
+
+    def only(self, partitions: Iterable[str]) -> Pinned:
+        """The same version with none but these partitions."""
+        kept = self.among(partitions)
+        # Each partition has a folder of its own, as Hive names it.
+        folders = tuple(f"/{PARTITION}={content.partition}/" for content in kept)
+        files = tuple(file for file in self.files if any(folder in file for folder in folders))
+        return replace(self, files=files, contents=kept, absent=())
 
     def require(self, partitions: Iterable[str]) -> None:
         """Raise NotMaterialized, naming the partitions, unless all of these were written."""

@@ -9,6 +9,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import Entity, FeatureRepository, FeatureView
 from mlops_assets.declaration.source import Source
 from mlops_assets.errors import ViewUncomputable
+from mlops_assets.steps.declared_history import require_declared_history
 from mlops_assets.steps.features import compute_view
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
@@ -151,3 +152,42 @@ def test_a_late_row_reopens_the_days_whose_windows_reach_it_and_no_others(tmp_pa
     assert {day for day in DAYS if mended[day] != before[day]} == set(affected)
     computed(DAYS, "all")
     assert held() == mended
+
+
+def of_orders(tmp_path, **said) -> tuple[Stores, Catalog, FeatureView]:
+    view = RECENT.model_copy(update=said)
+    entity = Entity(name="customer", key="customer", type="integer")
+    stores = Stores.open(Places.below(tmp_path))
+    rows = pa.concat_tables([orders(day, [1, 2, 1]) for day in DAYS])
+    stores.lake.write("validated/orders", Produced(rows, DAYS), PROVENANCE)
+    return stores, Catalog.of([ORDERS], FeatureRepository.of([entity], [view], [])), view
+
+
+def require_history_of(stores: Stores, catalog: Catalog, view: FeatureView, days: list[str]) -> None:
+    pinned = {"orders": stores.lake.pin("validated/orders")}
+    made = compute_view(stores.engine, catalog, view, pinned, days)
+    require_declared_history(stores, catalog, view, pinned, made)
+
+
+def test_days_that_are_the_same_alone_may_be_computed_together(tmp_path):
+    opened = of_orders(tmp_path)
+    require_history_of(*opened, DAYS)
+    require_history_of(*opened, DAYS[7:8])
+
+
+def test_a_window_longer_than_the_declared_history_is_refused(tmp_path):
+    opened = of_orders(tmp_path, reads={"orders": timedelta(days=2)})
+    with pytest.raises(
+        ViewUncomputable, match=r"'recent': 2024-03-20 rests on days .* orders is 9, computed alone it is 5"
+    ):
+        require_history_of(*opened, DAYS)
+
+
+def test_rows_that_rest_on_later_days_are_refused(tmp_path):
+    later = RECENT.sql.replace("4d", "").replace(
+        "INTERVAL 345600 SECONDS PRECEDING AND CURRENT ROW",
+        "CURRENT ROW AND INTERVAL 345600 SECONDS FOLLOWING",
+    )
+    opened = of_orders(tmp_path, sql=later)
+    with pytest.raises(ViewUncomputable, match="'recent': 2024-03-01 rests on days"):
+        require_history_of(*opened, DAYS)
