@@ -6,7 +6,14 @@ from collections.abc import Collection, Sequence
 from datetime import date
 
 from mlops_assets.data.sql import PARTITION, WHOLE, local_day, text
-from mlops_assets.declaration.source import EVENT_TIME, Source, Table, table_columns
+from mlops_assets.declaration.source import (
+    AVAILABLE_AT,
+    EVENT_TIME,
+    RESERVED_COLUMNS,
+    Source,
+    Table,
+    table_columns,
+)
 from mlops_assets.governance.verdicts import Verdict
 
 # The relation a source's SQL reads, and the local day of a row's event, which validation compares
@@ -46,6 +53,21 @@ def expected_columns(table: Table) -> list[str]:
     """The columns an empty raw partition has."""
     own = [PARTITION, EVENT_DAY] if table.is_daily else [PARTITION]
     return [*own, *table_columns(table)]
+
+
+def ambiguous_column(table: Table, yielded: Sequence[str]) -> str | None:
+    """What is wrong with the names of the columns that a source's SQL yields, in a sentence; None when nothing is.
+
+    Tables tell names apart without regard to case, and have columns of the platform's own.
+    """
+    for index, column in enumerate(yielded):
+        if column.casefold() in (one for one in RESERVED_COLUMNS if one not in (EVENT_TIME, AVAILABLE_AT)):
+            return f"found a column {column!r}, a name of the platform's own; name it otherwise in 'select'"
+        others = [*table_columns(table), *yielded[:index]]
+        like = next((one for one in others if one != column and one.casefold() == column.casefold()), None)
+        if like is not None:
+            return f"found a column {column!r} beside {like!r}, and case does not count; name it otherwise in 'select'"
+    return None
 
 
 def verdicts(table: Table, found: Collection[str], *, missing_file: str | None = None) -> tuple[Verdict, ...]:

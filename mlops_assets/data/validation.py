@@ -16,6 +16,8 @@ from mlops_assets.governance.verdicts import Verdict
 # Groups of reasons that the columns themselves give.
 COLUMN_GROUPS = ("types", "completeness", "uniqueness", "validity")
 REASONS = "reasons"
+# The first and the last year of a moment: what nanoseconds in 64 bits can say, as pandas has it.
+EARLIEST, LATEST = 1678, 2261
 
 DESCRIPTIONS: dict[str, str] = {
     "types": "Every value is of its declared type.",
@@ -280,6 +282,10 @@ def type_rules(column: str, kind: str) -> Iterator[Rule]:
     yield Rule("types", f"{column}: not {article} {kind}", f"({fails})")
     if kind == "number":
         yield Rule("types", f"{column}: not finite", f"coalesce(NOT isfinite({cast}), false)")
+    if kind == "timestamp":
+        yield Rule(
+            "types", f"{column}: not in {EARLIEST} to {LATEST}", f"coalesce(NOT {_in_time(cast)}, false)"
+        )
 
 
 def _missing(column: str, kind: str, have: frozenset[str]) -> Rule:
@@ -343,7 +349,13 @@ def _typed(column: str, kind: str, have: frozenset[str]) -> str:
         return f"CASE WHEN NOT {_is_a_fraction(column)} THEN {cast} END"
     if kind == "number":
         return f"CASE WHEN isfinite({cast}) THEN {cast} END"
+    if kind == "timestamp":
+        return f"CASE WHEN {_in_time(cast)} THEN {cast} END"
     return cast
+
+
+def _in_time(moment: str) -> str:
+    return f"({moment} >= TIMESTAMPTZ '{EARLIEST}-01-01' AND {moment} < TIMESTAMPTZ '{LATEST + 1}-01-01')"
 
 
 def _cast(column: str, kind: str) -> str:
@@ -352,7 +364,10 @@ def _cast(column: str, kind: str) -> str:
 
 def _is_a_fraction(column: str) -> str:
     """SQL: whether a number is not whole. DuckDB rounds '1.5' to 2 when it casts."""
-    return f"coalesce(TRY_CAST({name(column)} AS DECIMAL(38, 6)) <> {_cast(column, 'integer')}, false)"
+    exact = f"TRY_CAST({name(column)} AS DECIMAL(38, 6)) <> {_cast(column, 'integer')}"
+    # Beyond six digits: a number that is a fraction even when it is rounded to binary.
+    number = f"TRY_CAST({name(column)} AS DOUBLE)"
+    return f"(coalesce({exact}, false) OR coalesce({number} <> floor({number}), false))"
 
 
 def _without_nulls(values: str) -> str:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from mlops_assets.data.ingestion import (
     EVENT_DAY,
     SOURCE_RELATION,
+    ambiguous_column,
     expected_columns,
     landed_rows,
     raw_rows,
@@ -102,6 +103,10 @@ def _nothing(table: Table, partition: str, missing_file: str) -> Produced:
 
 def _select(stores: Stores, table: Table, file: SourceFile, sql: str) -> pa.Table:
     try:
+        yielded = stores.engine.rows(f"SELECT * FROM ({table.select}) LIMIT 0", {SOURCE_RELATION: file})
+        problem = ambiguous_column(table, yielded.column_names)
+        if problem:
+            raise SourceUnreadable(f"{file.named}, read for table {table.name!r}: {problem}")
         return stores.engine.rows(sql, {SOURCE_RELATION: file})
     except duckdb.Error as error:
         raise SourceUnreadable(f"{file.named}, read for table {table.name!r}: {error}") from error

@@ -305,3 +305,31 @@ def test_one_file_of_all_days_that_grew_is_to_be_read_again(stores):
     assert restated(stores, TABLE) == set()
     land(stores, orders(GOOD, "2,1,a,2024-03-31T12:00Z"), "orders.csv")
     assert restated(stores, TABLE) == set(DAYS)
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ("id,amount,reasons,moment", "'reasons', a name of the platform's own"),
+        ("id,amount,Partition,moment", "'Partition', a name of the platform's own"),
+        ("id,Amount,kind,moment", "'Amount' beside 'amount', and case does not count"),
+    ],
+)
+def test_a_column_that_cannot_be_told_from_another_is_refused_and_the_next_file_is_read(stores, header, said):
+    with pytest.raises(SourceUnreadable, match=said):
+        bring_in(stores, orders("1,10,a,2024-03-30 12:00", header=header))
+    assert bring_in(stores, orders("1,10,a,2024-03-30 12:00"))
+
+
+@pytest.mark.parametrize(
+    "moment", ["infinity", "-infinity", "20000-01-01 00:00", "0044-03-15 (BC) 12:00", "1500-01-01"]
+)
+def test_a_moment_beyond_what_readers_can_hold_is_set_aside_like_any_other(stores, moment):
+    judged = reasons(bring_in(stores, orders("1,10,a,2024-03-30 12:00", f"2,10,a,{moment}")))
+    assert list(judged) == ["2"]
+    assert any("event_time: not in 1678 to 2261" in reason for reason in judged["2"])
+
+
+def test_a_fraction_beyond_six_digits_is_no_integer(stores):
+    judged = reasons(bring_in(stores, orders("3.0000001,10,a,2024-03-30 12:00", "3.0,10,a,2024-03-30 12:00")))
+    assert list(judged) == ["3.0000001"]
