@@ -66,7 +66,7 @@ def test_categories_are_drawn_by_name_and_names_cannot_break_out():
     ElementTree.fromstring(svg)
 
 
-NASTY = ["\0", "\x1b[31m", "a\nb", "\ufffe", "x" * 5000, "]]>", "|", "<script>"]
+NASTY = ["\0", "\x1b[31m", "a\nb", "\ufffe", "\u202egpj", "\u2066", "\u200f", "x" * 5000, "]]>", "|", "<script>"]
 
 
 def test_categories_of_any_characters_and_length_leave_pictures_and_pages_whole():
@@ -76,7 +76,7 @@ def test_categories_of_any_characters_and_length_leave_pictures_and_pages_whole(
     assert len(svg) < 8_000
     found = calibrated(before, after)
     text = page("\ud800\0", found, before, after, {"window": "\x07"})
-    assert not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe]", text)
+    assert not re.search("[\x00-\x08\x0b-\x1f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe]", text)
     text.encode()
 
 
