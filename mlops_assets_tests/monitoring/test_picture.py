@@ -1,6 +1,7 @@
 """Pictures and pages of findings: what is drawn is what was counted, and nothing breaks them."""
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_the_names_of_many_categories_do_not_overlap():
         one for one in root.iter("{http://www.w3.org/2000/svg}text") if one.get("text-anchor") == "middle"
     ]
     assert len(ticks) == 12
-    apart = min(float(b.get("x")) - float(a.get("x")) for a, b in zip(ticks, ticks[1:], strict=False))
+    apart = min(float(b.get("x")) - float(a.get("x")) for a, b in pairwise(ticks))
     assert all(len(one.text) * CHARACTER <= apart + 1 for one in ticks)
 
 
