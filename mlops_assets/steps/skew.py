@@ -131,10 +131,23 @@ def _rows(stores: Stores, said: str) -> Pinned:
     # Of no partition, so that a day that nobody asked for and that is blocked refuses nothing.
     version = stores.lake.pin(table, ()).version
     there = [one.partition for one in stores.records.contents(table, up_to=version)]
+    for end in (first, last):
+        if end not in there and not _is_day(end):
+            raise BadRequest(
+                f"found {end!r} in {said!r}, expected a whole partition's name: a day such as 2013-02-01"
+            )
     inside = [partition for partition in there if first <= partition <= last]
     if not inside:
         raise BadRequest(f"{table} has no partition in {said!r}; it has {there[0]} to {there[-1]}")
     return stores.lake.pin(table, inside, version=version)
+
+
+def _is_day(said: str) -> bool:
+    """Whether it is a day as partitions are named: of ISO 8601's spellings the one whose text sorts as time."""
+    try:
+        return date.fromisoformat(said).isoformat() == said
+    except ValueError:
+        return False
 
 
 def _key(catalog: Catalog, lake_table: str) -> tuple[str, ...]:

@@ -249,6 +249,14 @@ def test_a_blocked_day_refuses_those_comparisons_only_that_read_it(box, tmp_path
     ("baseline", "batch", "said"),
     [
         ("validated/orders@2023-01-01", "validated/orders", "it has 2024-03-01 to 2024-04-25"),
+        (
+            "validated/orders@2024-03..2024-04",
+            "validated/orders",
+            "found '2024-03' in .*, expected a whole part",
+        ),
+        ("validated/orders@2024-03-01..20240401", "validated/orders", "found '20240401' in "),
+        ("validated/orders@2024-03-01..2024-03-32", "validated/orders", "found '2024-03-32' in "),
+        ("validated/customers@all", "validated/orders@2024-04", "found '2024-04' in "),
         ("validated/orders@a@b", "validated/orders", "expected MODEL or MODEL:VERSION"),
     ],
 )
