@@ -105,8 +105,8 @@ def print_drift(console: Console, report: "DriftReport", *, baseline: str, batch
     style = DRIFT_STYLE[report.severity or report.verdict]
     severity = f" ({report.severity})" if report.severity else ""
     console.print(
-        f"{batch} beside {baseline}: [{style}]{report.verdict}{severity}[/], {report.rows:,} rows, "
-        f"policy {report.policy}",
+        f"{escape(batch)} beside {escape(baseline)}: [{style}]{report.verdict}{severity}[/], "
+        f"{report.rows:,} rows, policy {escape(report.policy)}",
         highlight=False,
     )
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
@@ -115,7 +115,9 @@ def print_drift(console: Console, report: "DriftReport", *, baseline: str, batch
     for finding in worst_first(report)[:FINDINGS_SHOWN]:
         said = finding.severity or finding.verdict
         why = finding.sentence.partition(": ")[2] or finding.sentence
-        table.add_row(escape(finding.column), finding.test, f"[{DRIFT_STYLE[said]}]{said}[/]", escape(why))
+        table.add_row(
+            escape(finding.column), escape(finding.test), f"[{DRIFT_STYLE[said]}]{said}[/]", escape(why)
+        )
     console.print(table)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Name, Number, Whole, refusal
+from mlops_assets.declaration.importable import import_problem
 
 CALIBRATED = "calibrated"
 Share = Annotated[Number, Field(gt=0, lt=1)]
@@ -70,6 +71,14 @@ class Drift(Declaration):
     window_days: Annotated[Whole, Field(ge=1, le=366)] = 7
     season: Season | None = None
     limits: DriftLimits = DriftLimits()
+
+    @field_validator("policy")
+    @classmethod
+    def _is_there(cls, value: str) -> str:
+        problem = import_problem(value) if "." in value else None
+        if problem is not None:
+            raise ValueError(f"found {value!r}, expected the path of a function: {problem}")
+        return value
 
     @model_validator(mode="after")
     def _windows_lie_apart(self) -> Self:

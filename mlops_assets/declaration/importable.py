@@ -21,7 +21,9 @@ def import_problem(path: str) -> str | None:
     """
     package, *modules, name = path.split(".")
     found = find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    if found is None:
+        return f"there is no package or module {package!r}"
+    if not found.submodule_search_locations:
         return None
     folder, parent = Path(found.submodule_search_locations[0]), package
     for module in modules:
@@ -57,5 +59,7 @@ def _top_names(body: list[ast.stmt]) -> Iterator[str]:
                 yield from (alias.asname or alias.name for alias in statement.names)
             case ast.Assign():
                 yield from (target.id for target in statement.targets if isinstance(target, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
             case ast.If() | ast.Try():
                 yield from _top_names([one for one in ast.walk(statement) if isinstance(one, ast.stmt)][1:])

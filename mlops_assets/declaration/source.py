@@ -321,10 +321,6 @@ def _astray(
             yield place, f"{found}; expected the same type"
 
 
-def _short(hint: str) -> str:
-    return hint.split(" Known:")[0]
-
-
 def table_columns(table: Table) -> dict[str, Any]:
     """Every column of the validated table with its type, in stored order."""
     declared = {name: column.type for name, column in table.columns.items()}

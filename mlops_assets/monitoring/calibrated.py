@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlops_assets.declaration.drift import DriftLimits
-from mlops_assets.monitoring.comparison import MISSING, Comparison, comparisons
+from mlops_assets.monitoring.comparison import LEAST_MISSING, MISSING, Comparison, comparisons
 from mlops_assets.monitoring.findings import DriftReport, Finding, Severity, Verdict, report
 from mlops_assets.monitoring.multiplicity import rejected
 from mlops_assets.monitoring.profile import Profile
@@ -112,7 +112,20 @@ def _lacks(comparison: Comparison, limits: Limits) -> str | None:
             f"{comparison.effective_rows:.0f} independent ones, "
             f"at least {limits.effective_rows_at_least:.0f} are needed"
         )
+    if not comparison.tested and comparison.effect >= limits.missing_warn_at:
+        return _untested(comparison)
     return None
+
+
+def _untested(comparison: Comparison) -> str:
+    """Why a share of missing values that moved by an amount that matters could not be told from chance."""
+    was, is_now = comparison.values["reference_share"], comparison.values["batch_share"]
+    effective = max(was, is_now) * comparison.effective_rows
+    depend = ", as they depend on each other," if comparison.values["design_effect"] > 1 else ""
+    return (
+        f"{was:.1%} of the reference and {is_now:.1%} of {comparison.rows:,} rows have no value; "
+        f"these tell{depend} as much as {effective:.1f} independent ones, at least {LEAST_MISSING} are needed"
+    )
 
 
 def _judged(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.monitoring.findings import DriftReport
+from mlops_assets.monitoring.legible import legible
 
 DRIFT, SHIFT = "drift", "shift"
 CHECKS = {
@@ -12,6 +13,8 @@ CHECKS = {
 }
 # What a check says in words; the report says all.
 SENTENCES = 6
+# Characters of one of them: a policy of one's own may say anything.
+LENGTH = 300
 
 
 def verdicts(report: DriftReport) -> tuple[Verdict, ...]:
@@ -25,7 +28,9 @@ def verdicts(report: DriftReport) -> tuple[Verdict, ...]:
 
 def in_short(report: DriftReport) -> str:
     """The first of the sentences that decided, and which tests could not tell."""
-    sentences, lacking = report.decided(), report.lacking()
+    if not report.findings:
+        return f"the policy {legible(report.policy, LENGTH)} made no test"
+    sentences, lacking = [legible(one, LENGTH) for one in report.decided()], report.lacking()
     more = len(sentences) - SENTENCES
     shown = sentences if more <= 0 else [*sentences[:SENTENCES], f"and {more} more in the report"]
     return "; ".join(shown if lacking is None else [*shown, lacking])

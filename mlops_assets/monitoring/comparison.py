@@ -47,8 +47,8 @@ class Comparison:
 
     effect: in ``measure``, between nought and one. bias: what noise alone adds to it on average.
     standard_error: of the effect, and degrees: of freedom of its estimate. rows, effective_rows:
-    of the batch that the test saw, and how many independent ones tell as much. p_value: one when
-    nothing could be tested. values: further statistics.
+    of the batch that the test saw, and how many independent ones tell as much. tested: whether the
+    p-value is a test's; else it is one. values: further statistics.
     """
 
     column: str
@@ -61,6 +61,7 @@ class Comparison:
     standard_error: float = 0.0
     degrees: float = math.inf
     p_value: float = 1.0
+    tested: bool = True
     values: Mapping[str, float] = field(default_factory=dict)
 
     def at_least(self, confidence: float) -> float:
@@ -117,6 +118,7 @@ def missing(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
         )
         if enough
         else 1.0,
+        tested=enough,
         values={"reference_share": p, "batch_share": q, "z": z, "design_effect": wander.effect},
     )
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from html import escape
 
-# Neither XML 1.0 nor a terminal has these: controls, lone surrogates, noncharacters of the first plane.
-_ILLEGAL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+# Neither XML 1.0 nor a terminal has these: controls, lone surrogates, noncharacters of the first plane;
+# and what turns the direction of the text around it (UAX 9) makes it read as what it is not.
+_ILLEGAL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
+)
 _WHITESPACE = re.compile("[\t\n\v\f\r\x85\u2028\u2029]+")
 # What Markdown would read as its own.
 _MARKDOWN = re.compile(r"([\\`*\[\]<>|])")

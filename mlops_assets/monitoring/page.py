@@ -24,10 +24,11 @@ CELL = 60
 STYLE = """
 body { font: 14px/1.5 sans-serif; margin: 2rem auto; max-width: 70rem; color: #222; }
 table { border-collapse: collapse; }
-td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; overflow-wrap: anywhere; }
+td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
+.words { overflow-wrap: anywhere; min-width: 7rem; }
 .error { color: #b00020; font-weight: bold; }
 .warn { color: #b26a00; font-weight: bold; }
-.number { text-align: right; }
+.number { text-align: right; white-space: nowrap; }
 figure { display: inline-block; margin: 0 1rem 1rem 0; }
 """
 
@@ -65,7 +66,8 @@ def page(
     """A whole HTML page: the verdict, why, every finding and every picture."""
     verdict = report.verdict if report.severity is None else f"{report.verdict} ({report.severity})"
     facts = "".join(
-        f"<tr><th>{in_html(name)}</th><td>{in_html(value)}</td></tr>" for name, value in about.items()
+        f'<tr><th>{in_html(name)}</th><td class="words">{in_html(value)}</td></tr>'
+        for name, value in about.items()
     )
     why = "".join(f"<li>{in_html(sentence)}</li>" for sentence in report.told())
     header = "".join(
@@ -94,11 +96,11 @@ def _columns(report: DriftReport, reference: Profile) -> Sequence[str]:
 
 def _row(one: Finding) -> str:
     column, test, verdict, *numbers = _cells(one)
-    words = "".join(f"<td>{in_html(cell)}</td>" for cell in (column, test))
+    words = "".join(f'<td class="words">{in_html(cell)}</td>' for cell in (column, test))
     figures = "".join(f'<td class="number">{in_html(cell)}</td>' for cell in numbers)
     return (
         f'<tr>{words}<td class="{one.severity or "calm"}">{verdict}</td>{figures}'
-        f"<td>{in_html(one.sentence)}</td></tr>"
+        f'<td class="words">{in_html(one.sentence)}</td></tr>'
     )
 
 

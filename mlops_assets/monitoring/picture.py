@@ -16,8 +16,8 @@ FloatArray = npt.NDArray[np.float64]
 WIDTH, HEIGHT, FOOT = 420, 150, 34
 REFERENCE, BATCH = "#8a8f98", "#d1495b"
 BINS, CATEGORIES_SHOWN = 24, 12
-# Characters that there is room for.
-TITLE, TICK = 60, 10
+# Characters that there is room for, and how wide one of them may be.
+TITLE, TICK, CHARACTER = 60, 10, 7
 # What lies beyond these quantiles of both sides would squeeze the rest.
 SHOWN = (0.005, 0.995)
 
@@ -85,8 +85,9 @@ def _svg(title: str, ticks: Sequence[str], first: FloatArray, second: FloatArray
         bars.append(_bar(left + step * 0.05, foot - one, step * 0.9, one, REFERENCE))
         bars.append(_bar(left + step * 0.25, foot - other, step * 0.5, other, BATCH))
     places = _places(len(ticks), len(first))
+    room = min(TICK, int(step / CHARACTER)) if len(ticks) == len(first) else TICK
     labels = [
-        f'<text x="{x:.0f}" y="{HEIGHT - FOOT + 13}" text-anchor="{anchor}">{in_html(tick, TICK)}</text>'
+        f'<text x="{x:.0f}" y="{HEIGHT - FOOT + 13}" text-anchor="{anchor}">{in_html(tick, room)}</text>'
         for (x, anchor), tick in zip(places, ticks, strict=True)
     ]
     legend = (

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION
-from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.data.training_set import Horizon
+from mlops_assets.declaration.catalog import Catalog, lookback_days
+from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import BadRequest, UnknownName
 from mlops_assets.monitoring.cells import Kind, Watched
@@ -19,7 +21,8 @@ from mlops_assets.monitoring.findings import DriftReport, Finding, report
 from mlops_assets.monitoring.policies import policy
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.monitoring.tally import ROWS, tally
-from mlops_assets.steps.watching import both_sides, lacks_earlier_windows
+from mlops_assets.steps.training_set import window_days
+from mlops_assets.steps.watching import both_sides, lacks_earlier_windows, watched_days
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
@@ -56,8 +59,10 @@ def skew_of_version(stores: Stores, catalog: Catalog, model: Model, number: int 
     if lacks is not None:
         raise BadRequest(f"{model.name} has nothing to be compared with: {lacks}")
     version = _version(stores, model, number)
-    events = stores.lake.pin(f"validated/{model.label.table}")
-    views = {view: stores.lake.pin(f"features/{view}") for view in catalog.features.views_of(model.features)}
+    horizon = watched_days(catalog, model, as_of)
+    events = stores.lake.pin(f"validated/{model.label.table}", window_days(horizon))
+    _, views_read = catalog.model_tables(model)
+    views = {name: _view(stores, catalog, model, view, horizon) for name, view in views_read.items()}
     sides = both_sides(stores, catalog, model, version, events, views, as_of)
     return Skew(sides.judged(model.drift), sides.reference, sides.batch)
 
@@ -101,6 +106,16 @@ def _version(stores: Stores, model: Model, number: int | None) -> Release:
     return versions[wanted]
 
 
+def _view(stores: Stores, catalog: Catalog, model: Model, view: FeatureView, horizon: Horizon) -> Pinned:
+    """The days of a view whose values may still live when the horizon's events are asked about."""
+    table, calendar = f"features/{view.name}", catalog.view_calendar(view)
+    if calendar is None:
+        return stores.lake.pin(table)
+    lives = timedelta(days=lookback_days(view.ttl + model.predict_before))
+    first = max(horizon.first - lives, calendar.start)
+    return stores.lake.pin(table, window_days(replace(horizon, first=first)))
+
+
 def _rows(stores: Stores, said: str) -> Pinned:
     found = _ROWS.match(said)
     if found is None:
@@ -110,14 +125,29 @@ def _rows(stores: Stores, said: str) -> Pinned:
         raise BadRequest(
             f"found the table {found['table']!r}, expected its stage too: validated/{found['table']}"
         )
-    pinned = stores.lake.pin(found["table"])
+    table = found["table"]
     if first is None:
-        return pinned
-    inside = [one.partition for one in pinned.contents if first <= one.partition <= last]
+        return stores.lake.pin(table)
+    # Of no partition, so that a day that nobody asked for and that is blocked refuses nothing.
+    version = stores.lake.pin(table, ()).version
+    there = [one.partition for one in stores.records.contents(table, up_to=version)]
+    for end in (first, last):
+        if end not in there and not _is_day(end):
+            raise BadRequest(
+                f"found {end!r} in {said!r}, expected a whole partition's name: a day such as 2013-02-01"
+            )
+    inside = [partition for partition in there if first <= partition <= last]
     if not inside:
-        there = [one.partition for one in pinned.contents]
-        raise BadRequest(f"{pinned.table} has no partition in {said!r}; it has {there[0]} to {there[-1]}")
-    return stores.lake.pin(found["table"], inside, version=pinned.version)
+        raise BadRequest(f"{table} has no partition in {said!r}; it has {there[0]} to {there[-1]}")
+    return stores.lake.pin(table, inside, version=version)
+
+
+def _is_day(said: str) -> bool:
+    """Whether it is a day as partitions are named: of ISO 8601's spellings the one whose text sorts as time."""
+    try:
+        return date.fromisoformat(said).isoformat() == said
+    except ValueError:
+        return False
 
 
 def _key(catalog: Catalog, lake_table: str) -> tuple[str, ...]:

@@ -23,6 +23,17 @@ def test_a_season_reads_as_far_back_as_its_windows_go():
         ({"season": {"every_days": 3}}, ("season", "every_days"), "windows of 7 days, 3 days apart, overlap"),
         ({"policy": "article", "limits": {"warn_at": 0.05}}, ("limits",), "only the policy 'calibrated'"),
         ({"policy": "calibratd"}, ("policy",), "pattern"),
+        ({"policy": "no_such_package.judge"}, ("policy",), "there is no package or module 'no_such_package'"),
+        (
+            {"policy": "mlops_assets.monitoring.artcle.article"},
+            ("policy",),
+            "there is no 'artcle' in mlops_assets.monitoring. Did you mean 'article'?",
+        ),
+        (
+            {"policy": "mlops_assets.monitoring.article.articel"},
+            ("policy",),
+            "there is no 'articel' in mlops_assets.monitoring.article. Did you mean 'article'?",
+        ),
         ({"limits": {"warn_at": 1.5}}, ("limits", "warn_at"), "less than 1"),
         ({"limits": {"warn_at": 0.1}}, ("limits", "warn_at"), "warn_at is 0.1 and error_at is 0.075"),
         ({"limits": {"error_at": 0.02}}, ("limits", "error_at"), "warn_at is 0.03 and error_at is 0.02"),
@@ -46,6 +57,16 @@ def test_a_mistake_is_told_at_its_place(said, place, message):
     (found,) = caught.value.errors()
     assert found["loc"] == place
     assert message in found["msg"]
+
+
+@pytest.mark.parametrize(
+    "assigned", ["judge = print", "judge: object = print", "from builtins import print as judge"]
+)
+def test_a_policy_is_whatever_its_module_calls_so(tmp_path, monkeypatch, assigned):
+    (tmp_path / "policies_of_ours").mkdir()
+    (tmp_path / "policies_of_ours" / "weekly.py").write_text(assigned)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert Drift(policy="policies_of_ours.weekly.judge").policy == "policies_of_ours.weekly.judge"
 
 
 def test_declared_limits_reach_the_policy():

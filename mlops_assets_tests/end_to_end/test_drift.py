@@ -8,7 +8,7 @@ import dagster as dg
 import pandas as pd
 import pytest
 
-from mlops_assets.errors import BadRequest, NotMaterialized, UnknownName
+from mlops_assets.errors import BadRequest, GateRefusal, NotMaterialized, UnknownName
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.monitoring.findings import DriftReport
@@ -224,10 +224,39 @@ def test_a_column_that_is_gone_or_of_another_type_is_drift(box):
     assert "and not in the batch" in gone.of("channel", "schema").sentence
 
 
+def test_a_blocked_day_refuses_those_comparisons_only_that_read_it(box, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(box.home, home)
+    path = home / "landing" / "orders" / f"{LAST}.csv"
+    path.write_text(pd.read_csv(path, dtype=str).assign(amount="lost").to_csv(index=False))
+    with sandbox(box.project, home) as other:
+        other.run(*ORDERS, first=LAST, raise_on_error=False)
+        catalog, model = other.project.catalog, other.project.model("returned")
+
+        def rows(last):
+            batch = f"validated/orders@2024-04-12..{last}"
+            return skew_of_rows(other.stores, catalog, "validated/orders@2024-03-01", batch, named="article")
+
+        assert rows("2024-04-24").report.rows == 13 * 40
+        with pytest.raises(GateRefusal, match=LAST):
+            rows(LAST)
+        assert skew_of_version(other.stores, catalog, model, 1, CHANGED).report.severity == "error"
+        with pytest.raises(GateRefusal, match=LAST):
+            skew_of_version(other.stores, catalog, model, 1, "2024-04-26")
+
+
 @pytest.mark.parametrize(
     ("baseline", "batch", "said"),
     [
         ("validated/orders@2023-01-01", "validated/orders", "it has 2024-03-01 to 2024-04-25"),
+        (
+            "validated/orders@2024-03..2024-04",
+            "validated/orders",
+            "found '2024-03' in .*, expected a whole part",
+        ),
+        ("validated/orders@2024-03-01..20240401", "validated/orders", "found '20240401' in "),
+        ("validated/orders@2024-03-01..2024-03-32", "validated/orders", "found '2024-03-32' in "),
+        ("validated/customers@all", "validated/orders@2024-04", "found '2024-04' in "),
         ("validated/orders@a@b", "validated/orders", "expected MODEL or MODEL:VERSION"),
     ],
 )

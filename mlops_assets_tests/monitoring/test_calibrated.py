@@ -169,3 +169,28 @@ def test_a_column_that_breaks_inside_the_window_is_not_taken_for_a_wobbly_one(ph
     assert found.verdict == "drift"
     quiet = calibrated(*number_profiles(reference, batch, blocks=(45, 7)))
     assert quiet.severity is None
+
+
+def missing_of(before: tuple[int, int], now: tuple[int, int]):
+    sides = (np.repeat([np.nan, 1.0], [lost, rows - lost]) for lost, rows in (before, now))
+    return calibrated(*number_profiles(*sides)).of("x", "missing")
+
+
+def test_missing_values_that_are_too_few_to_test_are_not_called_chance():
+    found = missing_of((0, 40_000), (14, 1400))
+    assert (found.verdict, found.effect) == ("not enough data", None)
+    assert "0.0% of the reference and 1.0% of 1,400 rows" in found.sentence
+    assert "tell as much as 14.0 independent ones, at least 15 are needed" in found.sentence
+
+
+@pytest.mark.parametrize("now", [(0, 1400), (3, 1400)])
+def test_no_missing_values_or_a_handful_are_calm(now):
+    assert missing_of((0, 40_000), now).verdict == "stable"
+
+
+def test_missing_values_of_few_long_outages_say_that_they_depend_on_each_other():
+    calm = np.where(np.arange(3100) // 20 % 47 == 0, np.nan, 1.0)
+    worse = np.where(np.arange(2800) // 140 % 20 == 0, np.nan, 1.0)
+    found = calibrated(*number_profiles(calm, worse, blocks=(31, 28))).of("x", "missing")
+    assert found.verdict == "not enough data"
+    assert "tell, as they depend on each other, as much as" in found.sentence

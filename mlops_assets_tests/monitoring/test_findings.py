@@ -1,5 +1,7 @@
 """Reports: the worst finding decides, and what is not known is not called calm."""
 
+from dataclasses import replace
+
 import pytest
 
 from mlops_assets.monitoring.checks import in_short
@@ -60,3 +62,9 @@ def test_a_finding_is_found_by_its_column_and_test():
     report_of_two = made("sw")
     assert report_of_two.of("x1", "distribution") is report_of_two.findings[1]
     assert report_of_two.of("x1", "missing") is None
+
+
+def test_a_check_says_little_of_a_sentence_of_any_length_and_something_of_no_findings():
+    endless = replace(made("e").findings[0], sentence="x" * 100_000)
+    assert len(in_short(report("own", 100, [endless]))) == 300
+    assert in_short(made("")) == "the policy own made no test"

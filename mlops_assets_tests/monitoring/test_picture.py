@@ -1,6 +1,7 @@
 """Pictures and pages of findings: what is drawn is what was counted, and nothing breaks them."""
 
 import re
+from itertools import pairwise
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,7 +11,7 @@ from mlops_assets.monitoring.calibrated import calibrated
 from mlops_assets.monitoring.cells import Watched
 from mlops_assets.monitoring.findings import Finding, report
 from mlops_assets.monitoring.page import page, pictures, table
-from mlops_assets.monitoring.picture import BATCH, HEIGHT, REFERENCE, overlaid
+from mlops_assets.monitoring.picture import BATCH, CHARACTER, HEIGHT, REFERENCE, overlaid
 from mlops_assets_tests.monitoring.counted import cells_of, number_profiles, profile
 
 WORD = Watched('<word> & "more"', "category")
@@ -66,7 +67,31 @@ def test_categories_are_drawn_by_name_and_names_cannot_break_out():
     ElementTree.fromstring(svg)
 
 
-NASTY = ["\0", "\x1b[31m", "a\nb", "\ufffe", "x" * 5000, "]]>", "|", "<script>"]
+def test_the_names_of_many_categories_do_not_overlap():
+    named = [f"W{number:02d}WWWWWWWW" for number in range(11)]
+    before, after = words(named * 10, named * 10)
+    root = ElementTree.fromstring(overlaid(before.columns[WORD.name], after.columns[WORD.name]))
+    ticks = [
+        one for one in root.iter("{http://www.w3.org/2000/svg}text") if one.get("text-anchor") == "middle"
+    ]
+    assert len(ticks) == 12
+    apart = min(float(b.get("x")) - float(a.get("x")) for a, b in pairwise(ticks))
+    assert all(len(one.text) * CHARACTER <= apart + 1 for one in ticks)
+
+
+NASTY = [
+    "\0",
+    "\x1b[31m",
+    "a\nb",
+    "\ufffe",
+    "\u202egpj",
+    "\u2066",
+    "\u200f",
+    "x" * 5000,
+    "]]>",
+    "|",
+    "<script>",
+]
 
 
 def test_categories_of_any_characters_and_length_leave_pictures_and_pages_whole():
@@ -76,7 +101,9 @@ def test_categories_of_any_characters_and_length_leave_pictures_and_pages_whole(
     assert len(svg) < 8_000
     found = calibrated(before, after)
     text = page("\ud800\0", found, before, after, {"window": "\x07"})
-    assert not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe]", text)
+    assert not re.search(
+        "[\x00-\x08\x0b-\x1f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe]", text
+    )
     text.encode()
 
 
@@ -94,6 +121,8 @@ def test_a_page_tells_every_finding_and_escapes_what_it_tells():
     assert "<today>" not in text
     assert "&lt;today&gt;" in text
     assert "<word>" not in text
+    assert text.count('<td class="words">') == 3 * len(found.findings) + 1
+    assert text.count('<td class="number">') == 6 * len(found.findings)
     assert text.count("<tr>") == len(found.findings) + 2
     assert not re.search(r"(src|href)=", text)
 
