@@ -36,7 +36,7 @@ def test_what_is_true_or_false_of_a_row_is_a_condition(condition):
         ("NULL", "its type is"),
         ("delay > 1, cancelled", "its type is TUPLE"),
         ("sum(delay) > 1", "expected a condition of one row of 'flights': it cannot contain aggregates"),
-        ("row_number() OVER () = 1", "it cannot contain window functions"),
+        ("row_number() OVER (ORDER BY delay) = 1", "it cannot contain window functions"),
         ("is_late(delay)", "Scalar Function with name is_late does not exist"),
         ("delay IN (SELECT 1)", "of one row of 'flights': it holds a query of its own"),
         ("EXISTS (SELECT 1)", "it holds a query of its own"),
