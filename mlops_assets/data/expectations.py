@@ -25,6 +25,7 @@ from mlops_assets.declaration.expectations import (
     Rows,
     Severity,
 )
+from mlops_assets.declaration.sql import bracketed
 
 # The check that tells of each kind.
 GROUP_OF = {
@@ -98,7 +99,7 @@ def fails(expectation: Expectation) -> str:
     """SQL over a typed row: whether it fails a condition of rows, or refers to what is not there."""
     match expectation.expected:
         case Rows(condition=condition):
-            return f"coalesce(NOT ({condition}\n), false)"
+            return f"coalesce(NOT {bracketed(condition)}, false)"
         case References(table=table, columns=columns):
             there = " AND ".join(f"{name(column)} IS NOT NULL" for column in columns.values())
             here = " AND ".join(f"{name(column)} IS NOT NULL" for column in columns)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mlops_assets.data.sql import PARTITION, WHOLE, local_day, name, names, text
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
-from mlops_assets.declaration.sql import SQL_TYPES
+from mlops_assets.declaration.sql import SQL_TYPES, bracketed
 
 
 def view_rows(
@@ -26,6 +26,6 @@ def view_rows(
     known = " AND ".join(f"{name(key)} IS NOT NULL" for key in keys)
     return f"""
         SELECT * FROM (
-            SELECT {day} AS {PARTITION}, * FROM (SELECT {columns}, {moments} FROM ({view.sql})))
+            SELECT {day} AS {PARTITION}, * FROM (SELECT {columns}, {moments} FROM {bracketed(view.sql)}))
         WHERE {PARTITION} IN ({wanted}) AND {known}
         ORDER BY {PARTITION}, {names(keys)}, {EVENT_TIME}, {AVAILABLE_AT}"""

@@ -9,6 +9,7 @@ from mlops_assets.data.sql import moment, name, names, text
 from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
+from mlops_assets.declaration.sql import bracketed
 from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT, PREDICTED_AT, USE
 
 # Of each class so many rows must be there before a column that never errs is called suspicious.
@@ -79,7 +80,7 @@ def _other(
     return f"""
         SELECT t.{row}, any_value(t.{LABEL}) AS here, any_value(k.{FOUND}) AS there
         FROM {name(training)} t LEFT JOIN (
-            SELECT {names(key)}, CAST(({model.label.positive}) AS BOOLEAN) AS {FOUND}
+            SELECT {names(key)}, CAST({bracketed(model.label.positive)} AS BOOLEAN) AS {FOUND}
             FROM {name(rows)} AS {name(model.label.table)} WHERE {AVAILABLE_AT} < {moment(bound)}) k ON {same}
         WHERE t.{USE} = '{use}' GROUP BY t.{row}
         HAVING NOT coalesce(bool_or(k.{FOUND} IS NOT DISTINCT FROM t.{LABEL}), false)

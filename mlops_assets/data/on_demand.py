@@ -75,10 +75,11 @@ def require_row_wise(repository: FeatureRepository, service: str, rows: pa.Table
 
     Such a feature is one value in training, among all rows, and another when it is served alone.
     """
-    some = rows.take(np.unique(np.linspace(0, max(len(rows) - 1, 0), min(PROBED_ROWS, len(rows)), dtype=int)))
+    spread = np.linspace(0, max(len(rows) - 1, 0), min(PROBED_ROWS, len(rows)), dtype=int)
+    some = rows.take(np.unique([*_incomplete(rows), *spread]).astype(int))
     for transform in repository.on_demand_of(service):
         whole = _run(repository, transform, some)
-        for chosen in _other_company(len(some)):
+        for chosen in (*_other_company(len(some)), *_each_alone(_incomplete(some))):
             again = _run(repository, transform, some.take(chosen))
             for feature, values in whole.items():
                 _require_equal(transform, feature, values.take(chosen), again[feature])
@@ -195,6 +196,15 @@ def _other_company(rows: int) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int
     yield np.arange(rows)[::-2].copy()
     for alone in {0, rows - 1} if rows else ():
         yield np.array([alone])
+
+
+def _incomplete(rows: pa.Table) -> list[int]:
+    """The first row in which each column is missing; a rare one would hardly be among the others."""
+    return [int(np.argmax(column.is_null())) for column in rows.columns if column.null_count]
+
+
+def _each_alone(rows: list[int]) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    yield from (np.array([row]) for row in sorted(set(rows)))
 
 
 def _require_equal(transform: OnDemandTransform, feature: str, among: pa.Array, again: pa.Array) -> None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from mlops_assets.data.sql import local_day, moment, name, names, text
 from mlops_assets.declaration.model import Model, Window
+from mlops_assets.declaration.sql import bracketed
 from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT, PREDICTED_AT, USE
 
 Use = Literal["train", "evaluate", "unlabelled", "not_known_yet", "overlaps_evaluation"]
@@ -67,9 +68,9 @@ def labelled_events(
     columns = names(dict.fromkeys((*key, *carried)))
     return f"""
         SELECT {columns}, event_time, event_time - to_seconds({before}) AS {PREDICTED_AT},
-               available_at AS {LABEL_KNOWN_AT}, CAST(({model.label.positive}) AS BOOLEAN) AS {LABEL},
+               available_at AS {LABEL_KNOWN_AT}, CAST({bracketed(model.label.positive)} AS BOOLEAN) AS {LABEL},
                CASE
-                 WHEN ({model.label.positive}) IS NULL THEN 'unlabelled'
+                 WHEN {bracketed(model.label.positive)} IS NULL THEN 'unlabelled'
                  WHEN coalesce(available_at >= {moment(horizon.as_of)}, true) THEN 'not_known_yet'
                  WHEN {day} >= {text(horizon.evaluate_from.isoformat())} THEN 'evaluate'
                  WHEN available_at >= {moment(horizon.evaluation_starts)} THEN 'overlaps_evaluation'

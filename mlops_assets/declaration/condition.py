@@ -7,6 +7,7 @@ from typing import Any
 
 from mlops_assets.declaration.binding import NotUnderstood, bound, parsed
 from mlops_assets.declaration.repeatable import EXPECTED, unrepeatable
+from mlops_assets.declaration.sql import bracketed
 from mlops_assets.errors import DeclarationError
 
 
@@ -39,7 +40,7 @@ def require_condition(
         raise _no_condition(condition, f"of one row of {table!r}: it holds a query of its own", field)
     try:
         # In WHERE, where neither an aggregate nor a window may stand.
-        query = f'SELECT ({condition}) AS holds FROM "{table}" WHERE ({condition})'
+        query = f'SELECT {bracketed(condition)} AS holds FROM "{table}" WHERE {bracketed(condition)}'
         kind = bound(query, {table: columns})["holds"]
     except NotUnderstood as problem:
         told = str(problem).replace("WHERE clause", "it")

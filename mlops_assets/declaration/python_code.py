@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TypeGuard
@@ -17,6 +18,8 @@ ALLOWED_IMPORTS = frozenset({"__future__", "datetime", "math", "numpy", "pandas"
 UNREPEATABLE = frozenset({"now", "today", "utcnow", "random"})
 # What reads, or runs, something that does not stand in the file.
 REACHING_OUT = frozenset({"open", "eval", "exec", "compile", "input", "__import__", "globals"})
+READING_FILES = re.compile(r"read_.*|fromfile|load(txt)?|genfromtxt|memmap|open_memmap")
+CLOCK_WORDS = frozenset({"now", "today"})
 AT_THE_TOP = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Assign, ast.AnnAssign)
 
 # What is wrong, and the line.
@@ -84,8 +87,19 @@ def _beyond_the_file(tree: ast.Module) -> Iterator[_Problem]:
             yield from ((problem, node.lineno) for problem in _imports(node))
         elif isinstance(node, ast.Attribute) and node.attr in UNREPEATABLE:
             yield f"found {node.attr!r}, expected what gives the same whenever it is asked", node.lineno
+        elif isinstance(node, ast.Attribute) and READING_FILES.fullmatch(node.attr):
+            yield f"found {node.attr!r}, expected what computes from the inputs alone", node.lineno
+        elif isinstance(node, ast.Call) and (words := _clock_words(node)):
+            yield f"found {words[0]!r}, expected what gives the same whenever it is asked", node.lineno
         elif isinstance(node, ast.Name) and node.id in REACHING_OUT:
             yield f"found {node.id!r}, expected what computes from the inputs alone", node.lineno
+
+
+def _clock_words(call: ast.Call) -> list[str]:
+    """The words among a call's arguments that pandas and NumPy take for the moment of the call."""
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    said = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    return [word for word in said if word.strip().lower() in CLOCK_WORDS]
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:

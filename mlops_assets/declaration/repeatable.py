@@ -36,6 +36,11 @@ _BY_WAY_OF_THESE = frozenset(
         *("pg_conf_load_time", "pg_postmaster_start_time", "pg_sleep"),
     }
 )
+# What says which row comes first, where rows have no order of their own.
+_OF_SOME_ROW = frozenset({"any_value", "arbitrary", "first", "last"})
+_BY_PLACE = _OF_SOME_ROW | {"first_value", "lag", "last_value", "lead", "nth_value", "ntile", "row_number"}
+# DuckDB's own tables: its settings, its memory, what else is loaded.
+_OF_THE_ENGINE = ("duckdb_", "pragma_")
 CHANGING = _CHANCE | _CLOCK | _SESSION | _BY_WAY_OF_THESE
 
 
@@ -62,6 +67,13 @@ def _of_itself(part: dict[str, Any], columns: Collection[str]) -> Iterator[str]:
         yield "TABLESAMPLE"
     if part.get("class") == "FUNCTION" and _changes(part):
         yield f"{part['function_name'].lower()}()"
+    if part.get("class") == "FUNCTION" and part["function_name"].lower().startswith(_OF_THE_ENGINE):
+        yield f"{part['function_name'].lower()}()"
+    if _is_of_any_row(part):
+        yield f"{part['function_name'].lower()}() without ORDER BY"
+    kinds = [modifier["type"] for modifier in part.get("modifiers") or ()]
+    if "ORDER_MODIFIER" not in kinds and any(kind.startswith("LIMIT") for kind in kinds):
+        yield "LIMIT without ORDER BY"
     if part.get("class") == "COLUMN_REF":
         (name, *more) = (one.lower() for one in part["column_names"])
         if not more and name in _BARE and name not in columns:
@@ -73,3 +85,11 @@ def _changes(function: dict[str, Any]) -> bool:
     # x.age() is age(x), the time from x until now.
     given = len(function["arguments"]) + bool(function["schema"])
     return name in CHANGING or (name == "age" and given < 2)
+
+
+def _is_of_any_row(part: dict[str, Any]) -> bool:
+    if part.get("class") == "WINDOW":
+        return part["function_name"].lower() in _BY_PLACE and not (part["orders"] or part["arg_orders"])
+    if part.get("class") == "FUNCTION":
+        return part["function_name"].lower() in _OF_SOME_ROW and not part["order_bys"]["orders"]
+    return False

@@ -39,6 +39,7 @@ _TAKEN = {
     "boolean": "BOOLEAN",
     "timestamp": r"DATE|TIMESTAMP(_S|_MS|_NS)?|TIMESTAMP(_NS)? WITH TIME ZONE",
 }
+_LAST_SEMICOLON = r";\s*\Z"
 _UNTYPED = '"NULL"'
 EXPECTED_TYPES = {
     "string": "VARCHAR",
@@ -56,6 +57,15 @@ def takes(declared: str, found: str) -> bool:
     (True, False, True)
     """
     return found == _UNTYPED or re.fullmatch(_TAKEN[declared], found) is not None
+
+
+def bracketed(sql: str) -> str:
+    """One statement or condition as part of another, on the same lines, whether it ends in a comment or ``;``.
+
+    >>> bracketed("SELECT 1;")
+    '(SELECT 1\\n)'
+    """
+    return f"({re.sub(_LAST_SEMICOLON, '', sql)}\n)"
 
 
 def sql_text(declared: str, folder: Path, *, field: Sequence[str | int] = ()) -> str:

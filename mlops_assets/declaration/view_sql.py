@@ -9,7 +9,7 @@ from mlops_assets.declaration.binding import NotUnderstood, Relations, bound, pa
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.repeatable import EXPECTED, unrepeatable
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
-from mlops_assets.declaration.sql import EXPECTED_TYPES, takes
+from mlops_assets.declaration.sql import EXPECTED_TYPES, bracketed, takes
 from mlops_assets.errors import DeclarationError, nearest
 
 _MISSING_TABLE = re.compile(r'Table with name "?(\w+)"? does not exist')
@@ -36,6 +36,8 @@ def require_fitting_sql(view: FeatureView, keys: Mapping[str, str], tables: Rela
 def _yielded(view: FeatureView, tables: Relations) -> Mapping[str, str]:
     field = ("views", view.name, "sql")
     try:
+        if not parsed(view.sql):
+            raise NotUnderstood("it is empty, expected a SELECT")
         if len(parsed(view.sql)) != 1:
             raise NotUnderstood("it is not one SELECT")
         return bound(_as_it_runs(view), tables)
@@ -106,4 +108,4 @@ def _runs_without(table: str, view: FeatureView, tables: Relations) -> bool:
 
 def _as_it_runs(view: FeatureView) -> str:
     """Inside another query, on the same lines."""
-    return f"SELECT * FROM ({view.sql})"
+    return f"SELECT * FROM {bracketed(view.sql)}"

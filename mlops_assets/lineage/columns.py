@@ -10,6 +10,7 @@ from mlops_assets.declaration.condition import columns_used
 from mlops_assets.declaration.features import FeatureView, ServedFeature, tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Table, stored_columns, table_columns
+from mlops_assets.declaration.sql import bracketed
 from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT, PREDICTED_AT, USE
 from mlops_assets.lineage.derivation import Derivation, SourceColumn
 from mlops_assets.lineage.sql import derivations
@@ -55,7 +56,7 @@ def of_quarantine(table: Table, present: Sequence[str]) -> Lineage:
 def of_view(catalog: Catalog, view: FeatureView) -> Lineage:
     """What the columns of a view come from, by its SQL."""
     relations = {table: stored_columns(catalog.tables[table].table) for table in view.reads}
-    yielded = list(bound(f"SELECT * FROM ({view.sql})", relations))
+    yielded = list(bound(f"SELECT * FROM {bracketed(view.sql)}", relations))
     tables = {table: f"validated/{table}" for table in view.reads}
     found = derivations(view.sql, relations, yielded)
     return {column: _of_relations(derivation, tables) for column, derivation in found.items()}

@@ -14,6 +14,13 @@ from mlops_assets.declaration.sql import SQL_TYPES
 from mlops_assets.lineage.derivation import CONSTANT, Derivation, SourceColumn, together, unknown
 
 DIALECT = "duckdb"
+# What names columns without spelling them.
+STANDS_FOR_OTHERS = (exp.Columns, exp.PositionalColumn, exp.Placeholder, exp.Parameter)
+# What has no parts and is computed from no column.
+LEAVES = (
+    *(exp.Literal, exp.Boolean, exp.Null, exp.Star, exp.Identifier, exp.Var, exp.Func, exp.Tuple),
+    *(exp.DataType, exp.WindowSpec, exp.HexString, exp.BitString, exp.RawString),
+)
 
 
 def derivations(
@@ -24,7 +31,7 @@ def derivations(
     relations: each table with its columns and their declared types. A value is computed from the columns
     that its expression names, through every subquery: also those of a CASE, a FILTER, and of the
     PARTITION BY and ORDER BY of a window. WHERE, JOIN and GROUP BY decide which rows there are; they count for
-    ``count(*)``, which is computed from nothing else. What cannot be told is unknown, with the reason.
+    ``count(*)`` and ``sum(1)``, which are computed from nothing else. What cannot be told is unknown, with the reason.
     """
     try:
         found = list(_Query(relations).columns(_scope(query, relations)))
@@ -103,8 +110,10 @@ class _Query:
                 yield self._whole(node.name, scope)
             elif isinstance(node, exp.Window) and node.alias:
                 yield from self._named_window(node.alias, scope)
-            elif isinstance(node, exp.Count) and _counts_rows(node):
+            elif isinstance(node, exp.AggFunc) and _counts_rows(node):
                 yield self._rows(scope)
+            elif not _is_understood(node):
+                yield unknown(f"what {node.sql(dialect=DIALECT)} is computed from")
 
     def _source(self, column: Any, scope: Scope) -> Derivation:
         if not column.table:
@@ -207,8 +216,21 @@ def _grouped(select: Any) -> list[Any]:
     return [group]
 
 
-def _counts_rows(count: Any) -> bool:
-    return count.this is None or isinstance(count.this, exp.Star)
+def _counts_rows(aggregate: Any) -> bool:
+    """Whether it takes no value of any row: count(*), count(1), sum(1)."""
+    if not aggregate.this or isinstance(aggregate.this, exp.Star):
+        return isinstance(aggregate, exp.Count)
+    return isinstance(aggregate.this, exp.Literal)
+
+
+def _is_understood(node: Any) -> bool:
+    """Whether what a node is computed from are its parts, or nothing when it has none."""
+    if isinstance(node, exp.Dot):
+        # In x.f() sqlglot does not say whether x is a column.
+        return isinstance(node.expression, exp.Identifier) and not isinstance(node.this, exp.Identifier)
+    if isinstance(node, STANDS_FOR_OTHERS):
+        return False
+    return isinstance(node, LEAVES) or next(node.iter_expressions(), None) is not None
 
 
 def _ancestors(node: Any, kind: Any) -> Iterator[Any]:

@@ -223,3 +223,13 @@ def test_what_feast_hands_over_in_another_type_is_refused(values):
     rows = pd.DataFrame({"n": pd.Series(values, dtype=object)})
     with pytest.raises(TransformFailed, match="it: its input 'n' is no integer"):
         computed(doubled, rows, {"n": "integer"}, {"y": "integer"}, called="it")
+
+
+def test_a_mean_that_only_a_rare_missing_value_is_filled_with_is_found():
+    numbers = [float(n) for n in range(20_000)]
+    numbers[777] = None
+    table = rows(20_000)
+    table = table.set_column(table.column_names.index("x"), "x", pa.array(numbers, pa.float64()))
+    declared = repository('return pd.DataFrame({"y": inputs["x"].fillna(inputs["x"].mean())})')
+    with pytest.raises(TransformFailed, match="expected each row by itself"):
+        require_row_wise(declared, "service", table)

@@ -23,6 +23,12 @@ from mlops_assets.declaration.repeatable import CHANGING, unrepeatable
         ("SELECT x.age() FROM t", "age()"),
         ("SELECT x FROM t TABLESAMPLE 10%", "TABLESAMPLE"),
         ("SELECT x FROM t USING SAMPLE 3", "TABLESAMPLE"),
+        ("SELECT row_number() OVER () FROM t", "row_number() without ORDER BY"),
+        ("SELECT lag(x) OVER w FROM t WINDOW w AS (PARTITION BY y)", "lag() without ORDER BY"),
+        ("SELECT any_value(x) FROM t", "any_value() without ORDER BY"),
+        ("SELECT FIRST(x) FROM t GROUP BY y", "first() without ORDER BY"),
+        ("SELECT * FROM (SELECT x FROM t LIMIT 3) ORDER BY x", "LIMIT without ORDER BY"),
+        ("SELECT value FROM duckdb_settings()", "duckdb_settings()"),
     ],
 )
 def test_what_may_change_is_found_wherever_it_stands(query, found):
@@ -35,6 +41,9 @@ def test_what_may_change_is_found_wherever_it_stands(query, found):
         "SELECT age(x, y), x.age(y), hash(x) FROM t",
         "SELECT current_date FROM t",
         "SELECT t.localtime FROM t",
+        "SELECT row_number() OVER (PARTITION BY y ORDER BY x), first(x ORDER BY x) FROM t",
+        "SELECT last_value(x) OVER w FROM t WINDOW w AS (PARTITION BY y ORDER BY x)",
+        "SELECT sum(x) OVER (PARTITION BY y) FROM t ORDER BY y LIMIT 3",
         "SELECT 'random()' AS now FROM t ORDER BY now",
     ],
 )

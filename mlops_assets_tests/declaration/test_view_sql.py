@@ -36,6 +36,9 @@ def check(sql, *reads, feature="integer", key="string"):
         f"FROM flights SELECT {ROW}",
         f"WITH flights AS (SELECT * FROM flights WHERE delay > 0) SELECT {ROW} FROM flights",
         f"SELECT {ROW} FROM flights -- all of them\n",
+        f"SELECT {ROW} FROM flights -- all of them",
+        f"SELECT {ROW} FROM flights;",
+        f"SELECT {ROW} FROM flights\n;\n\n",
         f"SELECT {ROW} FROM flights UNION ALL SELECT {ROW} FROM flights",
         "SELECT tailnum, max(delay) OVER (PARTITION BY tailnum ORDER BY event_time) AS delay, "
         "event_time AT TIME ZONE 'America/New_York' AS event_time, available_at FROM flights",
@@ -54,9 +57,9 @@ def test_every_table_that_is_read_may_be_joined():
     [
         (f"SELECT {ROW} FORM flights", "sql", "does not fit: "),
         (f"SELECT {ROW}\nFROM flights WHERE\n", "sql", "does not fit: syntax error"),
-        (f"SELECT {ROW} FROM flights;", "sql", "does not fit: syntax error"),
         (f"SELECT {ROW} FROM flights; SELECT 1", "sql", "does not fit: it is not one SELECT"),
-        ("", "sql", "does not fit: it is not one SELECT"),
+        ("", "sql", "does not fit: it is empty, expected a SELECT"),
+        (" -- later\n", "sql", "does not fit: it is empty, expected a SELECT"),
         ("DROP TABLE flights", "sql", "does not fit: Only SELECT statements"),
         ("SELECT tailnum, dely AS delay, event_time, available_at FROM flights", "sql",
          'does not fit: Referenced column "dely" not found in FROM clause! Candidate bindings: "delay"'),

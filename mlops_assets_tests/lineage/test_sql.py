@@ -37,6 +37,10 @@ SHAPES = {
     ),
     "FILTER": ("SELECT count(*) FILTER (a > 1) AS n FROM t GROUP BY k", {"n": "t.a t.k"}),
     "rows counted": ("SELECT count(*) AS n FROM t WHERE a > 1 GROUP BY k", {"n": "t.a t.k"}),
+    "rows counted by a constant": (
+        "SELECT count(1) AS n, sum(1) AS s FROM t WHERE a > 1 GROUP BY k",
+        {"n": "t.a t.k", "s": "t.a t.k"},
+    ),
     "all rows counted": ("SELECT count(*) AS n FROM t", {"n": "= the rows of t, none of their columns"}),
     "HAVING": ("SELECT k, sum(a) AS s FROM t GROUP BY k HAVING max(b) > 0", {"k": "t.k", "s": "t.a"}),
     "DISTINCT": ("SELECT count(DISTINCT c) AS n FROM t", {"n": "t.c"}),
@@ -255,3 +259,20 @@ def test_a_column_whose_values_follow_another_names_it(sql):
             for name in before:
                 if after[name] != before[name]:
                     assert (table, column) in {(one.table, one.column) for one in found[name].columns}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "a.abs()",
+        "t.a.abs()",
+        "c.lower() || k",
+        "lower(c).upper()",
+        "COLUMNS('a')",
+        "#2",
+        "sum(COLUMNS('a')) OVER ()",
+    ],
+)
+def test_what_names_a_column_without_spelling_it_is_unknown_and_no_constant(expression):
+    (found,) = derivations(f"SELECT {expression} AS v FROM t", RELATIONS, ["v"]).values()
+    assert found.is_unknown, found
