@@ -125,9 +125,9 @@ def _on_demand(
             *(views[view] for view in read),
             *([RequestSource(name=f"{transform.name}_request", schema=request)] if request else []),
         ],
+        # Feast loses what is said of them on the way through its registry, and then no service finds its features.
         schema=[
-            Field(name=name, dtype=FEAST_TYPES[feature.type], description=feature.description)
-            for name, feature in transform.features.items()
+            Field(name=name, dtype=FEAST_TYPES[feature.type]) for name, feature in transform.features.items()
         ],
         feature_transformation=PandasTransformation(
             udf=loaded(code, transform.name, AS_DECLARED), udf_string=code

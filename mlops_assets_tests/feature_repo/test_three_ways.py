@@ -44,7 +44,7 @@ inputs:
   request: {distance: integer, carrier: string}
   views: [weather:wind, weather:snow, weather:seen, weather:icy, weather:sky]
 features:
-  slow: {type: number}
+  slow: {type: number, description: Minutes}
   layers: {type: integer}
   unsafe: {type: boolean}
   told: {type: string}
