@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from mlops_assets.data.point_in_time import EARLIEST
 from mlops_assets.data.sql import PARTITION, name, names, text
 
 KNOWN = "greatest(event_time, available_at)"
@@ -48,7 +49,7 @@ def newest_known(
                {_told(features)}
         FROM (SELECT r.* FROM {name(rows)} r{joined}
               WHERE {TIMED} AND event_time <= {instant(until)} AND available_at <= {instant(until)}
-                AND event_time >= {instant(until - ttl)}
+                AND event_time >= {instant(until - min(ttl, until - EARLIEST))}
               QUALIFY row_number() OVER ({of_entity}) = 1)"""
 
 

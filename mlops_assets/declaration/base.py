@@ -50,6 +50,8 @@ Number = Annotated[float, Strict(), AllowInfNan(False)]
 Flag = Annotated[bool, Strict()]
 
 _DURATION = re.compile(r"^(\d+)\s*(s|m|h|d)$")
+# A century: what goes further back or ahead is a mistake, and ends where calendars do.
+LONGEST_DAYS = 36_500
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -65,10 +67,10 @@ def parse_duration(value: Any) -> Any:
     found = _DURATION.match(value.strip()) if isinstance(value, str) else None
     if found is None:
         raise ValueError(f"found {value!r}, expected a whole number and a unit: 30s, 90m, 2h or 7d")
-    try:
-        return timedelta(seconds=int(found[1]) * _SECONDS[found[2]])
-    except OverflowError as error:
-        raise ValueError(f"found {value!r}, expected a time span that a calendar can hold") from error
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if seconds > LONGEST_DAYS * _SECONDS["d"]:
+        raise ValueError(f"found {value!r}, expected a time span of at most {LONGEST_DAYS}d")
+    return timedelta(seconds=seconds)
 
 
 def spell_duration(value: timedelta) -> str:

@@ -17,7 +17,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from pydantic import field_validator
 
-from mlops_assets.errors import BadRequest
+from mlops_assets.errors import BadRequest, NotMaterialized
 from mlops_assets.stores.feast_offline import places_of, said_or_empty
 from mlops_assets.stores.online import Asked, Online, OnlineRow
 from mlops_assets.stores.online_groups import open_online
@@ -58,6 +58,12 @@ class AsKnownAtOnlineStore(OnlineStore):
         asked = Asked(table.name, [_entity(key) for key in entity_keys])
         online = self._online(config)
         described = online.described(asked)
+        absent = [feature for feature in wanted if feature not in described.features]
+        if absent:
+            raise NotMaterialized(
+                f"feature view {table.name!r} is online without {', '.join(absent)}; bring it online as it is "
+                f"declared by now: mlops features materialize {table.name}"
+            )
         (rows,) = online.rows([asked], datetime.now(UTC))
         return [_answer(row, {feature: described.features[feature] for feature in wanted}) for row in rows]
 
