@@ -148,7 +148,7 @@ def test_keys_that_are_spelled_in_other_ways_are_one_key(stores):
 
 
 def test_rows_in_are_rows_out_where_memory_is_small(stores):
-    small = replace(stores, engine=replace(stores.engine, memory_limit="100MB", threads=1))
+    small = replace(stores, engine=replace(stores.engine, memory_limit="40MB", threads=1))
     lines = [f"{n},{n % 120},a,2024-03-30T12:00Z" for n in range(200_000)]
     judged = bring_in(small, orders(*lines, *lines[:50_000]))
     aside = sum(n % 120 > 100 for n in range(200_000))
