@@ -129,10 +129,11 @@ def test_a_repeated_row_is_kept_once_and_the_others_are_set_aside(stores):
 
 
 def test_equal_rows_set_aside_for_other_reasons_are_in_the_order_of_these(stores):
-    judged = bring_in(stores, orders(*["1,ten,a,2024-03-30T12:00Z"] * 3))
+    lines = [f"{n},ten,a,2024-03-30T12:00Z" for n in range(3000)]
+    judged = bring_in(stores, orders(*lines, *lines[::-1], *lines))
     repeated = ["amount: not a number", "id: repeats an identical row"]
     found = [row["reasons"] for row in judged.quarantined.rows.to_pylist()]
-    assert found == [["amount: not a number"], repeated, repeated]
+    assert found == [["amount: not a number"], repeated, repeated] * 3000
 
 
 def test_rows_without_a_key_repeat_nothing(stores):
@@ -147,7 +148,7 @@ def test_keys_that_are_spelled_in_other_ways_are_one_key(stores):
 
 
 def test_rows_in_are_rows_out_where_memory_is_small(stores):
-    small = replace(stores, engine=replace(stores.engine, memory_limit="100MB", threads=1))
+    small = replace(stores, engine=replace(stores.engine, memory_limit="40MB", threads=1))
     lines = [f"{n},{n % 120},a,2024-03-30T12:00Z" for n in range(200_000)]
     judged = bring_in(small, orders(*lines, *lines[:50_000]))
     aside = sum(n % 120 > 100 for n in range(200_000))

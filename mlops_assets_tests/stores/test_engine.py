@@ -69,7 +69,10 @@ def test_a_session_is_closed_when_its_query_fails(engine):
 
 def test_a_wide_relation_of_many_rows_is_kept_in_little_memory(tmp_path):
     small = Engine(tmp_path / "spill", memory_limit="60MB", threads=1)
-    columns = [f"hash(range + {n}) AS x{n}, CASE WHEN range < 0 THEN ['a'] END AS s{n}" for n in range(30)]
+    columns = [
+        f"hash(range + {n})::DOUBLE AS x{n}, CASE WHEN range < 0 THEN {{a: '1', b: '2'}} END AS s{n}"
+        for n in range(30)
+    ]
     with small.session({}) as session:
         session.keep("wide", f"SELECT {', '.join(columns)} FROM range(400000)")
         assert session.rows("SELECT count(x29) AS n FROM wide")["n"].to_pylist() == [400_000]
