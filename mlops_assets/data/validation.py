@@ -16,8 +16,8 @@ from mlops_assets.governance.verdicts import Verdict
 # Groups of reasons that the columns themselves give.
 COLUMN_GROUPS = ("types", "completeness", "uniqueness", "validity")
 REASONS = "reasons"
-# The first and the last year of a moment: what nanoseconds in 64 bits can say, as pandas has it.
-EARLIEST, LATEST = 1678, 2261
+# The first and the last day of a moment: DuckDB knows earlier and later ones, and infinity; Python does not.
+EARLIEST, LATEST = "0001-01-01", "9999-12-31"
 
 DESCRIPTIONS: dict[str, str] = {
     "types": "Every value is of its declared type.",
@@ -355,7 +355,7 @@ def _typed(column: str, kind: str, have: frozenset[str]) -> str:
 
 
 def _in_time(moment: str) -> str:
-    return f"({moment} >= TIMESTAMPTZ '{EARLIEST}-01-01' AND {moment} < TIMESTAMPTZ '{LATEST + 1}-01-01')"
+    return f"{moment} BETWEEN TIMESTAMPTZ '{EARLIEST}' AND TIMESTAMPTZ '{LATEST} 23:59:59.999999'"
 
 
 def _cast(column: str, kind: str) -> str:

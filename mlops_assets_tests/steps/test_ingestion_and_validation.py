@@ -322,13 +322,11 @@ def test_a_column_that_cannot_be_told_from_another_is_refused_and_the_next_file_
     assert bring_in(stores, orders("1,10,a,2024-03-30 12:00"))
 
 
-@pytest.mark.parametrize(
-    "moment", ["infinity", "-infinity", "20000-01-01 00:00", "0044-03-15 (BC) 12:00", "1500-01-01"]
-)
+@pytest.mark.parametrize("moment", ["infinity", "-infinity", "20000-01-01 00:00", "0044-03-15 (BC) 12:00"])
 def test_a_moment_beyond_what_readers_can_hold_is_set_aside_like_any_other(stores, moment):
     judged = reasons(bring_in(stores, orders("1,10,a,2024-03-30 12:00", f"2,10,a,{moment}")))
     assert list(judged) == ["2"]
-    assert any("event_time: not in 1678 to 2261" in reason for reason in judged["2"])
+    assert any("event_time: not in 0001-01-01 to 9999-12-31" in reason for reason in judged["2"])
 
 
 def test_a_fraction_beyond_six_digits_is_no_integer(stores):
