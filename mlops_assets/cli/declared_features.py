@@ -13,7 +13,6 @@ from mlops_assets.cli.deployment import Deployment
 from mlops_assets.components.project import Project
 from mlops_assets.declaration.base import spell_duration
 from mlops_assets.declaration.versions import feature_hash, view_version
-from mlops_assets.errors import UnknownName
 from mlops_assets.graph import keys
 from mlops_assets.steps.engines import both_engines
 from mlops_assets.steps.impact import Impact, TouchedModel, TouchedRelease, impact
@@ -61,11 +60,8 @@ def show_features(opened: Deployment, *, console: Console) -> None:
 def show_engines(opened: Deployment, names: Sequence[str], *, days: int, console: Console) -> bool:
     """Print what both engines make of the views (default: all); whether it is the same of each."""
     catalog = opened.project.catalog
-    declared = catalog.features.views
-    for name in names:
-        if name not in declared:
-            raise UnknownName.among(name, declared, what="feature view", asked_by="the command")
-    found = [both_engines(opened.stores, catalog, declared[name], days=days) for name in names or declared]
+    views = [catalog.features.view(name, asked_by="the command") for name in names or catalog.features.views]
+    found = [both_engines(opened.stores, catalog, view, days=days) for view in views]
     table = _table("DuckDB and Spark", "view", "partitions", "rows", "")
     for one in found:
         said = "[red]not the same[/]" if one.difference else "the same"

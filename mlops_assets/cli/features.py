@@ -4,12 +4,9 @@ from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.opening import console, opened_deployment
+from mlops_assets.cli.opening import FOUND, console, opened_deployment
 
 features = typer.Typer(help="Feature views and services.", no_args_is_help=True)
-
-TOUCHED = 3
-DIFFERS = 3
 
 
 @features.command("list")
@@ -34,7 +31,7 @@ def impact(
     with opened_deployment() as opened:
         found = show_impact(opened, as_json=as_json, console=console)
     if found.tables or found.models:
-        raise typer.Exit(TOUCHED)
+        raise typer.Exit(FOUND)
 
 
 @features.command()
@@ -52,7 +49,7 @@ def engines(
 
     with opened_deployment() as opened:
         if not show_engines(opened, views or (), days=days, console=console):
-            raise typer.Exit(DIFFERS)
+            raise typer.Exit(FOUND)
 
 
 @features.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mlops_assets.cli.features import features
-from mlops_assets.cli.opening import console, opened_deployment
+from mlops_assets.cli.opening import FOUND, console, opened_deployment
 
 app = typer.Typer(
     help="Governed machine learning on Dagster assets.",
@@ -17,8 +17,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(features, name="features")
-
-DRIFTED = 3
 
 
 class FailOn(StrEnum):
@@ -99,7 +97,7 @@ def skew(
     with opened_deployment() as opened:
         found = show_skew(opened, baseline, batch, named=policy, html=html, as_json=as_json, console=console)
     if fail_on in (found.severity, FailOn.warn if found.severity else None):
-        raise typer.Exit(DRIFTED)
+        raise typer.Exit(FOUND)
     if found.verdict == "not enough data":
         raise typer.Exit(1)
 

@@ -12,8 +12,6 @@ from rich.markup import escape
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.data.moments import as_utc
-from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.errors import UnknownName
 from mlops_assets.graph import keys
 from mlops_assets.graph.features import view_code
 from mlops_assets.graph.online import data_version, told
@@ -28,7 +26,7 @@ def materialize(
     """Bring views online (default: all), and tell Dagster."""
     catalog = opened.project.catalog
     for view in views:
-        _require_view(catalog, view)
+        catalog.features.view(view, asked_by="the command")
     moment = as_utc(until) if until else None
     for view in views or list(catalog.features.views):
         version = view_code(catalog, view)
@@ -127,8 +125,3 @@ def _print_value(console: Console, column: str, value: Any, *, stored: Any) -> N
     shown = "[dim]null[/]" if value is None else escape(str(value))
     was = "" if stored == value or value is not None else f" [dim](it was {escape(str(stored))})[/]"
     console.print(f"  {column:<40} {shown}{was}", highlight=False)
-
-
-def _require_view(catalog: Catalog, view: str) -> None:
-    if view not in catalog.features.views:
-        raise UnknownName.among(view, catalog.features.views, what="feature view", asked_by="the command")

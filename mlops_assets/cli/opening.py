@@ -13,6 +13,9 @@ from mlops_assets.errors import outermost
 if TYPE_CHECKING:
     from mlops_assets.cli.deployment import Deployment
 
+# The exit code of a command that found what it looks for; 1 is for what could not be done.
+FOUND = 3
+
 console = Console()
 problems = Console(stderr=True)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from mlops_assets.data.legible import in_markdown
 from mlops_assets.governance.verdicts import Verdict
 
 NO_LEAK = "no_leak"
@@ -51,7 +52,7 @@ def table(leaks: Sequence[Leak]) -> str:
     """Markdown: every leak."""
     if not leaks:
         return "Nothing leaks."
-    lines = [f"| {one.test} | {one.where} | {one.rows:,} | {_in_a_cell(one.reason)} |" for one in leaks]
+    lines = [f"| {one.test} | {one.where} | {one.rows:,} | {in_markdown(one.reason)} |" for one in leaks]
     return "\n".join(["| test | where | rows | |", "|---|---|--:|---|", *lines])
 
 
@@ -66,7 +67,3 @@ def told(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ") + "Z"
     return str(value)
-
-
-def _in_a_cell(words: str) -> str:
-    return words.replace("|", "\\|").replace("\n", " ")

@@ -1,7 +1,8 @@
-"""Text that comes from data, as it may stand in a picture, a page or a table: it may hold anything."""
+"""Text that comes from data, as it may stand in a picture, a page or a table: it may hold anything; and pictures."""
 
 from __future__ import annotations
 
+import base64
 import re
 from html import escape
 
@@ -41,3 +42,12 @@ def in_markdown(text: str, most: int | None = None) -> str:
     'a\\\\|b \\\\[c\\\\]'
     """
     return _MARKDOWN.sub(r"\\\1", legible(text, most))
+
+
+def embedded(picture: bytes, kind: str, title: str) -> str:
+    """Markdown: a picture inside the text, which no server is asked for. kind: ``png`` or ``svg+xml``.
+
+    >>> embedded(b"<svg/>", "svg+xml", "of a column")
+    '![of a column](data:image/svg+xml;base64,PHN2Zy8+)'
+    """
+    return f"![{in_markdown(title)}](data:image/{kind};base64,{base64.b64encode(picture).decode()})"

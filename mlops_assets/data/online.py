@@ -6,26 +6,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from mlops_assets.data.point_in_time import EARLIEST
-from mlops_assets.data.sql import PARTITION, name, names, text
+from mlops_assets.data.sql import PARTITION, moment, name, names, text
 
 KNOWN = "greatest(event_time, available_at)"
 # DuckDB's greatest() passes over nulls; a row without one of its times was never known.
 TIMED = "event_time IS NOT NULL AND available_at IS NOT NULL"
 
 
-def instant(moment: datetime) -> str:
-    """A moment as SQL."""
-    return f"TIMESTAMPTZ {text(moment.isoformat())}"
-
-
 def last_known(rows: str, until: datetime) -> str:
     """SQL: the moment (microseconds) at which the last thing became known, up to ``until``; null for none."""
     return (
-        f"SELECT epoch_us(max({KNOWN})) AS at FROM {name(rows)} WHERE {TIMED} AND {KNOWN} <= {instant(until)}"
+        f"SELECT epoch_us(max({KNOWN})) AS at FROM {name(rows)} WHERE {TIMED} AND {KNOWN} <= {moment(until)}"
     )
 
 
-def newest_known(
+def newest_of_each(
     rows: str,
     keys: Sequence[str],
     features: Mapping[str, str],
@@ -36,8 +31,8 @@ def newest_known(
 ) -> str:
     """SQL: of each entity the row that is the answer at ``until``: keys, both times, features by name.
 
-    That is the row which ``newest_known`` finds: known by then, of these the one with the newest event time,
-    and among its restatements the last one known. What is older than ``ttl`` by then is no answer, then or
+    That is the row which ``point_in_time.newest_known`` finds: known by then, of these the one with the newest
+    event time, and among its restatements the last one known. What is older than ``ttl`` by then is no answer, then or
     ever after. Moments are microseconds. features: each with its type, in the order in which the view
     declares them, by which rows that differ in nothing else are told apart. among: a relation of keys.
     """
@@ -48,8 +43,8 @@ def newest_known(
         SELECT {names(keys)}, epoch_us(event_time) AS event_time, epoch_us(available_at) AS available_at,
                {_told(features)}
         FROM (SELECT r.* FROM {name(rows)} r{joined}
-              WHERE {TIMED} AND event_time <= {instant(until)} AND available_at <= {instant(until)}
-                AND event_time >= {instant(until - min(ttl, until - EARLIEST))}
+              WHERE {TIMED} AND event_time <= {moment(until)} AND available_at <= {moment(until)}
+                AND event_time >= {moment(until - min(ttl, until - EARLIEST))}
               QUALIFY row_number() OVER ({of_entity}) = 1)"""
 
 
@@ -60,12 +55,12 @@ def touched(
 
     before: what the changed partitions held then. changed: those that hold other rows now.
     """
-    columns, known = names(keys), f"{KNOWN} <= {instant(until)}"
+    columns, known = names(keys), f"{KNOWN} <= {moment(until)}"
     listed = ", ".join(text(partition) for partition in changed) or "NULL"
     return f"""
         SELECT {columns} FROM {name(before)} WHERE {TIMED}
         UNION SELECT {columns} FROM {name(rows)} WHERE {TIMED} AND {known} AND {PARTITION} IN ({listed})
-        UNION SELECT {columns} FROM {name(rows)} WHERE {TIMED} AND {known} AND {KNOWN} > {instant(since)}"""
+        UNION SELECT {columns} FROM {name(rows)} WHERE {TIMED} AND {known} AND {KNOWN} > {moment(since)}"""
 
 
 def _told(features: Mapping[str, str]) -> str:

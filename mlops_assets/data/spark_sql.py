@@ -1,7 +1,7 @@
 """The SQL of a view as Spark must be asked, so that it answers as DuckDB does.
 
 What is not known to mean the same in both is refused, never passed on: every kind of expression has a rule
-here, which holds only for the types it was compared for, and mlops_assets_tests/data/test_spark_sql.py
+here, which holds only for the types it was compared for, and mlops_assets_tests/stores/test_spark.py
 compares each on a real Spark. Spark runs with ANSI errors and in UTC, so a moment with and without time zone
 are one type there.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 
 from mlops_assets.data.sql import PARTITION, WHOLE, local_day, moment, name, names, text
@@ -18,6 +18,12 @@ LEAST, MOST = -(2**63), 2**63 - 1
 def known_by(relation: str, at: datetime) -> str:
     """SQL: the rows of a relation that could be known at ``at``; one that says nothing of that never could."""
     return f"SELECT * FROM {relation} WHERE {AVAILABLE_AT} <= {moment(at)}"
+
+
+def known_of_days(relation: str, days: Sequence[str], at: datetime) -> str:
+    """SQL: the rows of these partitions that say they had happened and could be known at ``at``, as a relation."""
+    among = ", ".join(text(day) for day in days)
+    return f"({known_by(name(relation), at)} AND {PARTITION} IN ({among}) AND {EVENT_TIME} IS NOT NULL)"
 
 
 def planted(

@@ -261,6 +261,11 @@ class FeatureRepository(Declaration):
             )
         return self.services[name]
 
+    def view(self, name: str, *, asked_by: str) -> FeatureView:
+        if name not in self.views:
+            raise UnknownName.among(name, self.views, what="feature view", asked_by=asked_by)
+        return self.views[name]
+
     def served(self, service: str) -> tuple[ServedFeature, ...]:
         """The columns a service delivers, in the order it lists them."""
         found: dict[str, ServedFeature] = {}

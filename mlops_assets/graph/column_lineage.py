@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from mlops_assets.data.legible import in_markdown
+
 if TYPE_CHECKING:
     from mlops_assets.lineage.columns import Lineage
 
@@ -41,8 +43,8 @@ def for_every_column(said: Mapping[str, Any], schema: dg.TableSchema) -> Mapping
     reasons = dict(said[WITHOUT].value) if WITHOUT in said else {}
     columns = dict.fromkeys([*(column.name for column in schema.columns), *deps, *reasons])
     rows = [
-        f"| {_in_a_cell(column)} | "
-        f"{_linked(deps[column]) if column in deps else _in_a_cell(reasons.get(column, NOTHING_SAID))} |"
+        f"| {in_markdown(column)} | "
+        f"{_linked(deps[column]) if column in deps else in_markdown(reasons.get(column, NOTHING_SAID))} |"
         for column in columns
     ]
     table = dg.MetadataValue.md("\n".join(["| column | comes from |", "|---|---|", *rows]))
@@ -56,11 +58,6 @@ def without_lineage(said: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _linked(deps: Sequence[dg.TableColumnDep]) -> str:
     return ", ".join(
-        f"[{'/'.join(one.asset_key.path)}](/assets/{'/'.join(one.asset_key.path)}).{_in_a_cell(one.column_name)}"
+        f"[{'/'.join(one.asset_key.path)}](/assets/{'/'.join(one.asset_key.path)}).{in_markdown(one.column_name)}"
         for one in deps
     )
-
-
-def _in_a_cell(text: str) -> str:
-    """Any text, such as the column of somebody's file, without what would end the cell."""
-    return text.replace("|", "\\|").replace("\n", " ")

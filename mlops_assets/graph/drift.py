@@ -31,7 +31,7 @@ CODE = (
     "mlops_assets.monitoring.dependence",
     "mlops_assets.monitoring.distances",
     "mlops_assets.monitoring.findings",
-    "mlops_assets.monitoring.legible",
+    "mlops_assets.data.legible",
     "mlops_assets.monitoring.lookup",
     "mlops_assets.monitoring.multiplicity",
     "mlops_assets.monitoring.multivariate",

@@ -1,11 +1,11 @@
 """What an asset says of its partitions beyond what every write says."""
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets.data.legible import embedded
 from mlops_assets.data.sql import WHOLE
 
 
@@ -21,11 +21,9 @@ def say_of_partitions(
 
 def drawing(svg: str, title: str) -> dg.MarkdownMetadataValue:
     """A drawing that the Dagster UI shows without asking any server for it."""
-    return dg.MetadataValue.md(
-        f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
-    )
+    return dg.MetadataValue.md(embedded(svg.encode(), "svg+xml", title))
 
 
 def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     """A picture that the Dagster UI shows without asking any server for it."""
-    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    return dg.MetadataValue.md(embedded(png, "png", title))

@@ -1,6 +1,6 @@
 """online/<view>: the newest known row of every entity, where applications read it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -11,6 +11,9 @@ from mlops_assets.declaration.identity import source_code
 from mlops_assets.graph import keys
 from mlops_assets.graph.features import view_code
 from mlops_assets.stores.stores import Stores
+
+if TYPE_CHECKING:
+    from mlops_assets.steps.online import PutOnline
 
 CODE = ("mlops_assets.data.online", "mlops_assets.steps.online", "mlops_assets.stores.online")
 
@@ -55,8 +58,8 @@ def online_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
     return rows
 
 
-def told(done: Any) -> dict[str, Any]:
-    """What a materialization says of itself. done: a PutOnline."""
+def told(done: "PutOnline") -> dict[str, Any]:
+    """What a materialization says of itself."""
     return {
         "rows_written": done.rows,
         "entities_gone": done.gone,
@@ -66,6 +69,6 @@ def told(done: Any) -> dict[str, Any]:
     }
 
 
-def data_version(done: Any) -> str:
+def data_version(done: "PutOnline") -> str:
     """Equal when what is online is equal: the same rows of the lake, as known at the same moment."""
     return f"{done.view.contents}-{done.view.until}"

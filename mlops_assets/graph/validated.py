@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from mlops_assets.data.expectations import Outcome
+from mlops_assets.data.legible import in_markdown
 from mlops_assets.data.validation import PartitionCounts, blocking, checks
 from mlops_assets.declaration.catalog import DeclaredTable
 from mlops_assets.declaration.source import Source, Table
@@ -104,7 +105,7 @@ def _missing_table(counts: PartitionCounts) -> str:
 
 
 def _expectations_table(outcomes: Sequence[Outcome]) -> str:
-    rows = [f"| {one.severity} | {_answer(one)} | {_in_a_cell(one.sentence)} |" for one in outcomes]
+    rows = [f"| {one.severity} | {_answer(one)} | {in_markdown(one.sentence)} |" for one in outcomes]
     return "\n".join(["| severity | | |", "|---|---|---|", *rows])
 
 
@@ -112,7 +113,3 @@ def _answer(outcome: Outcome) -> str:
     if not outcome.could_run:
         return "could not run"
     return "passed" if outcome.passed else "failed"
-
-
-def _in_a_cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from mlops_assets.data.legible import legible
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.monitoring.findings import DriftReport
-from mlops_assets.monitoring.legible import legible
 
 DRIFT, SHIFT = "drift", "shift"
 CHECKS = {

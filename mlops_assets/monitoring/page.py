@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 
+from mlops_assets.data.legible import embedded, in_html, in_markdown
 from mlops_assets.monitoring.findings import DriftReport, Finding
-from mlops_assets.monitoring.legible import in_html, in_markdown
 from mlops_assets.monitoring.picture import overlaid
 from mlops_assets.monitoring.profile import Profile
 
@@ -54,9 +53,7 @@ def pictures(report: DriftReport, reference: Profile, batch: Profile, *, most: i
     drawn = []
     for column in _columns(report, reference)[:most]:
         svg = overlaid(reference.columns[column], batch.columns[column])
-        drawn.append(
-            f"![{in_markdown(column)}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"
-        )
+        drawn.append(embedded(svg.encode(), "svg+xml", column))
     return "\n".join(drawn)
 
 

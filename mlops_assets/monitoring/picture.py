@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mlops_assets.data.legible import in_html
 from mlops_assets.monitoring.cells import Edges
-from mlops_assets.monitoring.legible import in_html
 from mlops_assets.monitoring.profile import ColumnProfile
 
 FloatArray = npt.NDArray[np.float64]

@@ -31,7 +31,8 @@ def require_declared_history(
     and say less of what it was made from than is true.
     """
     assert isinstance(made.rows, pa.Table), "the rows of a view are in memory"
-    for day in dict.fromkeys((made.partitions[-1], made.partitions[0])) if len(made.partitions) > 1 else ():
+    ends = (made.partitions[-1], made.partitions[0]) if len(made.partitions) > 1 else ()
+    for day in ends:
         history = {name: _only(pinned, made, day) for name, pinned in tables.items()}
         alone = compute_view(stores.view_engine, catalog, view, history, [day]).rows
         among = made.rows.filter(pc.field(PARTITION) == day)

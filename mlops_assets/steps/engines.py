@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 
 from mlops_assets.data.sameness import difference
 from mlops_assets.data.sql import WHOLE
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.errors import ViewUncomputable
-from mlops_assets.steps.features import compute_view
+from mlops_assets.steps.features import compute_view, days_read
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores, spark_at
 
@@ -48,9 +47,5 @@ def _read(
     """What these partitions read of a table, as their assets would."""
     if catalog.tables[table].calendar is None or WHOLE in partitions:
         return stores.lake.pin(f"validated/{table}")
-    wanted = {
-        (date.fromisoformat(day) - timedelta(days=before)).isoformat()
-        for day in partitions
-        for before in range(view.history_days(table) + 1)
-    }
+    wanted = {one for day in partitions for one in days_read(catalog, view, table, day) or ()}
     return stores.lake.pin(f"validated/{table}", sorted(wanted))

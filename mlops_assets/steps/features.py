@@ -10,10 +10,11 @@ import duckdb
 from mlops_assets.data.features import view_rows
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
-from mlops_assets.errors import QueryFailed, ViewUncomputable
+from mlops_assets.errors import GateRefusal, QueryFailed, ViewUncomputable
 from mlops_assets.stores.engine import Queries
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
+from mlops_assets.stores.records import Records
 
 
 def compute_view(
@@ -39,17 +40,37 @@ def compute_view(
     return Produced(rows, partitions, reads)
 
 
+def days_read(catalog: Catalog, view: FeatureView, table: str, day: str) -> list[str] | None:
+    """The days of a table that a day of a view reads, those that exist; None of a table that is not daily."""
+    calendar = catalog.tables[table].calendar
+    if calendar is None:
+        return None
+    first = max(date.fromisoformat(day) - timedelta(days=view.history_days(table)), calendar.start)
+    last = date.fromisoformat(day) if calendar.end is None else min(date.fromisoformat(day), calendar.end)
+    return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
+
+
+def require_version(records: Records, pinned: Pinned, code: str) -> None:
+    """Raise GateRefusal when a partition of a view was computed by other code than ``code``.
+
+    A column whose older rows mean something else says two things at once.
+    """
+    computed_by = records.code_versions(pinned.table)
+    other = [one.partition for one in pinned.contents if computed_by.get(one.partition) != code]
+    if other:
+        raise GateRefusal(
+            f"{pinned.table} was computed by another version of its SQL for {other[0]} to {other[-1]} "
+            f"({len(other)} partitions); materialize them again, so that a feature means one thing"
+        )
+
+
 def _read_for_day(
     catalog: Catalog, view: FeatureView, tables: Mapping[str, Pinned], day: str
 ) -> Iterator[Content]:
     for name, pinned in tables.items():
-        calendar = catalog.tables[name].calendar
-        if calendar is None:
+        wanted = days_read(catalog, view, name, day)
+        if wanted is None:
             yield from pinned.contents
-            continue
-        # Days before the table's first one, or after its last, do not exist; all others must be there.
-        first = max(date.fromisoformat(day) - timedelta(days=view.history_days(name)), calendar.start)
-        last = date.fromisoformat(day) if calendar.end is None else min(date.fromisoformat(day), calendar.end)
-        wanted = [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
-        pinned.require(wanted)
-        yield from pinned.among(wanted)
+        else:
+            pinned.require(wanted)
+            yield from pinned.among(wanted)

@@ -39,7 +39,7 @@ def ingest(stores: Stores, source: Source, table: Table, partitions: Sequence[st
     file = _only_file(stores, table)
     if file is None:
         return together([_nothing(table, day, table.reads.named) for day in partitions], stores.engine.spill)
-    rows = _select(stores, table, file, raw_rows(table, source, days=partitions))
+    rows = _raw(stores, table, file, raw_rows(table, source, days=partitions))
     return _produced(rows, partitions, verdicts(table, rows.column_names), file)
 
 
@@ -90,7 +90,7 @@ def _landed_day(stores: Stores, source: Source, table: Table, reads: LandedFile,
     file = stores.files.landed_file(reads, day)
     if file is None:
         return _nothing(table, day, f"landing:{reads.landing.replace('{day}', day)}")
-    rows = _select(stores, table, file, landed_rows(table, source, day=day))
+    rows = _raw(stores, table, file, landed_rows(table, source, day=day))
     return _produced(rows, [day], verdicts(table, rows.column_names), file)
 
 
@@ -101,12 +101,17 @@ def _nothing(table: Table, partition: str, missing_file: str) -> Produced:
     return Produced(rows, [partition], verdicts={partition: said})
 
 
+def _raw(stores: Stores, table: Table, file: SourceFile, sql: str) -> pa.Table:
+    """The raw rows that ``sql`` yields. Raises SourceUnreadable when they have columns that cannot be told apart."""
+    yielded = _select(stores, table, file, f"SELECT * FROM ({table.select}) LIMIT 0")
+    problem = ambiguous_column(table, yielded.column_names)
+    if problem:
+        raise SourceUnreadable(f"{file.named}, read for table {table.name!r}: {problem}")
+    return _select(stores, table, file, sql)
+
+
 def _select(stores: Stores, table: Table, file: SourceFile, sql: str) -> pa.Table:
     try:
-        yielded = stores.engine.rows(f"SELECT * FROM ({table.select}) LIMIT 0", {SOURCE_RELATION: file})
-        problem = ambiguous_column(table, yielded.column_names)
-        if problem:
-            raise SourceUnreadable(f"{file.named}, read for table {table.name!r}: {problem}")
         return stores.engine.rows(sql, {SOURCE_RELATION: file})
     except duckdb.Error as error:
         raise SourceUnreadable(f"{file.named}, read for table {table.name!r}: {error}") from error

@@ -14,12 +14,13 @@ from mlops_assets.data.knowledge import ROW
 from mlops_assets.data.leaks import Leak, told
 from mlops_assets.data.on_demand import apply_on_demand
 from mlops_assets.data.sql import moment, name, names
+from mlops_assets.data.worlds import known_of_days
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.declaration.training_columns import PREDICTED_AT
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.steps.leak_case import TRAINING, Case, count, pinned_rows, request, stored_rows
 from mlops_assets.steps.training_set import with_features
-from mlops_assets.steps.worlds import Batch, Worlds, batches, known_here, opened
+from mlops_assets.steps.worlds import Batch, Worlds, batches, opened
 from mlops_assets.stores.engine import Session
 
 # How many requests before each cut are answered again, and how far back.
@@ -68,7 +69,7 @@ def look(case: Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Batch
         worlds.compute(then, case.view(view), of_view, at)
         worlds.compute(PLANTED, case.view(view), of_view, at, canaries=True)
         moved = _changed_rows(case, worlds.session, view, name(then), name(PLANTED))
-        stored = known_here(stored_rows(view), [day for batch in of_view for day in batch.days], at)
+        stored = known_of_days(stored_rows(view), [day for batch in of_view for day in batch.days], at)
         found = _changed_rows(case, worlds.session, view, name(then), stored)
         rest = _with_more_history(case, view, at, of_view, stored) if found else None
         if rest is None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mlops_assets.data.online import last_known, newest_known, touched
+from mlops_assets.data.online import last_known, newest_of_each, touched
 from mlops_assets.data.sql import WHOLE, name, names
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
-from mlops_assets.errors import BadRequest, GateRefusal, NotMaterialized
+from mlops_assets.errors import BadRequest, NotMaterialized
+from mlops_assets.steps.features import require_version
 from mlops_assets.stores.engine import Session
 from mlops_assets.stores.online import OnlineView, microseconds, moment
 from mlops_assets.stores.pinned import Content, Pinned
@@ -91,7 +92,7 @@ class _Plan:
     def carried_out(self, replaced: OnlineView | None) -> PutOnline | None:
         """What was done; None, and nothing done, when another was faster. replaced: what is online until then."""
         live = self._live()
-        _require_version(self.stores, live, self.code)
+        require_version(self.stores.records, live, self.code)
         described = self._described()
         if described == self.seen:
             return PutOnline(described, 0, 0, whole=False)
@@ -140,7 +141,7 @@ class _Plan:
 
     def _newest(self, among: str | None = None) -> str:
         keys = self.features.keys(self.view.name)
-        return newest_known(ROWS, keys, self._types(), self.until, ttl=self.view.ttl, among=among)
+        return newest_of_each(ROWS, keys, self._types(), self.until, ttl=self.view.ttl, among=among)
 
     def _types(self) -> dict[str, str]:
         return {feature: declared.type for feature, declared in self.view.features.items()}
@@ -179,16 +180,6 @@ def _only_version(stores: Stores, pinned: Pinned) -> str:
     if not pinned.contents:
         raise NotMaterialized(f"{pinned.table} has no partition; materialize it first")
     return stores.records.code_versions(pinned.table)[pinned.contents[-1].partition]
-
-
-def _require_version(stores: Stores, live: Pinned, code: str) -> None:
-    computed_by = stores.records.code_versions(live.table)
-    other = [one.partition for one in live.contents if computed_by[one.partition] != code]
-    if other:
-        raise GateRefusal(
-            f"{live.table} was computed by another version of its SQL for {other[0]} to {other[-1]} "
-            f"({len(other)} partitions); materialize them again, so that a feature means one thing"
-        )
 
 
 def _lists(session: Session, sql: str) -> Iterator[list[Any]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 import pandas as pd
 import pyarrow as pa
 
-from mlops_assets.data.sql import local_day, name, text
+from mlops_assets.data.sql import local_day, moment, name, text
 from mlops_assets.data.training_set import Use
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
@@ -62,7 +62,7 @@ def answered(rows: pd.DataFrame, scores: Scores, timezone: str) -> pa.Table:
 def came_true(relation: str, use: Use, until: datetime, timezone: str) -> str:
     """SQL: the label of every event up to a moment; null where it cannot be put to this ``use``: it is not known."""
     label = f"CASE WHEN {USE} = {text(use)} THEN {name(LABEL)} END AS {name(LABEL)}"
-    return f"SELECT {_day(timezone)}, {label} FROM {relation} WHERE event_time <= TIMESTAMPTZ {text(until.isoformat())}"
+    return f"SELECT {_day(timezone)}, {label} FROM {relation} WHERE event_time <= {moment(until)}"
 
 
 def of_days(relation: str, windows: Sequence[tuple[str, str]]) -> str:

@@ -158,7 +158,7 @@ def _row_at(
 ) -> OnlineRow | None:
     import pyarrow as pa
 
-    from mlops_assets.data.online import newest_known
+    from mlops_assets.data.online import newest_of_each
 
     (entity,) = entities(joined, [request])
     declared, keys = features.views[joined.view], features.keys(joined.view)
@@ -167,7 +167,7 @@ def _row_at(
         "_rows": stores.lake.pin(f"features/{joined.view}"),
         "_asked": pa.table({key: [value] for key, value in entity.items()}),
     }
-    sql = newest_known("_rows", keys, types, at, ttl=FOREVER, among="_asked")
+    sql = newest_of_each("_rows", keys, types, at, ttl=FOREVER, among="_asked")
     found = stores.engine.rows(sql, relations).to_pylist()
     return _as_row(declared, found[0], at) if found else None
 

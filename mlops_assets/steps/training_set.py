@@ -17,7 +17,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import JoinedView as DeclaredJoin
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import PREDICTED_AT, USE
-from mlops_assets.errors import GateRefusal
+from mlops_assets.steps.features import require_version
 from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.engine import Engine, Session
 from mlops_assets.stores.pinned import Content, Pinned
@@ -60,13 +60,7 @@ def require_versions(records: Records, views: Mapping[str, Pinned], versions: Ma
     A column whose older rows mean something else teaches a model two things at once.
     """
     for view, pinned in views.items():
-        code = records.code_versions(pinned.table)
-        other = [one.partition for one in pinned.contents if code.get(one.partition) != versions[view]]
-        if other:
-            raise GateRefusal(
-                f"{pinned.table} was computed by another version of its SQL for {other[0]} to {other[-1]} "
-                f"({len(other)} partitions); materialize them again, so that a feature means one thing"
-            )
+        require_version(records, pinned, versions[view])
 
 
 @contextmanager

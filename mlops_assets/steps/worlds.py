@@ -13,7 +13,7 @@ from mlops_assets.data.sql import PARTITION, name, text
 from mlops_assets.data.worlds import known_by, planted
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
-from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
+from mlops_assets.declaration.source import EVENT_TIME
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.stores.engine import Relation, Session
 from mlops_assets.stores.pinned import Content, Pinned
@@ -185,12 +185,3 @@ def _world(table: str) -> str:
 
 def _canaries(table: str) -> str:
     return f"_canaries_{table}"
-
-
-def known_here(relation: str, days: Sequence[str], at: datetime) -> str:
-    """The stored rows of these days that say they were known at ``at``, as a relation."""
-    among = ", ".join(text(day) for day in days)
-    return (
-        f"(SELECT * FROM {name(relation)} WHERE {PARTITION} IN ({among}) AND {EVENT_TIME} IS NOT NULL "
-        f"AND {AVAILABLE_AT} IS NOT NULL AND {AVAILABLE_AT} <= TIMESTAMPTZ {text(at.isoformat())})"
-    )

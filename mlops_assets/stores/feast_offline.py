@@ -26,10 +26,11 @@ from feast.saved_dataset import SavedDatasetStorage
 from pydantic import field_validator
 
 from mlops_assets.data.point_in_time import JoinedView
-from mlops_assets.data.sql import names
+from mlops_assets.data.sql import moment, names
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.errors import BadRequest
 from mlops_assets.stores.as_known import features_as_known
+from mlops_assets.stores.feast_registry import said_or_empty
 from mlops_assets.stores.stores import Places, Stores
 
 # Feast's name for the moment a request is about.
@@ -37,14 +38,6 @@ AT = "event_timestamp"
 MOMENT = pa.timestamp("us", tz="UTC")
 # Beside the repository, where the platform's commands put it when nothing else is said.
 DEFAULT_HOME = "../.mlops"
-
-
-def said_or_empty(value: str) -> str:
-    """What a setting says; nothing when it is the name of a variable that is not set.
-
-    Feast expands ``${NAME}`` and has no defaults: a variable that is not set stays as it is written.
-    """
-    return "" if value.startswith("${") and value.endswith("}") else value
 
 
 class AsKnownAtOfflineStoreConfig(FeastConfigBaseModel):
@@ -280,7 +273,6 @@ def _pull(
     return _Job(compute)
 
 
-def _moment(moment: datetime) -> str:
+def _moment(at: datetime) -> str:
     """A moment as SQL; without a zone it is UTC, as everywhere in Feast."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return f"TIMESTAMPTZ '{aware.isoformat()}'"
+    return moment(at if at.tzinfo else at.replace(tzinfo=UTC))

@@ -18,7 +18,8 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from pydantic import field_validator
 
 from mlops_assets.errors import BadRequest, NotMaterialized
-from mlops_assets.stores.feast_offline import places_of, said_or_empty
+from mlops_assets.stores.feast_offline import places_of
+from mlops_assets.stores.feast_registry import said_or_empty
 from mlops_assets.stores.online import Asked, Online, OnlineRow
 from mlops_assets.stores.online_groups import open_online
 

@@ -33,8 +33,8 @@ class PlatformRegistry(CreateEnginePlugin):
 
     def __init__(self, url: sa.URL, kwargs: dict[str, Any]) -> None:
         super().__init__(url, kwargs)
-        self._home = _told(kwargs.pop("home", ""))
-        self._registry = _told(kwargs.pop("registry", ""))
+        self._home = said_or_empty(kwargs.pop("home", ""))
+        self._registry = said_or_empty(kwargs.pop("registry", ""))
 
     def update_url(self, url: sa.URL) -> sa.URL:
         """The place that was told, or the file in the home."""
@@ -77,8 +77,11 @@ def _url(registry: str) -> sa.URL:
         raise BadEnvironment(f"Feast's registry is {registry!r}, which is no URL. {EXPECTED}") from error
 
 
-def _told(value: str) -> str:
-    """Feast leaves a variable that is not set as it is written."""
+def said_or_empty(value: str) -> str:
+    """What a setting says; nothing when it is the name of a variable that is not set.
+
+    Feast expands ``${NAME}`` and has no defaults: a variable that is not set stays as it is written.
+    """
     return "" if value.startswith("${") and value.endswith("}") else value
 
 
