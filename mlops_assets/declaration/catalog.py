@@ -40,9 +40,9 @@ class DeclaredTable:
         return Calendar(self.source.timezone, self.source.start, self.source.end)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalog:
-    """The sources and features that models may use."""
+    """The sources and features that models may use. One is equal to itself only, so what it means may be kept."""
 
     tables: dict[str, DeclaredTable]
     features: FeatureRepository

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Self
 
 from mlops_assets.declaration.catalog import Catalog, DeclaredTable
@@ -14,6 +15,8 @@ from mlops_assets.declaration.source import Table
 from mlops_assets.declaration.sql import QUERY
 
 _HEX = 12
+# Views of which the version is kept: every asset above one asks for it.
+KEPT = 1024
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Version:
         return tuple(name for name in names if self.parts.get(name) != other.parts.get(name))
 
 
+@lru_cache(maxsize=KEPT)
 def view_version(catalog: Catalog, view: str) -> Version:
     """What the rows of a view mean: its SQL, schema, TTL, the history it reads, and each table it reads."""
     declared = catalog.features.views[view]
