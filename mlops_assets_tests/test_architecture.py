@@ -72,7 +72,9 @@ ONE_DOOR: dict[str, set[str]] = {
     "sqlalchemy": {
         "stores/database.py",
         "stores/feast_registry.py",
+        "stores/overrides.py",
         "stores/records.py",
+        "stores/reigns.py",
         "stores/releases.py",
         "stores/tracked.py",
         "resources/event_log.py",

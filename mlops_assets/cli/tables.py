@@ -17,7 +17,12 @@ from mlops_assets.stores.suites import SuiteResult
 if TYPE_CHECKING:
     from mlops_assets.monitoring.findings import DriftReport
 
-VERDICT_STYLE = {"promote": "bold green", "hold": "bold yellow", "not enough data": "bold magenta"}
+VERDICT_STYLE = {
+    "promote": "bold green",
+    "hold": "bold yellow",
+    "not enough data": "bold magenta",
+    "override": "bold red",
+}
 DRIFT_STYLE = {
     "error": "bold red",
     "warn": "bold yellow",

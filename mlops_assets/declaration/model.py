@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Number, Owner, Whole, refusal
+from mlops_assets.declaration.contract import Terms
 from mlops_assets.declaration.drift import Drift
 from mlops_assets.declaration.importable import import_problem
 from mlops_assets.declaration.sql import Condition
@@ -111,8 +112,11 @@ class ChampionGate(Declaration):
     """A challenger is promoted only if it beats the champion by more than ``margin``, surely.
 
     Compared on the same rows, day by day, since rows of one day are not independent: the lower
-    ``confidence`` bound of the mean daily improvement must be above ``margin``. With fewer
-    than ``at_least_days`` days the answer is "not enough data".
+    bound of the mean daily improvement must be above ``margin``. With fewer than ``at_least_days``
+    days the answer is "not enough data".
+    confidence, per_days: of ``per_days`` as-of dates, however many of them are looked at, a challenger
+        that is no better wins with a probability of at most one less ``confidence``; so each look is
+        surer than that. One that is looked at once a month is asked for little more.
     replace_incomparable: whether a champion that answers another question (other features or label)
         may be replaced without a comparison; a decision to declare, and to take back.
     """
@@ -120,6 +124,7 @@ class ChampionGate(Declaration):
     metric: Literal["log_loss", "brier"] = "log_loss"
     margin: Annotated[Number, Field(ge=0)] = 0.0
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
+    per_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
     at_least_days: Annotated[Whole, Field(ge=3)] = 7
     replace_incomparable: Flag = False
 
@@ -188,6 +193,7 @@ class Model(Declaration):
     baseline: Estimator = Estimator(path="sklearn.dummy.DummyClassifier", parameters={"strategy": "prior"})
     window: Window
     gates: Gates = Gates()
+    contract: Terms = Terms()
     drift: Drift = Drift()
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     tags: dict[str, str] = {}

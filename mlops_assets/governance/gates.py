@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from mlops_assets.declaration.model import HIGHER_IS_BETTER, ChampionGate, Gates
 from mlops_assets.governance.evidence import Comparison, Evidence
+from mlops_assets.governance.looks import Look, affordable
 from mlops_assets.governance.paired import improvement_bound
 
 Answer = Literal["promote", "hold", "not enough data"]
+# A person may release what the gates do not.
+Verdict = Literal["promote", "hold", "not enough data", "override"]
+OVERRIDE = "override"
+# The check that shows the verdict.
+GATE = "gate"
 
 
 @dataclass(frozen=True)
@@ -24,52 +30,96 @@ class Reason:
 
 @dataclass(frozen=True)
 class Decision:
-    """The verdict over all gates, and what each of them said."""
+    """The verdict over all gates, and what each of them said.
 
-    verdict: Answer
+    spent: the risk of a false winner that comparing with the champion was allowed; zero where nothing was
+    compared.
+    """
+
+    verdict: Verdict
     reasons: tuple[Reason, ...]
+    spent: float = 0.0
+
+    @property
+    def releases(self) -> bool:
+        """Whether a version comes of it."""
+        return self.verdict in ("promote", "override")
+
+    def overridden(self, by: str, reason: str) -> Decision:
+        """The same, released on the word of a person. What the gates said stays."""
+        said = Reason(OVERRIDE, "promote", f"{by} released it all the same: {reason}")
+        return Decision("override", (*self.reasons, said))
 
     def told(self) -> list[str]:
-        """The sentences that decided: the objections, or all when there are none."""
-        objections = [reason.sentence for reason in self.reasons if reason.answer != "promote"]
-        return objections or [reason.sentence for reason in self.reasons]
+        """The sentences that decided: the objections and who overrode them, or all when there are none."""
+        decided = [r.sentence for r in self.reasons if r.answer != "promote" or r.gate == OVERRIDE]
+        return decided or [reason.sentence for reason in self.reasons]
 
 
 @dataclass(frozen=True)
-class Reign:
-    """The version that is champion now, and the as-of date it was trained for."""
+class Reigning:
+    """The version that is champion now, the as-of date it was trained for, and how often it was looked at.
+
+    looks: the challengers that were compared with it, in the order in which they were judged.
+    """
 
     version: int
     as_of: str
+    looks: tuple[Look, ...] = ()
 
 
-def decide(evidence: Evidence, gates: Gates, *, reigning: Reign | None = None) -> Decision:
+def decide(
+    evidence: Evidence,
+    gates: Gates,
+    *,
+    reigning: Reigning | None = None,
+    inputs: Sequence[str] = (),
+    contract: Sequence[str] = (),
+) -> Decision:
     """Promote when no gate objects; else hold, or say that the data cannot tell.
 
     reigning: the champion of this moment. A model never takes over from one that is newer, nor
     on an evaluation that compared it with another.
+    inputs: what is wrong with the data it was made from. contract: what it breaks of the champion's contract.
     """
-    reasons = tuple(_reasons(evidence, gates, reigning))
+    risk = _risk(evidence, gates.champion, reigning)
+    broken = {"inputs": inputs, "contract": contract}
+    objections = (Reason(gate, "hold", told) for gate, said in broken.items() for told in said)
+    reasons = (*objections, *_reasons(evidence, gates, reigning, risk))
     answers = {reason.answer for reason in reasons}
     verdict: Answer = (
         "hold" if "hold" in answers else "not enough data" if "not enough data" in answers else "promote"
     )
-    return Decision(verdict, reasons)
+    looked = reigning is not None and _compared(evidence.champion, gates.champion)
+    return Decision(verdict, reasons, risk if looked else 0.0)
 
 
-def _reasons(evidence: Evidence, gates: Gates, reigning: Reign | None) -> Iterator[Reason]:
+def _risk(evidence: Evidence, gate: ChampionGate, reigning: Reigning | None) -> float:
+    """How likely a challenger that is no better may win this once."""
+    risk = 1 - gate.confidence
+    if reigning is None:
+        return risk
+    as_of = evidence.as_of
+    return affordable(reigning.looks, since=reigning.as_of, as_of=as_of, risk=risk, per_days=gate.per_days)
+
+
+def _compared(champion: Comparison | None, gate: ChampionGate) -> bool:
+    return champion is not None and len(champion.daily_improvement.get(gate.metric, [])) >= gate.at_least_days
+
+
+def _reasons(evidence: Evidence, gates: Gates, reigning: Reigning | None, risk: float) -> Iterator[Reason]:
     yield _enough_rows(evidence, gates)
     for metric, floor in gates.floors.items():
         yield _limit(evidence, metric, floor, "floor")
     for metric, ceiling in gates.ceilings.items():
         yield _limit(evidence, metric, ceiling, "ceiling")
     yield _baseline(evidence, gates)
-    yield _champion(evidence.champion, gates.champion)
+    yield _champion(evidence.champion, gates.champion, risk)
     if reigning is not None:
         yield from _succession(evidence, reigning)
 
 
-def _succession(evidence: Evidence, reigning: Reign) -> Iterator[Reason]:
+def _succession(evidence: Evidence, reigning: Reigning) -> Iterator[Reason]:
     if reigning.as_of > evidence.as_of:
         sentence = f"a newer champion reigns: version {reigning.version}, as of {reigning.as_of}"
         yield Reason("succession", "hold", sentence)
@@ -115,19 +165,19 @@ def _incomparable(champion: Comparison, gate: ChampionGate) -> Reason:
     return Reason("champion", "not enough data", f"{why}; {allow}")
 
 
-def _champion(champion: Comparison | None, gate: ChampionGate) -> Reason:
+def _champion(champion: Comparison | None, gate: ChampionGate, risk: float) -> Reason:
     if champion is None:
         return Reason("champion", "promote", "no champion reigned before")
     if champion.incomparable:
         return _incomparable(champion, gate)
     daily = champion.daily_improvement.get(gate.metric, [])
-    if len(daily) < gate.at_least_days:
+    if not _compared(champion, gate):
         sentence = f"{len(daily)} days to compare on, at least {gate.at_least_days} are needed"
         return Reason("champion", "not enough data", sentence)
-    mean, bound = improvement_bound(daily, gate.confidence)
+    mean, bound = improvement_bound(daily, 1 - risk)
     sentence = (
         f"{gate.metric} {abs(mean):.4f} {'better' if mean > 0 else 'worse'} than version "
-        f"{champion.champion_version} on {len(daily)} days; with {gate.confidence:.0%} confidence the "
+        f"{champion.champion_version} on {len(daily)} days; with {100 * (1 - risk):.6g}% confidence the "
         f"improvement is at least {bound:+.4f}, and above {gate.margin:g} is asked"
     )
     return Reason("champion", "promote" if bound > gate.margin else "hold", sentence)

@@ -9,23 +9,31 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, question
+from mlops_assets.governance.gates import GATE
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.graph.proven import of_model
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Judged
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
-GATE = "gate"
+CODE = (
+    "mlops_assets.governance.gates",
+    "mlops_assets.governance.looks",
+    "mlops_assets.governance.paired",
+    "mlops_assets.governance.contract",
+)
 
 
 def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     """The asset that asks the gate, and releases only if it says so."""
     stage = ModelStage.of(catalog, declared, "release")
-    judged_by = Version.of({"gates": declared.gates, "question": question(catalog, declared)})
+    asked = {"gates": declared.gates, "contract": declared.contract, "question": question(catalog, declared)}
+    judged_by, required = Version.of(asked), of_model(catalog, declared)
 
     @dg.asset(
         **stage.settings,
@@ -36,7 +44,7 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         check_specs=check_specs(
             stage.key, {GATE: "The evidence allows a release."}, partitions=stage.as_of_dates
         ),
-        code_version=judged_by.made_by("mlops_assets.governance.gates"),
+        code_version=judged_by.made_by(*CODE),
         kinds={"mlflow"},
         description="Whether this model may replace the champion, why, and the version that came of it.",
     )
@@ -52,9 +60,11 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         judged = release_if_allowed(
             stores,
             tracking,
+            catalog,
             declared,
             model,
             evaluation_report,
+            required=required,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             run_id=context.run.run_id,
         )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from mlops_assets.steps.mirror import show
+from mlops_assets.steps.mirror import not_shown, show
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import EndedAs, Tracking
 
@@ -27,8 +27,8 @@ def settle(instance: dg.DagsterInstance, stores: Stores, tracking: Tracking) -> 
         if status is not None:
             tracking.close(key, status)
             done.append(f"the MLflow run of {run_id} is {status}")
-    for release in stores.releases.not_mirrored():
-        show(stores.releases, tracking, release)
+    for release in not_shown(stores):
+        show(stores, tracking, release)
         done.append(f"{release.model} version {release.version} is shown in MLflow")
     return done
 

@@ -15,6 +15,7 @@ from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.features import question_inputs, view_code
 from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.graph.proven import of_tables
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
@@ -65,11 +66,14 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         **views: Pinned,
     ) -> Iterator[Any]:
         from mlops_assets.lineage.columns import of_training_set
+        from mlops_assets.steps.inputs import all_below, require_proven
         from mlops_assets.steps.no_leak import prove_no_leak
         from mlops_assets.steps.training_set import assemble_training_set, require_versions
 
         as_of = context.partition_key
         require_versions(stores.records, views, versions)
+        read = [one for pinned in (labelled_events, *views.values()) for one in pinned.contents]
+        require_proven(stores.records, all_below(stores.records, read), of_tables(catalog))
         found = assemble_training_set(stores.engine, catalog, model, labelled_events, views, as_of)
         proof = prove_no_leak(
             stores, catalog, model, found.produced, labelled_events, views, as_of, lake_tables=lake_tables

@@ -97,18 +97,19 @@ def _recomputed(table: str, current: str | None, records: Records) -> Recomputed
 
 def _touched(catalog: Catalog, model: Model, changed: set[str], releases: Releases) -> TouchedModel | None:
     views = [view for view in catalog.features.views_of(model.features) if view in changed]
-    outdated = tuple(_outdated(catalog, model, releases.versions(model.name)))
+    outdated = tuple(_outdated(catalog, model, releases))
     if not views and not any(release.reigns for release in outdated):
         return None
     return TouchedModel(model.name, model.features, tuple(views), outdated)
 
 
-def _outdated(catalog: Catalog, model: Model, versions: list[Release]) -> Iterator[TouchedRelease]:
+def _outdated(catalog: Catalog, model: Model, releases: Releases) -> Iterator[TouchedRelease]:
     """The versions, oldest first, that were trained on features of another meaning than declared now."""
     delivered, now = feature_hash(catalog, model.features), view_versions(catalog, model.features)
-    for release in versions:
+    champion = releases.champion(model.name)
+    for release in releases.versions(model.name):
         if release.feature_hash != delivered:
-            reigns = release is versions[-1]
+            reigns = release == champion
             yield TouchedRelease(release.version, release.as_of, reigns, dict(_differing(release, now)))
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
+from mlops_assets.governance.contract import breaches
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.gates import Reign, decide
+from mlops_assets.governance.gates import GATE, Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.steps.contract import contract_of, keep_contract, kept_contract
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
+from mlops_assets.steps.inputs import Required, all_below, unproven
 from mlops_assets.steps.mirror import show
 from mlops_assets.steps.training import one_row, require_made_from, trained_record
+from mlops_assets.stores.overrides import Subject
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
-from mlops_assets.stores.releases import Candidate, Judged, Release, Releases
+from mlops_assets.stores.releases import Against, Candidate, Judged, Release
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
@@ -22,20 +27,38 @@ from mlops_assets.stores.tracking import Tracking
 def release_if_allowed(
     stores: Stores,
     tracking: Tracking,
+    catalog: Catalog,
     model: Model,
     trained: Pinned,
     report: Pinned,
     *,
+    required: Required,
     at: str,
     run_id: str,
 ) -> Judged:
     """Ask the gate about a trained model and its evaluation; release it, and show it, if it says so.
 
-    Raises GateRefusal when the evaluation is of another model than the one that is there now, and
-    ReleaseConflict when another version is released meanwhile.
+    required: the blocking checks that must have passed for all that the model was made from.
+    Raises GateRefusal when the evaluation is of another model than the one that is there now,
+    ArtifactMismatch when the model's files are not the ones that were evaluated, and ReleaseConflict
+    when another version is released meanwhile.
     """
+    candidate, evidence = proposed(stores, catalog, model, trained, report)
+    stores.artifacts.load(candidate.artifact_digest)
+    wrong = list(unproven(stores.records, all_below(stores.records, trained.contents), required))
+    judged = judge(stores, model, candidate, evidence, inputs=wrong, at=at, run_id=run_id)
+    if judged.release is not None:
+        show(stores, tracking, judged.release)
+    return judged
+
+
+def proposed(
+    stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned
+) -> tuple[Candidate, Evidence]:
+    """What asks to be released, and the evidence for it. Raises GateRefusal when they do not belong together."""
     require_made_from(stores, report, trained)
     record, evidence = trained_record(stores, trained), recorded_evidence(stores, report)
+    contract = contract_of(stores, catalog, model, record, evidence, trained)
     candidate = Candidate(
         model=model.name,
         as_of=record.as_of,
@@ -45,26 +68,47 @@ def release_if_allowed(
         mlflow_run_id=record.mlflow_run_id,
         feature_hash=record.feature_hash,
         view_versions=json.loads(record.view_versions),
+        contract=keep_contract(stores, contract),
     )
-    judged = judge(stores.releases, model, candidate, evidence, at=at, run_id=run_id)
-    if judged.release is not None:
-        show(stores.releases, tracking, judged.release)
-    return judged
+    return candidate, evidence
+
+
+def gate_of(candidate: Candidate) -> Subject:
+    """What a person overrides who wants this candidate released on exactly this evidence."""
+    digest = f"{candidate.model_digest} on {candidate.evidence}"
+    return Subject(f"{candidate.model}/release", candidate.as_of, digest, GATE)
 
 
 def judge(
-    releases: Releases, model: Model, candidate: Candidate, evidence: Evidence, *, at: str, run_id: str
+    stores: Stores,
+    model: Model,
+    candidate: Candidate,
+    evidence: Evidence,
+    *,
+    inputs: list[str],
+    at: str,
+    run_id: str,
 ) -> Judged:
     """Decide on this candidate, once, and record the verdict with the version it makes."""
-    known = releases.judged(candidate)
+    releases, override = stores.releases, stores.overrides.of(gate_of(candidate))
+    known = releases.judged(candidate, override)
     if known is not None:
         return known
-    champion = releases.champion(model.name)
+    against, champion = releases.against(model.name), releases.champion(model.name)
     rival = champion if champion is not None and not _is(champion, candidate) else None
-    reigning = Reign(rival.version, rival.as_of) if rival else None
-    decision = decide(evidence, model.gates, reigning=reigning)
-    version = champion.version if champion else None
-    return releases.record(candidate, evidence, decision, champion=version, at=at, run_id=run_id)
+    broken = (
+        breaches(kept_contract(stores, rival.contract), kept_contract(stores, candidate.contract))
+        if rival
+        else []
+    )
+    decision = decide(
+        evidence, model.gates, reigning=_reigning(rival, against), inputs=inputs, contract=broken
+    )
+    if override is not None:
+        decision = decision.overridden(override.by, override.reason)
+    return releases.record(
+        candidate, evidence, decision, against=against, override=override, at=at, run_id=run_id
+    )
 
 
 def produced(judged: Judged, as_of: str, verdicts: tuple[Verdict, ...], *inputs: Pinned) -> Produced:
@@ -76,6 +120,17 @@ def produced(judged: Judged, as_of: str, verdicts: tuple[Verdict, ...], *inputs:
         "reasons": [f"{reason.gate}: {reason.sentence}" for reason in judged.decision.reasons],
     }
     return replace(one_row(values, as_of, *inputs), verdicts={as_of: verdicts})
+
+
+def _broken(stores: Stores, rival: Release | None, candidate: Candidate) -> list[str]:
+    """What it breaks of the contract of the version that reigns."""
+    if rival is None:
+        return []
+    return breaches(kept_contract(stores, rival.contract), kept_contract(stores, candidate.contract))
+
+
+def _reigning(rival: Release | None, against: Against) -> Reigning | None:
+    return None if rival is None else Reigning(rival.version, rival.as_of, against.looks)
 
 
 def _is(release: Release, candidate: Candidate) -> bool:

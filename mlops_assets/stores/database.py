@@ -72,9 +72,46 @@ decision = sa.Table(
     sa.Column("verdict", sa.Text, nullable=False),
     sa.Column("reasons", sa.JSON, nullable=False),
     sa.Column("version", sa.Integer),
+    # Which look at that champion this was, and the risk of a false winner it was allowed.
+    sa.Column("look", sa.Integer),
+    sa.Column("spent", sa.Float, nullable=False),
+    # The override that decided it; zero where the gate did.
+    sa.Column("override_id", sa.Integer, nullable=False),
     sa.Column("decided_at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
-    sa.UniqueConstraint("model", "as_of", "model_digest", "evidence"),
+    sa.UniqueConstraint("model", "as_of", "model_digest", "evidence", "override_id"),
+    # Of two that look at one champion at once, one is refused: each must know what the other took.
+    sa.UniqueConstraint("model", "champion_version", "look"),
+)
+
+# Which version reigned when: the newest row of a model. A version may reign more than once.
+reign = sa.Table(
+    "reign",
+    SCHEMA,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("since", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.Column("shown", sa.Boolean, nullable=False),
+    sa.ForeignKeyConstraint(["model", "version"], ["release.model", "release.version"]),
+)
+
+# What a person allowed although a gate or a blocking check said no: of exactly this content, once.
+override = sa.Table(
+    "override",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("partition", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("check_name", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.UniqueConstraint("what", "partition", "digest", "check_name"),
 )
 
 release = sa.Table(
@@ -91,6 +128,7 @@ release = sa.Table(
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("feature_hash", sa.Text, nullable=False),
     sa.Column("view_versions", sa.JSON, nullable=False),
+    sa.Column("contract", sa.Text, nullable=False),
     sa.UniqueConstraint("model", "as_of", "model_digest"),
 )
 

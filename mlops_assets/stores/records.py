@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord
-from mlops_assets.stores.database import lake_table, materialization, reading, verdict
+from mlops_assets.stores.database import lake_table, materialization, override, reading, verdict
 from mlops_assets.stores.pinned import Content
 
 # In the order of Verdict's fields.
@@ -20,6 +20,9 @@ _VERDICT = (
     verdict.c.blocking,
     verdict.c.error,
 )
+
+# Where a content is.
+_PLACE = (materialization.c.table_name, materialization.c.partition, materialization.c.version)
 
 
 class Records:
@@ -204,47 +207,68 @@ class Records:
 
     def verdicts(self, content: Content) -> list[Verdict]:
         """What the checks said of exactly this content, in the order they were recorded."""
-        query = (
-            sa.select(*_VERDICT).where(verdict.c.materialization_id == _id_of(content)).order_by(verdict.c.id)
-        )
-        with self._database.connect() as connection:
-            return [Verdict(*row) for row in connection.execute(query)]
+        return self.verdicts_of([content])[content]
 
-    def refused(self, contents: Sequence[Content]) -> list[tuple[Content, Verdict]]:
-        """The blocking verdicts that failed for exactly these contents."""
-        if not contents:
-            return []
-        m = materialization
-        wanted = {(c.table, c.partition, c.version): c for c in contents}
+    def verdicts_of(self, contents: Sequence[Content]) -> dict[Content, list[Verdict]]:
+        """What the checks said of exactly each of these contents, in the order they were recorded."""
+        return self._said(contents)
+
+    def overridden(self, contents: Sequence[Content]) -> dict[Content, set[str]]:
+        """The checks of exactly each of these contents whose failure a person allowed."""
         query = (
-            sa.select(m.c.table_name, m.c.partition, m.c.version, verdict.c.check_name, verdict.c.reason)
-            .join_from(verdict, m)
-            .where(
-                sa.not_(verdict.c.passed),
-                verdict.c.blocking,
-                m.c.table_name.in_({c.table for c in contents}),
+            sa.select(*_PLACE, override.c.check_name)
+            .join_from(
+                materialization,
+                override,
+                sa.and_(
+                    override.c.what == materialization.c.table_name,
+                    override.c.partition == materialization.c.partition,
+                    override.c.digest == materialization.c.fingerprint,
+                ),
             )
+            .where(*_among(contents))
+        )
+        wanted = {(one.table, one.partition, one.version): one for one in contents}
+        found: dict[Content, set[str]] = {one: set() for one in contents}
+        with self._database.connect() as connection:
+            for *place, check in connection.execute(query):
+                if tuple(place) in wanted:
+                    found[wanted[tuple(place)]].add(check)
+        return found
+
+    def _said(
+        self, contents: Sequence[Content], *which: sa.ColumnElement[bool]
+    ) -> dict[Content, list[Verdict]]:
+        query = (
+            sa.select(*_PLACE, *_VERDICT)
+            .join_from(verdict, materialization)
+            .where(*_among(contents), *which)
             .order_by(verdict.c.id)
         )
+        wanted = {(one.table, one.partition, one.version): one for one in contents}
+        found: dict[Content, list[Verdict]] = {one: [] for one in contents}
         with self._database.connect() as connection:
-            failed = connection.execute(query).all()
-        return [
-            (wanted[row[:3]], Verdict(row.check_name, False, row.reason, blocking=True))
-            for row in failed
-            if tuple(row[:3]) in wanted
-        ]
+            for row in connection.execute(query):
+                place = tuple(row[: len(_PLACE)])
+                if place in wanted:
+                    found[wanted[place]].append(Verdict(*row[len(_PLACE) :]))
+        return found
+
+    def refused(self, contents: Sequence[Content]) -> list[tuple[Content, Verdict]]:
+        """The blocking verdicts that failed for exactly these contents, and that nobody overrode."""
+        failed = self._said(contents, sa.not_(verdict.c.passed), verdict.c.blocking)
+        bad = [content for content, verdicts in failed.items() if verdicts]
+        allowed = self.overridden(bad)
+        return [(one, said) for one in bad for said in failed[one] if said.check not in allowed[one]]
 
 
-def _id_of(content: Content) -> sa.ScalarSelect[Any]:
-    return (
-        sa.select(materialization.c.id)
-        .where(
-            materialization.c.table_name == content.table,
-            materialization.c.partition == content.partition,
-            materialization.c.version == content.version,
-        )
-        .scalar_subquery()
-    )
+def _among(contents: Sequence[Content]) -> list[sa.ColumnElement[bool]]:
+    """Coarser than asked: of the tables, partitions and versions that any of them has."""
+    return [
+        materialization.c.table_name.in_({one.table for one in contents}),
+        materialization.c.partition.in_({one.partition for one in contents}),
+        materialization.c.version.in_({one.version for one in contents}),
+    ]
 
 
 def _newest() -> sa.CTE:

@@ -1,4 +1,4 @@
-"""The release record: every verdict and every version, in one transaction each. What reigns is read from here."""
+"""The release record: every verdict, with the version and the reign that it makes, in one transaction each."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from mlops_assets.errors import ReleaseConflict
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision, Reason
+from mlops_assets.governance.looks import Look
 from mlops_assets.stores.database import decision as decisions
+from mlops_assets.stores.database import reign as reigns
 from mlops_assets.stores.database import release as releases
+from mlops_assets.stores.overrides import Override
+from mlops_assets.stores.reigns import GATE, add_reign, conflict, newest_reign
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Candidate:
 
     model_digest: its behaviour. artifact_digest: its files. evidence: fingerprint of its evaluation.
     feature_hash: of the feature service it was trained with. view_versions: of each view below that.
+    contract: the artifact that holds its contract.
     """
 
     model: str
@@ -31,13 +35,15 @@ class Candidate:
     mlflow_run_id: str
     feature_hash: str
     view_versions: Mapping[str, str]
+    contract: str
 
 
 @dataclass(frozen=True)
 class Release:
     """A version of a model. mlflow_version: its number in MLflow, None until it is mirrored there.
 
-    feature_hash, view_versions: what its features meant when it was trained.
+    feature_hash, view_versions: what its features meant when it was trained. contract: the artifact with its
+    contract.
     """
 
     model: str
@@ -51,6 +57,7 @@ class Release:
     run_id: str
     feature_hash: str
     view_versions: Mapping[str, str]
+    contract: str
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,15 @@ class Judged:
     release: Release | None
 
 
+@dataclass(frozen=True)
+class Against:
+    """What a decision was taken against. reign: its number, zero when none reigned. looks: at its version."""
+
+    reign: int = 0
+    version: int | None = None
+    looks: tuple[Look, ...] = ()
+
+
 class Releases:
     """What was decided about each candidate, and which versions came of it."""
 
@@ -68,18 +84,33 @@ class Releases:
         self._database = database
 
     def champion(self, model: str) -> Release | None:
-        """The version that reigns: the newest."""
-        return self._newest(_select().where(releases.c.model == model))
+        """The version that reigns."""
+        return self._newest_reigning(_select().where(releases.c.model == model))
 
     def predecessor(self, model: str, *, as_of: str, model_digest: str) -> Release | None:
-        """The version a model must beat: the newest that was there for its as-of date, itself excepted."""
+        """The version a model must beat: the last to reign of those made for its as-of date or before, not itself."""
         earlier = releases.c.as_of < as_of
         rival = sa.and_(releases.c.as_of == as_of, releases.c.model_digest != model_digest)
-        return self._newest(_select().where(releases.c.model == model, sa.or_(earlier, rival)))
+        return self._newest_reigning(_select().where(releases.c.model == model, sa.or_(earlier, rival)))
 
     def reigned(self, model: str, *, until: str) -> Release | None:
-        """The version that reigned just before an as-of date: the newest of those made as of earlier ones."""
-        return self._newest(_select().where(releases.c.model == model, releases.c.as_of < until))
+        """The version that reigned just before an as-of date: the last to reign of those made for earlier ones."""
+        return self._newest_reigning(_select().where(releases.c.model == model, releases.c.as_of < until))
+
+    def against(self, model: str) -> Against:
+        """What reigns now, and what was compared with it, for a decision to be taken against."""
+        with self._database.connect() as connection:
+            reign = newest_reign(connection, model)
+            if reign is None:
+                return Against()
+            return Against(reign.number, reign.version, tuple(_looks(connection, model, reign.version)))
+
+    def version(self, model: str, number: int) -> Release | None:
+        """A version by its number; None when there is none."""
+        query = _select().where(releases.c.model == model, releases.c.version == number)
+        with self._database.connect() as connection:
+            row = connection.execute(query).first()
+        return _release(row) if row else None
 
     def versions(self, model: str) -> list[Release]:
         """Every version, oldest first."""
@@ -87,10 +118,13 @@ class Releases:
         with self._database.connect() as connection:
             return [_release(row) for row in connection.execute(query)]
 
-    def judged(self, candidate: Candidate) -> Judged | None:
-        """What was decided about exactly this candidate on exactly this evidence, if anything was."""
+    def judged(self, candidate: Candidate, override: Override | None = None) -> Judged | None:
+        """What was decided about exactly this candidate on exactly this evidence, if anything was.
+
+        override: what was decided because of it; None for what the gate decided.
+        """
         with self._database.connect() as connection:
-            return _judged(connection, candidate)
+            return _judged(connection, candidate, override)
 
     def stands(self, model: str, as_of: str) -> bool:
         """Whether there is a verdict as of a date, and judging the same model again would be with the same rival."""
@@ -108,9 +142,11 @@ class Releases:
         compared = Evidence.from_dict(decided.measured).champion
         return (rival.version if rival else None) == (compared.champion_version if compared else None)
 
-    def _newest(self, query: sa.Select[Any]) -> Release | None:
+    def _newest_reigning(self, query: sa.Select[Any]) -> Release | None:
+        same = sa.and_(reigns.c.model == releases.c.model, reigns.c.version == releases.c.version)
+        newest = query.join(reigns, same).order_by(reigns.c.number.desc()).limit(1)
         with self._database.connect() as connection:
-            row = connection.execute(query.order_by(releases.c.version.desc()).limit(1)).first()
+            row = connection.execute(newest).first()
         return _release(row) if row else None
 
     def record(
@@ -119,30 +155,46 @@ class Releases:
         evidence: Evidence,
         decision: Decision,
         *,
-        champion: int | None,
+        against: Against,
         at: str,
         run_id: str,
+        override: Override | None = None,
     ) -> Judged:
-        """Write down a verdict with the evidence it rests on, and the version it makes when it promotes.
+        """Write down a verdict with the evidence it rests on, the version it makes and its reign.
 
-        champion: the version the decision was taken against; when another one reigns by now,
-        ReleaseConflict is raised and nothing is written. A candidate is judged once: a verdict
-        that is there already is returned as it is. A model that is a version already keeps it.
+        against: what the decision was taken against; when another version reigns by now, or another
+        model was compared with it, ReleaseConflict is raised and nothing is written. A candidate is
+        judged once: a verdict that is there already is returned as it is. A model that is a version
+        already keeps its number.
         """
         try:
             with self._database.begin() as connection:
-                known = _judged(connection, candidate)
+                known = _judged(connection, candidate, override)
                 if known is not None:
                     return known
                 version = None
-                if decision.verdict == "promote":
-                    version = _version_of(connection, candidate)
-                    if version is None:
-                        version = _insert_release(connection, candidate, champion, at, run_id)
-                _insert_decision(connection, candidate, evidence, decision, champion, version, at, run_id)
+                if decision.releases:
+                    version = _version_of(connection, candidate) or _insert_release(
+                        connection, candidate, at, run_id
+                    )
+                    if version != against.version:
+                        by, reason = (override.by, override.reason) if override else (GATE, decision.verdict)
+                        add_reign(
+                            connection,
+                            candidate.model,
+                            version,
+                            after=against.reign,
+                            by=by,
+                            reason=reason,
+                            at=at,
+                            run_id=run_id,
+                        )
+                _insert_decision(
+                    connection, candidate, evidence, decision, against, version, override, at, run_id
+                )
         except sa.exc.IntegrityError as error:
-            raise _conflict(candidate) from error
-        judged = self.judged(candidate)
+            raise conflict(candidate.model) from error
+        judged = self.judged(candidate, override)
         assert judged is not None
         return judged
 
@@ -169,15 +221,18 @@ class Releases:
     def history(self, model: str) -> list[Mapping[str, Any]]:
         """Every verdict in the order it was reached.
 
-        Each with as_of, verdict, version, reasons, measured (the evidence), decided_at and run_id.
+        Each with as_of, model_digest, verdict, version, reasons, measured (the evidence), spent (the risk of a
+        false winner), decided_at and run_id.
         """
         query = (
             sa.select(
                 decisions.c.as_of,
+                decisions.c.model_digest,
                 decisions.c.verdict,
                 decisions.c.version,
                 decisions.c.reasons,
                 decisions.c.measured,
+                decisions.c.spent,
                 decisions.c.decided_at,
                 decisions.c.run_id,
             )
@@ -196,17 +251,28 @@ def _release(row: sa.Row[Any]) -> Release:
     return Release(**row._mapping)
 
 
-def _judged(connection: sa.Connection, candidate: Candidate) -> Judged | None:
+def _looks(connection: sa.Connection, model: str, version: int) -> list[Look]:
+    """What was compared with a version, in the order in which it was judged."""
+    query = (
+        sa.select(decisions.c.as_of, decisions.c.spent)
+        .where(decisions.c.model == model, decisions.c.champion_version == version, decisions.c.look > 0)
+        .order_by(decisions.c.look)
+    )
+    return [Look(row.as_of, row.spent) for row in connection.execute(query)]
+
+
+def _judged(connection: sa.Connection, candidate: Candidate, override: Override | None) -> Judged | None:
     query = sa.select(decisions).where(
         decisions.c.model == candidate.model,
         decisions.c.as_of == candidate.as_of,
         decisions.c.model_digest == candidate.model_digest,
         decisions.c.evidence == candidate.evidence,
+        decisions.c.override_id == (override.id if override else 0),
     )
     row = connection.execute(query).first()
     if row is None:
         return None
-    decision = Decision(row.verdict, tuple(Reason(**reason) for reason in row.reasons))
+    decision = Decision(row.verdict, tuple(Reason(**reason) for reason in row.reasons), row.spent)
     if row.version is None:
         return Judged(decision, None)
     made = connection.execute(
@@ -225,16 +291,12 @@ def _version_of(connection: sa.Connection, candidate: Candidate) -> int | None:
     return None if found is None else int(found)
 
 
-def _insert_release(
-    connection: sa.Connection, candidate: Candidate, champion: int | None, at: str, run_id: str
-) -> int:
+def _insert_release(connection: sa.Connection, candidate: Candidate, at: str, run_id: str) -> int:
     newest = connection.execute(
         sa.select(sa.func.max(releases.c.version)).where(releases.c.model == candidate.model)
     ).scalar()
-    if newest != champion:
-        raise _conflict(candidate)
     # The primary key settles a race: of two that add the same number, one is refused.
-    version = (champion or 0) + 1
+    version = int(newest or 0) + 1
     connection.execute(
         sa.insert(releases).values(
             model=candidate.model,
@@ -247,6 +309,7 @@ def _insert_release(
             run_id=run_id,
             feature_hash=candidate.feature_hash,
             view_versions=dict(candidate.view_versions),
+            contract=candidate.contract,
         )
     )
     return version
@@ -257,8 +320,9 @@ def _insert_decision(
     candidate: Candidate,
     evidence: Evidence,
     decision: Decision,
-    champion: int | None,
+    against: Against,
     version: int | None,
+    override: Override | None,
     at: str,
     run_id: str,
 ) -> None:
@@ -269,18 +333,14 @@ def _insert_decision(
             model_digest=candidate.model_digest,
             evidence=candidate.evidence,
             measured=evidence.to_dict(),
-            champion_version=champion,
+            champion_version=against.version,
             verdict=decision.verdict,
             reasons=[vars(reason) for reason in decision.reasons],
             version=version,
+            look=len(against.looks) + 1 if decision.spent else None,
+            spent=decision.spent,
+            override_id=override.id if override else 0,
             decided_at=at,
             run_id=run_id,
         )
-    )
-
-
-def _conflict(candidate: Candidate) -> ReleaseConflict:
-    return ReleaseConflict(
-        f"{candidate.model} as of {candidate.as_of}: another release was made while this one was judged. "
-        "Nothing was released; materialize evaluation_report and release again to be judged against it."
     )

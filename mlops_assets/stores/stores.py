@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
     from mlops_assets.stores.online import Online
+    from mlops_assets.stores.overrides import Overrides
     from mlops_assets.stores.records import Records
+    from mlops_assets.stores.reigns import Reigns
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
     from mlops_assets.stores.tracked import TrackedRuns
@@ -60,6 +62,8 @@ class Stores:
     records: Records
     artifacts: Artifacts
     releases: Releases
+    reigns: Reigns
+    overrides: Overrides
     tracked_runs: TrackedRuns
     reports: Reports
     online: Online
@@ -74,7 +78,9 @@ class Stores:
         from mlops_assets.stores.files import Files
         from mlops_assets.stores.lake import Lake
         from mlops_assets.stores.online_groups import open_online
+        from mlops_assets.stores.overrides import Overrides
         from mlops_assets.stores.records import Records
+        from mlops_assets.stores.reigns import Reigns
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.tracked import TrackedRuns
@@ -95,6 +101,8 @@ class Stores:
             records=records,
             artifacts=Artifacts(places.home / "artifacts"),
             releases=Releases(database),
+            reigns=Reigns(database),
+            overrides=Overrides(database),
             tracked_runs=TrackedRuns(database),
             reports=Reports(places.home / "reports"),
             online=open_online(places),

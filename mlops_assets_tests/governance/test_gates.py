@@ -8,7 +8,7 @@ from scipy import stats
 
 from mlops_assets.declaration.model import BaselineGate, ChampionGate, Gates
 from mlops_assets.governance.evidence import Comparison, Evidence
-from mlops_assets.governance.gates import Reign, decide
+from mlops_assets.governance.gates import Reigning, decide
 
 GOOD = Evidence(
     model="delay",
@@ -135,11 +135,11 @@ def test_a_day_without_a_number_holds():
     ("reigning", "verdict"),
     [
         (None, "promote"),
-        (Reign(4, "2013-04-01"), "promote"),
-        (Reign(4, "2013-05-01"), "promote"),
-        (Reign(4, "2013-05-02"), "hold"),
-        (Reign(5, "2013-04-01"), "hold"),
-        (Reign(5, "2013-06-01"), "hold"),
+        (Reigning(4, "2013-04-01"), "promote"),
+        (Reigning(4, "2013-05-01"), "promote"),
+        (Reigning(4, "2013-05-02"), "hold"),
+        (Reigning(5, "2013-04-01"), "hold"),
+        (Reigning(5, "2013-06-01"), "hold"),
     ],
 )
 def test_a_model_takes_over_only_from_the_older_champion_it_was_compared_with(reigning, verdict):
@@ -149,7 +149,7 @@ def test_a_model_takes_over_only_from_the_older_champion_it_was_compared_with(re
 
 
 def test_a_model_that_was_compared_with_none_does_not_replace_a_champion_that_came_meanwhile():
-    assert objections(decide(GOOD, Gates(), reigning=Reign(1, "2013-04-01"))) == ["succession"]
+    assert objections(decide(GOOD, Gates(), reigning=Reigning(1, "2013-04-01"))) == ["succession"]
 
 
 def test_an_objection_outweighs_missing_data():

@@ -83,26 +83,46 @@ def test_an_mlflow_run_whose_dagster_run_is_gone_counts_as_killed(stores, tracki
     assert tracking.closed == {"tracked": "KILLED"}
 
 
-def release(stores: Stores, as_of: str, champion: int | None) -> None:
+def release(stores: Stores, as_of: str) -> None:
     candidate = Candidate(
-        "model", as_of, f"digest {as_of}", "files", f"evidence {as_of}", "mlflow run", "features", {}
+        "model",
+        as_of,
+        f"digest {as_of}",
+        "files",
+        f"evidence {as_of}",
+        "mlflow run",
+        "features",
+        {},
+        "contract",
     )
     evidence = Evidence("model", as_of, f"digest {as_of}", 1, 1, as_of, as_of, {}, {})
+    against = stores.releases.against("model")
     stores.releases.record(
-        candidate, evidence, Decision("promote", ()), champion=champion, at="now", run_id="run"
+        candidate, evidence, Decision("promote", ()), against=against, at="now", run_id="run"
     )
 
 
 def test_releases_that_were_recorded_and_never_shown_are_shown_in_order_the_newest_as_champion(
     stores, tracking
 ):
-    release(stores, "2024-01-01", None)
-    release(stores, "2024-02-01", 1)
+    release(stores, "2024-01-01")
+    release(stores, "2024-02-01")
     with dg.DagsterInstance.ephemeral() as instance:
         settle(instance, stores, tracking)
         assert settle(instance, stores, tracking) == []
     assert tracking.shown == [(1, False), (2, True)]
     assert [r.mlflow_version for r in stores.releases.versions("model")] == ["m1", "m2"]
+
+
+def test_a_version_that_reigns_again_is_shown_as_champion_again(stores, tracking):
+    release(stores, "2024-01-01")
+    release(stores, "2024-02-01")
+    with dg.DagsterInstance.ephemeral() as instance:
+        settle(instance, stores, tracking)
+        stores.reigns.begin("model", 1, after=2, by="Ada", reason="it errs", at="now", run_id="")
+        settle(instance, stores, tracking)
+        assert settle(instance, stores, tracking) == []
+    assert tracking.shown[2:] == [(1, True)]
 
 
 def test_the_sensor_says_in_words_what_it_did(stores, tracking):

@@ -1,0 +1,35 @@
+"""What a model promises to those who call it, and what it needs where it runs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mlops_assets.declaration.base import Declaration, Number, Whole
+
+
+class Objectives(Declaration):
+    """What the prediction service keeps to. error_rate: the share of requests it may fail."""
+
+    p95_ms: Annotated[Number, Field(gt=0)] = 500.0
+    error_rate: Annotated[Number, Field(ge=0, lt=1)] = 0.01
+
+
+class Resources(Declaration):
+    """What one instance of the service needs: memory in MiB, processor in thousandths of a core."""
+
+    memory_mb: Annotated[Whole, Field(ge=1)] = 512
+    cpu_millicores: Annotated[Whole, Field(ge=1)] = 500
+
+
+class Terms(Declaration):
+    """The declared part of a model's contract.
+
+    edition: counts the breaking changes. A model that breaks the champion's contract is released only
+        in a later edition: then those who call it have been asked.
+    """
+
+    edition: Annotated[Whole, Field(ge=1)] = 1
+    objectives: Objectives = Objectives()
+    resources: Resources = Resources()

@@ -1,0 +1,98 @@
+"""What people allowed although a gate or a blocking check said no."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from mlops_assets.errors import BadRequest
+from mlops_assets.stores.database import override as overrides
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an override is of: one answer of one check about exactly one content.
+
+    what: the table, or ``<model>/release``. digest: of the content; another content needs another override.
+    """
+
+    what: str
+    partition: str
+    digest: str
+    check: str
+
+
+@dataclass(frozen=True)
+class Override:
+    """That a person allowed something. by: who. reason: why, in their words. at: a moment in UTC."""
+
+    id: int
+    subject: Subject
+    by: str
+    reason: str
+    at: str
+
+
+class Overrides:
+    """Written once each, never changed."""
+
+    def __init__(self, database: sa.Engine) -> None:
+        self._database = database
+
+    def of(self, subject: Subject) -> Override | None:
+        """The override of exactly this, if somebody gave it."""
+        with self._database.connect() as connection:
+            row = connection.execute(_select().where(*_is(subject))).first()
+        return _override(row) if row else None
+
+    def among(self, tables: Iterable[str]) -> list[Override]:
+        """Every override of these tables, oldest first."""
+        query = _select().where(overrides.c.what.in_(list(tables))).order_by(overrides.c.id)
+        with self._database.connect() as connection:
+            return [_override(row) for row in connection.execute(query)]
+
+    def give(self, subject: Subject, *, by: str, reason: str, at: str) -> Override:
+        """Allow it. Raises BadRequest when nobody is named, no reason is given, or it was allowed before."""
+        if not by.strip() or not reason.strip():
+            raise BadRequest(
+                "an override needs the name of who allows it and the reason; found one of them empty"
+            )
+        values = {
+            "what": subject.what,
+            "partition": subject.partition,
+            "digest": subject.digest,
+            "check_name": subject.check,
+            "by": by.strip(),
+            "reason": reason.strip(),
+            "at": at,
+        }
+        try:
+            with self._database.begin() as connection:
+                connection.execute(sa.insert(overrides).values(**values))
+        except sa.exc.IntegrityError as error:
+            raise BadRequest(
+                f"{subject.check} of {subject.what}, {subject.partition}, was overridden before"
+            ) from error
+        given = self.of(subject)
+        assert given is not None
+        return given
+
+
+def _is(subject: Subject) -> list[sa.ColumnElement[bool]]:
+    return [
+        overrides.c.what == subject.what,
+        overrides.c.partition == subject.partition,
+        overrides.c.digest == subject.digest,
+        overrides.c.check_name == subject.check,
+    ]
+
+
+def _select() -> sa.Select[tuple[object, ...]]:
+    return sa.select(overrides)
+
+
+def _override(row: sa.Row[tuple[object, ...]]) -> Override:
+    subject = Subject(row.what, row.partition, row.digest, row.check_name)
+    return Override(row.id, subject, row.by, row.reason, row.at)
