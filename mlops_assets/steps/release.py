@@ -9,14 +9,14 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.contract import breaches
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.gates import GATE, Reigning, decide
+from mlops_assets.governance.gates import Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.contract import contract_of, keep_contract, kept_contract
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
 from mlops_assets.steps.inputs import Required, all_below, unproven
 from mlops_assets.steps.mirror import show
+from mlops_assets.steps.reigns import gate_of
 from mlops_assets.steps.training import one_row, require_made_from, trained_record
-from mlops_assets.stores.overrides import Subject
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Against, Candidate, Judged, Release
@@ -73,12 +73,6 @@ def proposed(
     return candidate, evidence
 
 
-def gate_of(candidate: Candidate) -> Subject:
-    """What a person overrides who wants this candidate released on exactly this evidence."""
-    digest = f"{candidate.model_digest} on {candidate.evidence}"
-    return Subject(f"{candidate.model}/release", candidate.as_of, digest, GATE)
-
-
 def judge(
     stores: Stores,
     model: Model,
@@ -96,11 +90,7 @@ def judge(
         return known
     against, champion = releases.against(model.name), releases.champion(model.name)
     rival = champion if champion is not None and not _is(champion, candidate) else None
-    broken = (
-        breaches(kept_contract(stores, rival.contract), kept_contract(stores, candidate.contract))
-        if rival
-        else []
-    )
+    broken = _broken(stores, rival, candidate)
     decision = decide(
         evidence, model.gates, reigning=_reigning(rival, against), inputs=inputs, contract=broken
     )

@@ -124,6 +124,7 @@ release = sa.Table(
     sa.Column("artifact_digest", sa.Text, nullable=False),
     sa.Column("mlflow_run_id", sa.Text, nullable=False),
     sa.Column("mlflow_version", sa.Text),
+    sa.Column("mlflow_digest", sa.Text),
     sa.Column("released_at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("feature_hash", sa.Text, nullable=False),
