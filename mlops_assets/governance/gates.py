@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_assets.declaration.model import HIGHER_IS_BETTER, ChampionGate, Gates
+from mlops_assets.declaration.metrics import HIGHER_IS_BETTER
+from mlops_assets.declaration.model import ChampionGate, Gates
 from mlops_assets.governance.evidence import Comparison, Evidence
 from mlops_assets.governance.looks import Look, affordable
 from mlops_assets.governance.paired import improvement_bound

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sk
 
-from mlops_assets.modeling.training import Scores
+from mlops_assets.modeling.frames import Scores
 
 # Scores are kept this far from 0 and 1 so that one sure mistake has a finite log loss.
 SMALLEST_PROBABILITY = 1e-6

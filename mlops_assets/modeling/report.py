@@ -8,7 +8,7 @@ import numpy as np
 from sklearn import metrics as sk
 
 from mlops_assets.modeling.evaluation import calibration_curve
-from mlops_assets.modeling.training import Scores
+from mlops_assets.modeling.frames import Scores
 
 
 def evaluation_plot(labels: Scores, scores: Scores, *, title: str) -> bytes:

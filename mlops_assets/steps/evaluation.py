@@ -14,9 +14,9 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import LABEL, USE
 from mlops_assets.governance.evidence import Comparison, Evidence
 from mlops_assets.modeling.evaluation import daily_improvement, measure
+from mlops_assets.modeling.frames import Scores, score
 from mlops_assets.modeling.report import evaluation_plot
 from mlops_assets.modeling.serialization import Loaded, from_files
-from mlops_assets.modeling.training import Scores, score
 from mlops_assets.steps.training import TrainedRecord, one_row, only_row
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
