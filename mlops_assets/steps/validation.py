@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 
@@ -36,6 +36,9 @@ from mlops_assets.stores.produced import Produced, together
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.suites import BATCH, SuiteResult, run_suite
 
+# As many refused partitions as an error names.
+SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -45,6 +48,39 @@ class Judged:
     quarantined: Produced
     counts: Mapping[str, PartitionCounts]
     outcomes: Mapping[str, tuple[Outcome, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Of the raw partitions that are to be judged, those that may be read; and why each other one may not."""
+
+    raw: Pinned
+    partitions: tuple[str, ...]
+    refused: Mapping[str, str]
+
+    @classmethod
+    def of(cls, stores: Stores, raw: str, partitions: Sequence[str]) -> Self:
+        """Raises what a reader of all would be told where none of them may be read."""
+        pinned = stores.lake.pin(raw, [])
+        refused = stores.lake.refused(raw, partitions)
+        readable = [one for one in partitions if one not in refused]
+        if readable:
+            pinned = stores.lake.pin(raw, readable)
+            refused |= dict.fromkeys(pinned.absent, "nothing was written to it yet")
+            readable = [one for one in readable if one not in refused]
+        if not readable:
+            stores.lake.pin(raw, partitions).require(partitions)
+        return cls(pinned, tuple(readable), refused)
+
+    def require_all(self) -> None:
+        """Raise GateRefusal for the partitions that may not be read."""
+        if self.refused:
+            named = [f"  {self.raw.table}, partition {one}: {why}" for one, why in self.refused.items()]
+            more = [f"  … and {len(named) - SHOWN} more"] if len(named) > SHOWN else []
+            raise GateRefusal(
+                f"{len(self.refused)} of {len(self.refused) + len(self.partitions)} partitions were not judged; "
+                "mend the data and materialize them again:\n" + "\n".join([*named[:SHOWN], *more])
+            )
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,20 @@ verdict = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
 )
 
+# Partitions that a commit could not make. They keep what they hold, which may not be built upon until the
+# partition is made.
+refusal = sa.Table(
+    "refusal",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("partition", sa.Text, nullable=False),
+    sa.Column("check_name", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.UniqueConstraint("table_name", "partition", "version", "check_name"),
+)
+
 decision = sa.Table(
     "decision",
     SCHEMA,
