@@ -55,7 +55,7 @@ class Catalog:
         for view in features.views.values():
             catalog.view_calendar(view)
             read = {name: stored_columns(catalog.tables[name].table) for name in view.reads}
-            require_fitting_sql(view, catalog.key_types(view.name), read)
+            require_fitting_sql(view, catalog.features.key_types(view.name), read)
         return catalog
 
     def table(self, name: str, *, asked_by: str, field: Sequence[str | int] = ()) -> DeclaredTable:
@@ -88,11 +88,6 @@ class Catalog:
         ends = [calendar.end for calendar in found]
         end = None if None in ends else max(end for end in ends if end is not None)
         return Calendar(zones[0], min(calendar.start for calendar in found), end)
-
-    def key_types(self, view: str) -> dict[str, str]:
-        """The join keys of a view, each with its type."""
-        entities = (self.features.entities[name] for name in self.features.views[view].entities)
-        return {entity.key: entity.type for entity in entities}
 
     def model_tables(self, model: Model) -> tuple[DeclaredTable, dict[str, FeatureView]]:
         """The table a model's events come from and the views it uses, all checked to fit.

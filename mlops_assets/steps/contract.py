@@ -89,7 +89,7 @@ def _keys(catalog: Catalog, model: Model) -> dict[str, str]:
     """What features are looked up by, as the caller names it."""
     found: dict[str, str] = {}
     for joined in catalog.features.joined(model.features).values():
-        types = catalog.key_types(joined.view)
+        types = catalog.features.key_types(joined.view)
         found |= {asked: types[key] for key, asked in joined.keys.items()}
     return dict(sorted(found.items()))
 
