@@ -108,14 +108,13 @@ class Catalog:
         refuse_equal_columns(model, events.table, asked_with, self.features.served(service.name))
         self._days_fit(model, events, views)
         self._limits_fit(model, asked_by)
+        self._evaluation_fits(model, events, asked_by)
         return events, views
 
     def input_types(self, model: Model) -> dict[str, str]:
         """Every input column of a model in order, each with its type: the request's, then the views'."""
         events, _ = self.model_tables(model)
-        request = {column: events.table.columns[column].type for column in model.request}
-        served = {one.column: one.type for one in self.features.served(model.features)}
-        return {**request, **served}
+        return self._types(model, events)
 
     def first_as_of(self, model: Model) -> date:
         """The earliest as-of date whose whole window has days."""
@@ -135,6 +134,32 @@ class Catalog:
             if column not in watched:
                 field = ("drift", "limits", "columns", column)
                 raise UnknownName.among(column, watched, what="input", asked_by=asked_by, field=field)
+
+    def _evaluation_fits(self, model: Model, events: DeclaredTable, asked_by: str) -> None:
+        types = self._types(model, events)
+        cut, asked = {**events.table.columns, **types}, model.evaluation
+        named = [(("slices", at), column) for at, column in enumerate(asked.slices)]
+        named += [(("groups", at), column) for at, column in enumerate(asked.groups)]
+        for place, column in named:
+            if column not in cut:
+                field = ("evaluation", *place)
+                raise UnknownName.among(column, cut, what="column", asked_by=asked_by, field=field)
+        tested = [("invariances", column) for column in asked.invariances]
+        for kind, column in [*tested, *(("directions", column) for column in asked.directions)]:
+            if column not in types:
+                where = ("evaluation", kind, column)
+                raise UnknownName.among(column, types, what="input", asked_by=asked_by, field=where)
+        for column in asked.directions:
+            if types[column] not in ("integer", "number"):
+                raise DeclarationError(
+                    f"{asked_by} declares a direction of {column!r}, which is a {types[column]}; expected a number",
+                    field=("evaluation", "directions", column),
+                )
+
+    def _types(self, model: Model, events: DeclaredTable) -> dict[str, str]:
+        request = {column: events.table.columns[column].type for column in model.request}
+        served = {one.column: one.type for one in self.features.served(model.features)}
+        return {**request, **served}
 
     def _days_fit(self, model: Model, events: DeclaredTable, views: dict[str, FeatureView]) -> None:
         source = events.source

@@ -13,6 +13,13 @@ from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Num
 from mlops_assets.declaration.contract import Terms
 from mlops_assets.declaration.drift import Drift
 from mlops_assets.declaration.estimator import Estimator
+from mlops_assets.declaration.evaluation import (
+    BehaviourGate,
+    Evaluation,
+    FairnessGate,
+    SliceGate,
+    StabilityGate,
+)
 from mlops_assets.declaration.metrics import HIGHER_IS_BETTER, HIGHEST, Metric
 from mlops_assets.declaration.recipe import Recipe
 from mlops_assets.declaration.search import Search
@@ -100,6 +107,8 @@ class Gates(Declaration):
     """What must hold before a release. Floors and ceilings are inclusive.
 
     at_least_rows: evaluated rows below which nothing can be said.
+    slices, behaviour: of what ``evaluation`` declares. stability, fairness: without them nothing is asked.
+    The model's own time for one row must keep the contract's ``p95_ms``.
     """
 
     floors: dict[Metric, Number] = {}
@@ -107,6 +116,10 @@ class Gates(Declaration):
     baseline: BaselineGate = BaselineGate()
     champion: ChampionGate = ChampionGate()
     at_least_rows: Annotated[Whole, Field(ge=1)] = 200
+    slices: SliceGate = SliceGate()
+    behaviour: BehaviourGate = BehaviourGate()
+    stability: StabilityGate | None = None
+    fairness: FairnessGate | None = None
 
     @model_validator(mode="after")
     def _point_the_right_way(self) -> Self:
@@ -156,6 +169,7 @@ class Model(Declaration):
     search: Search | None = None
     baseline: Estimator = Estimator(path="sklearn.dummy.DummyClassifier", parameters={"strategy": "prior"})
     window: Window
+    evaluation: Evaluation = Evaluation()
     gates: Gates = Gates()
     contract: Terms = Terms()
     drift: Drift = Drift()
