@@ -13,7 +13,6 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.metadata import drawing, say_of_partitions
-from mlops_assets.graph.proven import of_training_set
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
@@ -56,10 +55,8 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         from mlops_assets.lineage.picture import svg
         from mlops_assets.modeling.serialization import MODEL, needed_types, to_files
         from mlops_assets.modeling.training import frame
-        from mlops_assets.steps.inputs import require_proven
         from mlops_assets.steps.training import fit, keep, produced, watched_files
 
-        require_proven(stores.records, training_set.contents, of_training_set(model))
         as_of = context.partition_key
         tags = {
             "dagster/run_id": context.run.run_id,

@@ -18,6 +18,7 @@ from mlops_assets.declaration.versions import feature_hash, view_versions
 from mlops_assets.errors import GateRefusal
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER
 from mlops_assets.modeling.training import Trained, score, split_inputs, train
+from mlops_assets.steps.inputs import require_proven
 from mlops_assets.steps.population import (
     RELATIONS,
     answered,
@@ -26,6 +27,7 @@ from mlops_assets.steps.population import (
     reference_profile,
     watched_columns,
 )
+from mlops_assets.steps.proven import of_training_set
 from mlops_assets.steps.settled import settled_labels
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
@@ -57,7 +59,11 @@ class TrainedRecord:
 
 
 def fit(stores: Stores, catalog: Catalog, model: Model, training_set: Pinned) -> tuple[Trained, pd.DataFrame]:
-    """Fit on one pinned training set; the rows are returned too, as examples of what the model takes."""
+    """Fit on one pinned training set; the rows are returned too, as examples of what the model takes.
+
+    Raises GateRefusal when no proof that it leaks nothing passed for exactly this training set.
+    """
+    require_proven(stores.records, training_set.contents, of_training_set(model))
     rows = stores.engine.rows("SELECT * FROM training_set", {"training_set": training_set}).to_pandas()
     return train(model, split_inputs(catalog.input_types(model)), rows), rows
 
