@@ -13,7 +13,6 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.metadata import drawing, say_of_partitions
-from mlops_assets.graph.proven import of_training_set
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
@@ -57,10 +56,8 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         from mlops_assets.lineage.picture import svg
         from mlops_assets.modeling.frames import frame
         from mlops_assets.modeling.serialization import MADE, MODEL, needed_types, to_files
-        from mlops_assets.steps.inputs import require_proven
         from mlops_assets.steps.training import fit, keep, made, produced, watched_files
 
-        require_proven(stores.records, training_set.contents, of_training_set(model))
         as_of = context.partition_key
         tags = {
             "dagster/run_id": context.run.run_id,
@@ -74,7 +71,7 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         with tracking.run(
             context, experiment=model.name, name=f"{model.name} as of {as_of}", tags=tags
         ) as run:
-            trained, rows = fit(stores, recipe, training_set)
+            trained, rows = fit(stores, catalog, model, training_set)
             watched = watched_files(stores, catalog, model, training_set, trained, rows)
             how = {MADE: made(recipe, training_set, code=identity).to_bytes()}
             files = {**to_files(trained, question=asked), **watched, **how}

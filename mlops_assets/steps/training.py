@@ -22,6 +22,7 @@ from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.made import Made, Rows
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER
 from mlops_assets.modeling.training import Trained, train
+from mlops_assets.steps.inputs import require_proven
 from mlops_assets.steps.population import (
     RELATIONS,
     answered,
@@ -30,6 +31,7 @@ from mlops_assets.steps.population import (
     reference_profile,
     watched_columns,
 )
+from mlops_assets.steps.proven import of_training_set
 from mlops_assets.steps.settled import settled_labels
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
@@ -64,10 +66,14 @@ class TrainedRecord:
     code: str
 
 
-def fit(stores: Stores, recipe: Recipe, training_set: Pinned) -> tuple[Trained, pd.DataFrame]:
-    """Fit on one pinned training set; the rows are returned too, as examples of what the model takes."""
+def fit(stores: Stores, catalog: Catalog, model: Model, training_set: Pinned) -> tuple[Trained, pd.DataFrame]:
+    """Fit on one pinned training set; the rows are returned too, as examples of what the model takes.
+
+    Raises GateRefusal when no proof that it leaks nothing passed for exactly this training set.
+    """
+    require_proven(stores.records, training_set.contents, of_training_set(model))
     rows = stores.engine.rows("SELECT * FROM training_set", {"training_set": training_set}).to_pandas()
-    return train(recipe, rows), rows
+    return train(model.recipe(catalog.input_types(model)), rows), rows
 
 
 def made(recipe: Recipe, training_set: Pinned, *, code: str) -> Made:
