@@ -72,7 +72,7 @@ class Distinct(Declaration):
 
 
 class Mean(Declaration):
-    """The average of a column."""
+    """The average of a column, to fifteen digits."""
 
     column: Name
     between: Between
