@@ -50,6 +50,9 @@ SUBJECTS = {
     "rows": "{said} of rows fail {condition}",
 }
 SHARES = ("completeness", "references", "rows")
+# Why a row is set aside, a list. Of the table that is used only its rows count.
+REASONS = "reasons"
+OF_GOOD_ROWS = f"FILTER (len({REASONS}) = 0)"
 
 
 @dataclass(frozen=True)
@@ -124,21 +127,21 @@ def referred(table: str) -> str:
 
 
 def measured(expectation: Expectation) -> str:
-    """SQL: an aggregate over the typed rows of a partition, which the limits are about."""
+    """SQL: an aggregate over the typed rows of a partition and their reasons, which the limits are about."""
     match expectation.expected:
         case RowCount():
             return "count(*)"
         case Freshness(of=moment):
-            return f"max({name(moment)})"
+            return f"max({name(moment)}) {OF_GOOD_ROWS}"
         case Completeness(column=column):
             return f"(count(*) - count({name(column)})) / count(*)"
         case Distinct(column=column):
-            return f"count(DISTINCT {name(column)})"
+            return f"count(DISTINCT {name(column)}) {OF_GOOD_ROWS}"
         case Mean(column=column):
             # Sums of doubles depend on their order in the last digits, which a limit must not.
-            return f"CAST(format('{{:.15g}}', favg({name(column)})) AS DOUBLE)"
+            return f"CAST(format('{{:.15g}}', favg({name(column)}) {OF_GOOD_ROWS}) AS DOUBLE)"
         case Quantile(column=column, at=at):
-            return f"quantile_disc({name(column)}, {at!r})"
+            return f"quantile_disc({name(column)}, {at!r}) {OF_GOOD_ROWS}"
     return f"count(*) FILTER ({fails(expectation)}) / count(*)"
 
 

@@ -8,10 +8,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from mlops_assets.data.expectations import GROUP_OF, Setting, fails, limits, measured
+from mlops_assets.data.expectations import GROUP_OF, REASONS, Setting, fails, limits, measured
 from mlops_assets.data.ingestion import EVENT_DAY
 from mlops_assets.data.sql import PARTITION, name, text
-from mlops_assets.data.validation import type_rules, typed_columns
+from mlops_assets.data.validation import type_rules
 from mlops_assets.declaration.expectations import (
     Completeness,
     Distinct,
@@ -46,11 +46,28 @@ def suite(table: Table, present: Sequence[str], setting: Setting, *, partition: 
     }
 
 
-def batch_rows(table: Table, raw: str, present: Sequence[str]) -> str:
-    """SQL: the raw rows, each value typed under its column's name and as text under ``found <column>``."""
-    found = ", ".join(f"CAST({name(column)} AS VARCHAR) AS {name(_found(column))}" for column in present)
-    own = [PARTITION, EVENT_DAY] if table.is_daily else [PARTITION]
-    return f"SELECT {', '.join(own)}, {typed_columns(table, present)}, {found} FROM {raw}"
+def shown_columns(table: Table, present: Sequence[str]) -> list[str]:
+    """The raw columns whose text ``batch_rows`` needs of every checked row, in this order."""
+    return [*present, EVENT_DAY] if table.is_daily else list(present)
+
+
+def batch_rows(table: Table, checked: str, present: Sequence[str]) -> str:
+    """SQL over checked rows, ``found`` of all of them: the values and reasons that the suite is about.
+
+    Each value stands typed under its column's name, and as text under ``found <column>``; what is asked of
+    good rows only, under ``good <column>``, where those that were set aside are missing.
+    """
+    shown = shown_columns(table, present)
+    found = [f"found[{place}] AS {name(_as_shown(column))}" for place, column in enumerate(shown, start=1)]
+    good = [
+        f"CASE WHEN len({REASONS}) = 0 THEN {name(c)} END AS {name(_good(c))}" for c in table_columns(table)
+    ]
+    columns = [PARTITION, *map(name, table_columns(table)), REASONS, *found, *good]
+    return f"SELECT {', '.join(columns)} FROM {checked}"
+
+
+def _as_shown(column: str) -> str:
+    return EVENT_DAY if column == EVENT_DAY else _found(column)
 
 
 def _of_columns(table: Table, present: Sequence[str]) -> Iterator[Compiled]:
@@ -106,13 +123,14 @@ def _within(one: Expectation, low: Any, high: Any) -> Compiled:
         case RowCount():
             return _expect("table_row_count_to_be_between", group, said, **_whole(low, high))
         case Freshness(of=column):
-            return _expect("column_max_to_be_between", group, said, column=column, **_bounds(low, high))
+            what = "column_max_to_be_between"
+            return _expect(what, group, said, column=_good(column), **_bounds(low, high))
         case Completeness(column=column):
             what = "column_values_to_not_be_null"
             return _expect(what, group, said, column=column, mostly=share_present(high))
         case Distinct(column=column):
             what = "column_unique_value_count_to_be_between"
-            return _expect(what, group, said, column=column, **_whole(low, high))
+            return _expect(what, group, said, column=_good(column), **_whole(low, high))
         case References() | Rows():
             failing = fails(one)
             too_many = f"(SELECT {_outside(measured(one), low, high)} FROM {THE_BATCH})"
@@ -191,3 +209,7 @@ def _whole(low: float | None, high: float | None) -> Compiled:
 
 def _found(column: str) -> str:
     return f"found {column}"
+
+
+def _good(column: str) -> str:
+    return f"good {column}"

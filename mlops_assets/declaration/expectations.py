@@ -1,4 +1,9 @@
-"""What a partition of a table must look like beyond the values of each row, and how much it matters."""
+"""What a partition of a table must look like beyond the values of each row, and how much it matters.
+
+What is asked of what arrived counts every row: ``row_count``, ``completeness``, ``references`` and ``rows``. What is
+asked of the table that is used counts only the rows in it, not those set aside: ``freshness``, ``distinct``, ``mean``
+and ``quantile``.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +43,7 @@ class History(Declaration):
 
 
 class RowCount(Declaration):
-    """How many rows arrive: between two numbers, about as many as usual, or both."""
+    """How many rows arrive, good or not: between two numbers, about as many as usual, or both."""
 
     between: Between | None = None
     history: History | None = None
@@ -51,35 +56,35 @@ class RowCount(Declaration):
 
 
 class Freshness(Declaration):
-    """The newest row is at most so much older than the end of its partition's day."""
+    """The newest good row is at most so much older than the end of its partition's day."""
 
     within: Duration
     of: Literal["event_time", "available_at"] = "event_time"
 
 
 class Completeness(Declaration):
-    """At most this share of a column is missing; a value that is not of its type counts as missing."""
+    """At most this share of a column is missing in the rows that arrive; a value not of its type counts as missing."""
 
     column: Name
     missing_at_most: Share
 
 
 class Distinct(Declaration):
-    """How many different values a column has."""
+    """How many different values a column has in good rows."""
 
     column: Name
     between: Between
 
 
 class Mean(Declaration):
-    """The average of a column, to fifteen digits."""
+    """The average of a column over good rows, to fifteen digits."""
 
     column: Name
     between: Between
 
 
 class Quantile(Declaration):
-    """A quantile of a column, as one of its values; ``at: 0.5`` is the median."""
+    """A quantile of a column over good rows, as one of its values; ``at: 0.5`` is the median."""
 
     column: Name
     at: Share
@@ -90,7 +95,7 @@ class References(Declaration):
     """The values of columns exist in a snapshot table of the same source.
 
     columns: own column -> column there. A row that misses one of them refers to nothing and passes.
-    at_most: the share of rows that may refer to what is not there.
+    at_most: the share of the rows that arrive that may refer to what is not there.
     """
 
     table: Name
@@ -102,7 +107,7 @@ class References(Declaration):
 class Rows(Declaration):
     """A SQL condition over the columns of a row. As a CHECK in SQL it fails when it is false, not when unknown.
 
-    at_most: the share of rows that may fail. set_aside: rows that fail go to quarantine.
+    at_most: the share of the rows that arrive that may fail. set_aside: rows that fail go to quarantine.
     """
 
     condition: Condition

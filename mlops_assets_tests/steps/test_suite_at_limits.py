@@ -11,7 +11,8 @@ from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.stores import Places, Stores
 
 DAY = "2024-03-30"
-ENDS = f"{DAY}T12:00:00Z"
+NOON = f"{DAY}T12:00:00Z"
+PROVENANCE = Provenance("code", "run", "2024-01-01T00:00:00+00:00")
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,13 +20,11 @@ pytestmark = [
 ]  # Great Expectations and its imports have many
 
 
-def verdicts(
-    tmp_path, columns: dict[str, list], expectations: dict[str, dict]
-) -> dict[str, tuple[bool, bool]]:
+def results(tmp_path, columns: dict[str, list], expectations: dict[str, dict]):
     """What ours and theirs say of each expectation of a day that has these columns; None is missing."""
     rows = len(next(iter(columns.values())))
     kinds = {
-        name: "integer" if all(isinstance(v, int | None) for v in values) else "number"
+        name: "number" if any(isinstance(value, float) for value in values) else "integer"
         for name, values in columns.items()
     }
     table = {
@@ -33,6 +32,7 @@ def verdicts(
         "reads": {"landing": "numbers.csv"},
         "select": "SELECT *, moment AS event_time, moment AS available_at FROM source",
         "key": ["id"],
+        "quarantine_at_most": 1.0,
         "columns": {"id": {"type": "integer"}, **{name: {"type": kind} for name, kind in kinds.items()}},
         "expectations": [{"name": name, **said} for name, said in expectations.items()],
     }
@@ -43,20 +43,22 @@ def verdicts(
     stores.files.landing.mkdir(parents=True)
     lines = [f"id,moment,{','.join(columns)}"]
     for n in range(rows):
-        cells = ("" if values[n] is None else repr(values[n]) for values in columns.values())
-        lines.append(f"{n},{ENDS},{','.join(cells)}")
+        cells = ("" if values[n] is None else str(values[n]) for values in columns.values())
+        lines.append(f"{n},{NOON},{','.join(cells)}")
     (stores.files.landing / "numbers.csv").write_text("\n".join(lines) + "\n")
-    stores.lake.write("raw/numbers", ingest(stores, source, source.tables[0], [DAY]), Provenance("", "", ""))
-    raw = stores.lake.pin("raw/numbers", [DAY])
-    ours = {
-        one.expectation: one.passed
-        for one in judge(stores, source, source.tables[0], raw, [DAY]).outcomes[DAY]
-    }
-    _, results = validate_with_suite(stores, source, source.tables[0], raw, DAY)
-    assert not [one for one in results if one.error]
-    theirs = {one.expectation: one.passed for one in results if one.expectation in ours}
+    stores.lake.write("raw/numbers", ingest(stores, source, source.tables[0], [DAY]), PROVENANCE)
+    told = (stores, source, source.tables[0], stores.lake.pin("raw/numbers", [DAY]))
+    ours = {one.expectation: one for one in judge(*told, [DAY]).outcomes[DAY]}
+    _, found = validate_with_suite(*told, DAY)
+    theirs = {one.expectation: one for one in found if one.expectation in ours}
     assert ours.keys() == theirs.keys()
-    return {name: (ours[name], theirs[name]) for name in ours}
+    return ours, theirs
+
+
+def verdicts(tmp_path, columns, expectations) -> dict[str, tuple[bool, bool]]:
+    ours, theirs = results(tmp_path, columns, expectations)
+    assert not [one for one in theirs.values() if one.error]
+    return {name: (ours[name].passed, theirs[name].passed) for name in ours}
 
 
 @pytest.mark.parametrize(
@@ -146,3 +148,18 @@ def test_nothing_is_in_no_limits(tmp_path):
         "middle": {"quantile": {"column": "x", "at": 0.5, "between": [-1e300, None]}},
     }
     assert verdicts(tmp_path, {"x": [None, None]}, asked) == dict.fromkeys(asked, (False, False))
+
+
+def test_rows_are_set_aside_for_what_can_be_evaluated_and_the_others_are_measured(tmp_path):
+    asked = {
+        "broken": {"severity": "critical", "rows": {"condition": "CAST(concat(x, 'a') AS INTEGER) > 1"}},
+        "small": {"severity": "critical", "rows": {"condition": "x < 10", "at_most": 0.5}},
+        "kinds": {"distinct": {"column": "x", "between": [3, 3]}},
+        "average": {"mean": {"column": "x", "between": [2, 2]}},
+        "largest": {"quantile": {"column": "x", "at": 1, "between": [3, 3]}},
+        "told": {"completeness": {"column": "x", "missing_at_most": 0.25}},
+    }
+    ours, theirs = results(tmp_path, {"x": [1, 2, 3, 1000, "many"]}, asked)
+    assert [name for name, one in theirs.items() if one.error] == ["broken"]
+    assert {name: one.passed for name, one in ours.items()} == {name: name != "broken" for name in asked}
+    assert {name: one.passed for name, one in theirs.items()} == {name: name != "broken" for name in asked}
