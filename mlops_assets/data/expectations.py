@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mlops_assets.data.sql import name, names
-from mlops_assets.declaration.base import Between, spell_duration
+from mlops_assets.declaration.base import Between, Counts, spell_duration
 from mlops_assets.declaration.expectations import (
     Completeness,
     Distinct,
@@ -193,7 +193,7 @@ def _together(columns: Iterable[str]) -> str:
     return names(listed) if len(listed) == 1 else f"row({names(listed)})"
 
 
-def _between(between: Between) -> Limits:
+def _between(between: Between | Counts) -> Limits:
     return Limits(*between)
 
 

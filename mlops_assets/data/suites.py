@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -121,7 +120,7 @@ def _within(one: Expectation, low: Any, high: Any) -> Compiled:
     group, said = GROUP_OF[one.kind], one.name
     match one.expected:
         case RowCount():
-            return _expect("table_row_count_to_be_between", group, said, **_whole(low, high))
+            return _expect("table_row_count_to_be_between", group, said, **_bounds(low, high))
         case Freshness(of=column):
             what = "column_max_to_be_between"
             return _expect(what, group, said, column=_good(column), **_bounds(low, high))
@@ -130,7 +129,7 @@ def _within(one: Expectation, low: Any, high: Any) -> Compiled:
             return _expect(what, group, said, column=column, mostly=share_present(high))
         case Distinct(column=column):
             what = "column_unique_value_count_to_be_between"
-            return _expect(what, group, said, column=_good(column), **_whole(low, high))
+            return _expect(what, group, said, column=_good(column), **_bounds(low, high))
         case References() | Rows():
             failing = fails(one)
             too_many = f"(SELECT {_outside(measured(one), low, high)} FROM {THE_BATCH})"
@@ -200,11 +199,6 @@ def _unique(key: Sequence[str]) -> Compiled:
 
 def _bounds(low: Any, high: Any) -> Compiled:
     return {"min_value": low, "max_value": high}
-
-
-def _whole(low: float | None, high: float | None) -> Compiled:
-    """Bounds of a count."""
-    return _bounds(None if low is None else math.ceil(low), None if high is None else math.floor(high))
 
 
 def _found(column: str) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declaration.base import Between, Declaration, Duration, Flag, Name, Number, Whole
+from mlops_assets.declaration.base import Between, Counts, Declaration, Duration, Flag, Name, Number, Whole
 from mlops_assets.declaration.condition import columns_used, require_condition, require_repeatable
 from mlops_assets.declaration.sql import Condition
 from mlops_assets.errors import DeclarationError, nearest
@@ -20,6 +20,8 @@ from mlops_assets.errors import DeclarationError, nearest
 Severity = Literal["critical", "warning", "info"]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Place = tuple[str | int, ...]
+# Ten years. Each of these days is looked at for each day that is judged, and what came before says little of today.
+LONGEST_HISTORY = 3660
 
 
 class History(Declaration):
@@ -29,7 +31,7 @@ class History(Declaration):
     at_least: so many days must be recorded, or nothing is said. Empty days do not count.
     """
 
-    days: Annotated[Whole, Field(ge=1)] = 28
+    days: Annotated[Whole, Field(ge=1, le=LONGEST_HISTORY)] = 28
     within: Share
     same_weekday: Flag = False
     at_least: Annotated[Whole, Field(ge=1)] = 7
@@ -45,7 +47,7 @@ class History(Declaration):
 class RowCount(Declaration):
     """How many rows arrive, good or not: between two numbers, about as many as usual, or both."""
 
-    between: Between | None = None
+    between: Counts | None = None
     history: History | None = None
 
     @model_validator(mode="after")
@@ -73,7 +75,7 @@ class Distinct(Declaration):
     """How many different values a column has in good rows."""
 
     column: Name
-    between: Between
+    between: Counts
 
 
 class Mean(Declaration):
