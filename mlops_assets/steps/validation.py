@@ -14,9 +14,9 @@ import duckdb
 
 from mlops_assets.data.expectations import Outcome, Setting, could_not_run, outcome, referred
 from mlops_assets.data.ingestion import EVENT_DAY
-from mlops_assets.data.sql import PARTITION, text
+from mlops_assets.data.sql import PARTITION
 from mlops_assets.data.sql import name as quoted
-from mlops_assets.data.suites import batch_rows, suite
+from mlops_assets.data.suites import batch_rows, shown_columns, suite
 from mlops_assets.data.validation import (
     PartitionCounts,
     checked_rows,
@@ -180,17 +180,22 @@ def validate_with_suite(
     The suite runs on DuckDB, over the same pinned rows that ``judge`` reads.
     """
     raw.require([partition])
+    raw = raw.only([partition])
     present = present_columns(raw)
     others = _referred(stores, refers_to or {})
     setting = settings_of(stores, source, table, raw, [partition])[partition]
     compiled = suite(table, present, setting, partition=partition)
     relations = {"raw": raw} | {referred(name): pinned for name, pinned in others.pinned.items()}
     copies = {referred(name): f"SELECT * FROM {quoted(referred(name))}" for name in others.pinned}
-    of_partition = f"(SELECT * FROM raw WHERE {PARTITION} = {text(partition)})"
-    copies[BATCH] = batch_rows(table, of_partition, present)
+    copies[BATCH] = batch_rows(table, "checked", present)
     with TemporaryDirectory() as folder:
         database = Path(folder) / "suite.duckdb"
         with stores.engine.session(relations) as session:
+            # Rows are set aside for what can be evaluated only.
+            broken, _ = _check(session, table, present, others, [partition])
+            shown, of_rows = shown_columns(table, present), table.without(broken)
+            checked = checked_rows(of_rows, "raw", shown, repeated="repeated", all_as_found=True)
+            session.keep("checked", checked)
             session.export(copies, database)
         return compiled, run_suite(compiled, database)
 
