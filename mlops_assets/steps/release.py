@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
+from mlops_assets.errors import NotMaterialized
 from mlops_assets.governance.contract import breaches
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.gates import Reigning, decide
+from mlops_assets.governance.gates import Decision, Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.contract import contract_of, keep_contract, kept_contract
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
@@ -44,13 +45,32 @@ def release_if_allowed(
     """
     candidate, evidence = proposed(stores, catalog, model, trained, report)
     stores.artifacts.load(candidate.artifact_digest)
-    wrong = list(
-        unproven(stores.records, all_below(stores.records, trained.contents), of_model(catalog, model))
-    )
+    wrong = _unproven(stores, catalog, model, trained)
     judged = judge(stores, model, candidate, evidence, inputs=wrong, at=at, run_id=run_id)
     if judged.release is not None:
         show(stores, tracking, judged.release)
     return judged
+
+
+def previewed(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Decision:
+    """What was decided about a model, or would be now; nothing is recorded, and no look is spent."""
+    candidate, evidence = proposed(stores, catalog, model, trained, report)
+    known = stores.releases.judged(candidate, stores.overrides.of(gate_of(candidate)))
+    if known is not None:
+        return known.decision
+    wrong = _unproven(stores, catalog, model, trained)
+    return _decided(stores, model, candidate, evidence, wrong, stores.releases.against(model.name))
+
+
+def recorded(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Judged:
+    """What was decided about exactly this model on exactly this evaluation. Raises NotMaterialized when nothing was."""
+    candidate, _ = proposed(stores, catalog, model, trained, report)
+    known = stores.releases.judged(candidate, stores.overrides.of(gate_of(candidate)))
+    if known is None:
+        raise NotMaterialized(
+            f"nothing was decided about {model.name} as of {candidate.as_of}; materialize its release"
+        )
+    return known
 
 
 def proposed(
@@ -89,22 +109,38 @@ def judge(
     known = releases.judged(candidate, override)
     if known is not None:
         return known
-    against, champion = releases.against(model.name), releases.champion(model.name)
-    rival = champion if champion is not None and not _is(champion, candidate) else None
-    broken = _broken(stores, rival, candidate)
-    decision = decide(
-        evidence,
-        model.gates,
-        reigning=_reigning(rival, against),
-        inputs=inputs,
-        contract=broken,
-        p95_ms=model.contract.objectives.p95_ms,
-    )
+    against = releases.against(model.name)
+    decision = _decided(stores, model, candidate, evidence, inputs, against)
     if override is not None:
         decision = decision.overridden(override.by, override.reason)
     return releases.record(
         candidate, evidence, decision, against=against, override=override, at=at, run_id=run_id
     )
+
+
+def _decided(
+    stores: Stores,
+    model: Model,
+    candidate: Candidate,
+    evidence: Evidence,
+    inputs: list[str],
+    against: Against,
+) -> Decision:
+    champion = stores.releases.champion(model.name)
+    rival = champion if champion is not None and not _is(champion, candidate) else None
+    return decide(
+        evidence,
+        model.gates,
+        reigning=_reigning(rival, against),
+        inputs=inputs,
+        contract=_broken(stores, rival, candidate),
+        p95_ms=model.contract.objectives.p95_ms,
+    )
+
+
+def _unproven(stores: Stores, catalog: Catalog, model: Model, trained: Pinned) -> list[str]:
+    below = all_below(stores.records, trained.contents)
+    return list(unproven(stores.records, below, of_model(catalog, model)))
 
 
 def produced(judged: Judged, as_of: str, verdicts: tuple[Verdict, ...], *inputs: Pinned) -> Produced:
