@@ -254,6 +254,7 @@ def _without_what_they_need(table: Table, present: Sequence[str], others: Referr
 def _failing_alone(session: Session, table: Table, present: Sequence[str]) -> dict[str, str]:
     """The expectations whose SQL cannot be run, each tried by itself, with the first line of what DuckDB says."""
     names = [one.name for one in table.expectations]
+    session.keep("repeated", repeated_keys(table, "raw", present))
     session.keep("checked", checked_rows(table.without(names), "raw", present, repeated="repeated"))
     broken = {}
     for tried in names:
