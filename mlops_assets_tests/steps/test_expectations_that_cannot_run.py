@@ -1,6 +1,5 @@
 """An expectation that cannot be evaluated is an error of its own check, and costs no other verdict."""
 
-import json
 from datetime import date
 
 import pytest
