@@ -70,6 +70,7 @@ ONE_DOOR: dict[str, set[str]] = {
     "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {
+        "stores/certificates.py",
         "stores/database.py",
         "stores/feast_registry.py",
         "stores/overrides.py",

@@ -141,6 +141,21 @@ def contract(
 
 
 @app.command()
+def reproduce(
+    model: ModelName,
+    version: Annotated[
+        int | None, typer.Argument(help="The version; by default the champion.", metavar="[VERSION]")
+    ] = None,
+) -> None:
+    """Train a version of MODEL again from what is recorded, and keep a certificate. Exit code 3: not identical."""
+    from mlops_assets.cli.reproduction import show_reproduction
+
+    with opened_deployment() as opened:
+        if not show_reproduction(opened, model, version, console=console):
+            raise typer.Exit(FOUND)
+
+
+@app.command()
 def skew(
     baseline: Annotated[
         str,

@@ -68,12 +68,12 @@ def show_contract(
 ) -> Kind:
     """The contract of a version, and what it has not in common with that of another; the worst of it."""
     opened.project.model(name)
-    one = _version(opened, name, version)
+    one = released(opened, name, version)
     if beside is None:
         contract = kept_contract(opened.stores, one.contract)
         console.print_json(data={**contract.to_dict(), "digest": one.contract})
         return "compatible"
-    other = _version(opened, name, beside)
+    other = released(opened, name, beside)
     found = changes(kept_contract(opened.stores, other.contract), kept_contract(opened.stores, one.contract))
     kind = kind_of(found)
     console.print(
@@ -124,7 +124,8 @@ def _allow(
     )
 
 
-def _version(opened: Deployment, name: str, number: int | None) -> Release:
+def released(opened: Deployment, name: str, number: int | None) -> Release:
+    """A version, by default the champion. Raises BadRequest when there is none."""
     releases = opened.stores.releases
     found = releases.champion(name) if number is None else releases.version(name, number)
     if found is None:

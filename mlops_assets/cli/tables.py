@@ -10,7 +10,6 @@ from rich.table import Table
 
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.verdicts import Verdict
-from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.suites import SuiteResult
 
@@ -89,14 +88,14 @@ def print_data(console: Console, rows: Sequence[tuple[str, int, str, str, int, i
     console.print(table)
 
 
-def print_failed(console: Console, failed: Sequence[tuple[Content, Verdict]]) -> None:
+def print_failed(console: Console, failed: Sequence[tuple[str, str, Verdict]]) -> None:
     """The checks that failed for the data below: what blocks, then the newest days."""
-    worst = sorted(failed, key=lambda one: one[0].partition, reverse=True)
-    worst.sort(key=lambda one: not one[1].blocking)
-    for content, verdict in worst[:FAILURES_SHOWN]:
+    worst = sorted(failed, key=lambda one: one[1], reverse=True)
+    worst.sort(key=lambda one: not one[2].blocking)
+    for name, partition, verdict in worst[:FAILURES_SHOWN]:
         style = "bold red" if verdict.blocking or verdict.error else "yellow"
         console.print(
-            f"[{style}]{content.table} {content.partition}: {verdict.check}[/]: {escape(verdict.reason)}",
+            f"[{style}]{name} {partition}: {verdict.check}[/]: {escape(verdict.reason)}",
             highlight=False,
         )
     if len(worst) > FAILURES_SHOWN:

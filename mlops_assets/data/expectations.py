@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mlops_assets.data.sql import name, names
-from mlops_assets.declaration.base import Between, spell_duration
+from mlops_assets.declaration.base import Between, Counts, spell_duration
 from mlops_assets.declaration.expectations import (
     Completeness,
     Distinct,
@@ -50,6 +50,9 @@ SUBJECTS = {
     "rows": "{said} of rows fail {condition}",
 }
 SHARES = ("completeness", "references", "rows")
+# Why a row is set aside, a list. Of the table that is used only its rows count.
+REASONS = "reasons"
+OF_GOOD_ROWS = f"FILTER (len({REASONS}) = 0)"
 
 
 @dataclass(frozen=True)
@@ -124,20 +127,21 @@ def referred(table: str) -> str:
 
 
 def measured(expectation: Expectation) -> str:
-    """SQL: an aggregate over the typed rows of a partition, which the limits are about."""
+    """SQL: an aggregate over the typed rows of a partition and their reasons, which the limits are about."""
     match expectation.expected:
         case RowCount():
             return "count(*)"
         case Freshness(of=moment):
-            return f"max({name(moment)})"
+            return f"max({name(moment)}) {OF_GOOD_ROWS}"
         case Completeness(column=column):
             return f"(count(*) - count({name(column)})) / count(*)"
         case Distinct(column=column):
-            return f"count(DISTINCT {name(column)})"
+            return f"count(DISTINCT {name(column)}) {OF_GOOD_ROWS}"
         case Mean(column=column):
-            return f"avg({name(column)})"
+            # Sums of doubles depend on their order in the last digits, which a limit must not.
+            return f"CAST(format('{{:.15g}}', favg({name(column)}) {OF_GOOD_ROWS}) AS DOUBLE)"
         case Quantile(column=column, at=at):
-            return f"quantile_disc({name(column)}, {at!r})"
+            return f"quantile_disc({name(column)}, {at!r}) {OF_GOOD_ROWS}"
     return f"count(*) FILTER ({fails(expectation)}) / count(*)"
 
 
@@ -189,7 +193,7 @@ def _together(columns: Iterable[str]) -> str:
     return names(listed) if len(listed) == 1 else f"row({names(listed)})"
 
 
-def _between(between: Between) -> Limits:
+def _between(between: Between | Counts) -> Limits:
     return Limits(*between)
 
 

@@ -22,7 +22,7 @@ SOURCE_RELATION = "source"
 EVENT_DAY = "event_day"
 
 CHECKS: dict[str, str] = {
-    "schema": "The source yields every declared column.",
+    "schema": "The file can be read, and the source yields every declared column.",
     "arrival": "The file of the partition has arrived.",
 }
 BLOCKING = ("schema",)
@@ -88,6 +88,11 @@ def verdicts(table: Table, found: Collection[str], *, missing_file: str | None =
             "the file is there" if missing_file is None else f"nothing has landed at {missing_file}",
         ),
     )
+
+
+def unreadable(why: str) -> tuple[Verdict, ...]:
+    """What is said of a partition whose file is there and cannot be read."""
+    return (Verdict("schema", False, why, blocking=True), Verdict("arrival", True, "the file is there"))
 
 
 def _with_event_day(table: Table, source: Source) -> str:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from mlops_assets.data.expectations import GROUP_OF, Setting, fails, limits
+from mlops_assets.data.expectations import GROUP_OF, REASONS, Setting, fails, limits, measured
 from mlops_assets.data.ingestion import EVENT_DAY
 from mlops_assets.data.sql import PARTITION, name, text
-from mlops_assets.data.validation import type_rules, typed_columns
+from mlops_assets.data.validation import type_rules
 from mlops_assets.declaration.expectations import (
     Completeness,
     Distinct,
     Expectation,
     Freshness,
-    Kind,
     Mean,
     Quantile,
     References,
+    RowCount,
     Rows,
 )
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Column, Table, table_columns
@@ -27,13 +28,16 @@ Compiled = dict[str, Any]
 
 # Where a query is to name the rows. To Great Expectations a query is a template, other braces are doubled.
 THE_BATCH = name("the batch")
+# As many rows as a share is thought to be of: two shares of so many rows are two doubles.
+MANY_ROWS = 10**8
 
 
 def suite(table: Table, present: Sequence[str], setting: Setting, *, partition: str) -> Compiled:
     """Everything that is expected of a partition, for the relation that ``batch_rows`` yields.
 
-    What Great Expectations cannot say of DuckDB (types of text, patterns, conditions, references)
-    is said as a query for the rows that fail.
+    What Great Expectations cannot say of DuckDB (types of text, patterns, conditions, references), or says
+    otherwise (it takes a quantile for within its limits when it is nearly, and sums a mean in another order), is
+    said as a query for the rows that fail, which measures as we do.
     """
     return {
         "name": f"{table.name}, {partition}",
@@ -41,11 +45,28 @@ def suite(table: Table, present: Sequence[str], setting: Setting, *, partition: 
     }
 
 
-def batch_rows(table: Table, raw: str, present: Sequence[str]) -> str:
-    """SQL: the raw rows, each value typed under its column's name and as text under ``found <column>``."""
-    found = ", ".join(f"CAST({name(column)} AS VARCHAR) AS {name(_found(column))}" for column in present)
-    own = [PARTITION, EVENT_DAY] if table.is_daily else [PARTITION]
-    return f"SELECT {', '.join(own)}, {typed_columns(table, present)}, {found} FROM {raw}"
+def shown_columns(table: Table, present: Sequence[str]) -> list[str]:
+    """The raw columns whose text ``batch_rows`` needs of every checked row, in this order."""
+    return [*present, EVENT_DAY] if table.is_daily else list(present)
+
+
+def batch_rows(table: Table, checked: str, present: Sequence[str]) -> str:
+    """SQL over checked rows, ``found`` of all of them: the values and reasons that the suite is about.
+
+    Each value stands typed under its column's name, and as text under ``found <column>``; what is asked of
+    good rows only, under ``good <column>``, where those that were set aside are missing.
+    """
+    shown = shown_columns(table, present)
+    found = [f"found[{place}] AS {name(_as_shown(column))}" for place, column in enumerate(shown, start=1)]
+    good = [
+        f"CASE WHEN len({REASONS}) = 0 THEN {name(c)} END AS {name(_good(c))}" for c in table_columns(table)
+    ]
+    columns = [PARTITION, *map(name, table_columns(table)), REASONS, *found, *good]
+    return f"SELECT {', '.join(columns)} FROM {checked}"
+
+
+def _as_shown(column: str) -> str:
+    return EVENT_DAY if column == EVENT_DAY else _found(column)
 
 
 def _of_columns(table: Table, present: Sequence[str]) -> Iterator[Compiled]:
@@ -89,37 +110,62 @@ def _of_table(table: Table, setting: Setting) -> Iterator[Compiled]:
 
 
 def _compiled(one: Expectation, setting: Setting) -> Iterator[Compiled]:
-    group, said = GROUP_OF[one.kind], one.name
     for bounds in limits(one, setting):
-        low, high = bounds.low, bounds.high
-        match one.expected:
-            case _ if low is None and high is None:
-                continue
-            case Freshness(of=column):
-                yield _expect("column_max_to_be_between", group, said, column=column, **_bounds(low, high))
-            case Completeness(column=column):
-                yield _expect("column_values_to_not_be_null", group, said, column=column, mostly=1 - high)
-            case Quantile(column=column, at=at):
-                ranges = {"quantiles": [at], "value_ranges": [[low, high]]}
-                what = "column_quantile_values_to_be_between"
-                yield _expect(what, group, said, column=column, quantile_ranges=ranges)
-            case References() | Rows():
-                failing = fails(one)
-                too_many = f"(SELECT count(*) FILTER ({failing}) > {high!r} * count(*) FROM {THE_BATCH})"
-                yield _no_rows(group, said, f"SELECT * FROM {THE_BATCH} WHERE {failing} AND {too_many}")
-            case expected:
-                yield _bounded(expected, group, said, low, high)
+        if bounds.low is not None or bounds.high is not None:
+            yield _within(one, bounds.low, bounds.high)
 
 
-def _bounded(expected: Kind, group: str, said: str, low: float | None, high: float | None) -> Compiled:
-    """An expectation about one number."""
-    match expected:
-        case Mean(column=column):
-            return _expect("column_mean_to_be_between", group, said, column=column, **_bounds(low, high))
+def _within(one: Expectation, low: Any, high: Any) -> Compiled:
+    """What is measured lies within limits."""
+    group, said = GROUP_OF[one.kind], one.name
+    match one.expected:
+        case RowCount():
+            return _expect("table_row_count_to_be_between", group, said, **_bounds(low, high))
+        case Freshness(of=column):
+            what = "column_max_to_be_between"
+            return _expect(what, group, said, column=_good(column), **_bounds(low, high))
+        case Completeness(column=column):
+            what = "column_values_to_not_be_null"
+            return _expect(what, group, said, column=column, mostly=share_present(high))
         case Distinct(column=column):
             what = "column_unique_value_count_to_be_between"
-            return _expect(what, group, said, column=column, **_whole(low, high))
-    return _expect("table_row_count_to_be_between", group, said, **_whole(low, high))
+            return _expect(what, group, said, column=_good(column), **_bounds(low, high))
+        case References() | Rows():
+            failing = fails(one)
+            too_many = f"(SELECT {_outside(measured(one), low, high)} FROM {THE_BATCH})"
+            return _no_rows(group, said, f"SELECT * FROM {THE_BATCH} WHERE {failing} AND {too_many}")
+        case Mean() | Quantile():
+            found = f"(SELECT {measured(one)} AS found FROM {THE_BATCH})"
+            return _no_rows(group, said, f"SELECT * FROM {found} WHERE {_outside('found', low, high)}")
+
+
+def share_present(missing_at_most: float) -> float:
+    """The share that must be there, where Great Expectations divides what is there by the rows.
+
+    It is the double nearest to 1 - p, where p is the fraction that was written: then k of n rows that miss are
+    too many for both or for neither. 1 - 0.7 in doubles is more than 0.3.
+
+    >>> share_present(0.7), share_present(1 / 3) == 2 / 3
+    (0.3, True)
+    """
+    written = Fraction(missing_at_most).limit_denominator(MANY_ROWS)
+    # A number of more digits than a share of so many rows has is meant as it is.
+    return float(1 - (written if float(written) == missing_at_most else Fraction(missing_at_most)))
+
+
+def _outside(value: str, low: float | None, high: float | None) -> str:
+    """SQL: whether a value is not within limits; what could not be measured, since there was nothing, is not."""
+    within = [
+        f"{value} {relation} {_plain(bound)}"
+        for relation, bound in ((">=", low), ("<=", high))
+        if bound is not None
+    ]
+    return f"coalesce(NOT ({' AND '.join(within)}), true)"
+
+
+def _plain(number: float) -> str:
+    """SQL: the digits of a number, without the exponent that would make it a double beside an integer."""
+    return f"{Decimal(repr(number)):f}"
 
 
 def _expect(what: str, check: str, said: str, **arguments: Any) -> Compiled:
@@ -155,10 +201,9 @@ def _bounds(low: Any, high: Any) -> Compiled:
     return {"min_value": low, "max_value": high}
 
 
-def _whole(low: float | None, high: float | None) -> Compiled:
-    """Bounds of a count."""
-    return _bounds(None if low is None else math.ceil(low), None if high is None else math.floor(high))
-
-
 def _found(column: str) -> str:
     return f"found {column}"
+
+
+def _good(column: str) -> str:
+    return f"good {column}"

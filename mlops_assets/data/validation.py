@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mlops_assets.data.expectations import GROUP_OF, Outcome, fails, measured, of_no_rows, reason
+from mlops_assets.data.expectations import GROUP_OF, REASONS, Outcome, fails, measured, of_no_rows, reason
 from mlops_assets.data.ingestion import EVENT_DAY
 from mlops_assets.data.sql import PARTITION, name, names, text
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME, Column, Table, table_columns
@@ -15,7 +15,6 @@ from mlops_assets.governance.verdicts import Verdict
 
 # Groups of reasons that the columns themselves give.
 COLUMN_GROUPS = ("types", "completeness", "uniqueness", "validity")
-REASONS = "reasons"
 # The first and the last day of a moment: DuckDB knows earlier and later ones, and infinity; Python does not.
 EARLIEST, LATEST = "0001-01-01", "9999-12-31"
 
@@ -27,7 +26,7 @@ DESCRIPTIONS: dict[str, str] = {
     "consistency": "The values of a row agree with each other.",
     "references": "What a row refers to exists.",
     "volume": "As many rows arrived as expected.",
-    "freshness": "The newest row is new enough.",
+    "freshness": "The newest good row is new enough.",
     "distribution": "Values are distributed as expected.",
     "quarantined_share": "Few enough rows were set aside for the rest to be representative.",
 }
@@ -92,35 +91,39 @@ def repeated_keys(table: Table, raw: str, present: Sequence[str]) -> str:
         GROUP BY ALL HAVING count(*) > 1"""
 
 
-def checked_rows(table: Table, raw: str, present: Sequence[str], *, repeated: str) -> str:
+def checked_rows(
+    table: Table, raw: str, present: Sequence[str], *, repeated: str, all_as_found: bool = False
+) -> str:
     """SQL: every row of the relation ``raw`` as found, as typed, and with its reasons.
 
     Yields ``partition``, one typed column per declared column, ``event_time``, ``available_at``,
-    ``reasons`` (a list, empty for good rows) and, for rows set aside, ``found`` (the raw text of the
-    ``present`` columns, a list). repeated: the relation that holds what ``repeated_keys`` yields.
+    ``reasons`` (a list, empty for good rows) and, for rows set aside or for all, ``found`` (the raw text of
+    the ``present`` columns, a list). repeated: the relation that holds what ``repeated_keys`` yields.
     """
     have = frozenset(present)
     of_row = [rule for rule in _rules(table, have) if rule.group != "uniqueness"]
     if not set(table.key) <= have:
-        return _checked(table, raw, present, of_row)
+        return _checked(table, raw, present, of_row, all_as_found)
     # Only rows whose keys repeat are compared with each other: that many memory holds at once.
     same = " AND ".join(
         f"{value} = {_repeated(column)}"
         for column, value in zip((PARTITION, *table.key), (PARTITION, *_key(table)), strict=True)
     )
     return f"""
-        {_checked(table, f"{raw} ANTI JOIN {repeated} ON {same}", present, of_row)}
+        {_checked(table, f"{raw} ANTI JOIN {repeated} ON {same}", present, of_row, all_as_found)}
         UNION ALL
-        {_checked(table, f"{raw} SEMI JOIN {repeated} ON {same}", present, rules(table, present))}"""
+        {_checked(table, f"{raw} SEMI JOIN {repeated} ON {same}", present, rules(table, present), all_as_found)}"""
 
 
-def _checked(table: Table, raw: str, present: Sequence[str], asked: Sequence[Rule]) -> str:
+def _checked(
+    table: Table, raw: str, present: Sequence[str], asked: Sequence[Rule], all_as_found: bool
+) -> str:
     typed = typed_columns(table, present)
     aside = [one for one in table.expectations if one.sets_aside]
     reasons = ", ".join(f"CASE WHEN {rule.fails} THEN {text(rule.reason)} END" for rule in asked)
     found = ", ".join(f"CAST({name(column)} AS VARCHAR)" for column in present)
     # Only rows that are set aside are shown as found; a condition may yet set aside any row.
-    needed = "true" if aside else f"len({REASONS}) > 0"
+    needed = "true" if aside or all_as_found else f"len({REASONS}) > 0"
     checked = f"""
         SELECT {PARTITION}, {typed}, {_without_nulls(reasons)} AS {REASONS},
                CASE WHEN {needed} THEN [{found}] END AS found

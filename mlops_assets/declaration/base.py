@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     PlainSerializer,
     Strict,
     StringConstraints,
@@ -100,6 +101,9 @@ def _is_a_range(value: tuple[float | None, float | None]) -> tuple[float | None,
 
 # Null leaves a side open.
 Between = Annotated[tuple[Number | None, Number | None], AfterValidator(_is_a_range)]
+# The same of what is counted.
+Count = Annotated[Whole, Field(ge=0)]
+Counts = Annotated[tuple[Count | None, Count | None], AfterValidator(_is_a_range)]
 
 
 class Declaration(BaseModel):

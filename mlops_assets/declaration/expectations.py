@@ -1,4 +1,9 @@
-"""What a partition of a table must look like beyond the values of each row, and how much it matters."""
+"""What a partition of a table must look like beyond the values of each row, and how much it matters.
+
+What is asked of what arrived counts every row: ``row_count``, ``completeness``, ``references`` and ``rows``. What is
+asked of the table that is used counts only the rows in it, not those set aside: ``freshness``, ``distinct``, ``mean``
+and ``quantile``.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mlops_assets.declaration.base import Between, Declaration, Duration, Flag, Name, Number, Whole
+from mlops_assets.declaration.base import Between, Counts, Declaration, Duration, Flag, Name, Number, Whole
 from mlops_assets.declaration.condition import columns_used, require_condition, require_repeatable
 from mlops_assets.declaration.sql import Condition
 from mlops_assets.errors import DeclarationError, nearest
@@ -15,6 +20,8 @@ from mlops_assets.errors import DeclarationError, nearest
 Severity = Literal["critical", "warning", "info"]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Place = tuple[str | int, ...]
+# Ten years. Each of these days is looked at for each day that is judged, and what came before says little of today.
+LONGEST_HISTORY = 3660
 
 
 class History(Declaration):
@@ -24,7 +31,7 @@ class History(Declaration):
     at_least: so many days must be recorded, or nothing is said. Empty days do not count.
     """
 
-    days: Annotated[Whole, Field(ge=1)] = 28
+    days: Annotated[Whole, Field(ge=1, le=LONGEST_HISTORY)] = 28
     within: Share
     same_weekday: Flag = False
     at_least: Annotated[Whole, Field(ge=1)] = 7
@@ -38,9 +45,9 @@ class History(Declaration):
 
 
 class RowCount(Declaration):
-    """How many rows arrive: between two numbers, about as many as usual, or both."""
+    """How many rows arrive, good or not: between two numbers, about as many as usual, or both."""
 
-    between: Between | None = None
+    between: Counts | None = None
     history: History | None = None
 
     @model_validator(mode="after")
@@ -51,35 +58,35 @@ class RowCount(Declaration):
 
 
 class Freshness(Declaration):
-    """The newest row is at most so much older than the end of its partition's day."""
+    """The newest good row is at most so much older than the end of its partition's day."""
 
     within: Duration
     of: Literal["event_time", "available_at"] = "event_time"
 
 
 class Completeness(Declaration):
-    """At most this share of a column is missing; a value that is not of its type counts as missing."""
+    """At most this share of a column is missing in the rows that arrive; a value not of its type counts as missing."""
 
     column: Name
     missing_at_most: Share
 
 
 class Distinct(Declaration):
-    """How many different values a column has."""
+    """How many different values a column has in good rows."""
 
     column: Name
-    between: Between
+    between: Counts
 
 
 class Mean(Declaration):
-    """The average of a column."""
+    """The average of a column over good rows, to fifteen digits."""
 
     column: Name
     between: Between
 
 
 class Quantile(Declaration):
-    """A quantile of a column, as one of its values; ``at: 0.5`` is the median."""
+    """A quantile of a column over good rows, as one of its values; ``at: 0.5`` is the median."""
 
     column: Name
     at: Share
@@ -90,7 +97,7 @@ class References(Declaration):
     """The values of columns exist in a snapshot table of the same source.
 
     columns: own column -> column there. A row that misses one of them refers to nothing and passes.
-    at_most: the share of rows that may refer to what is not there.
+    at_most: the share of the rows that arrive that may refer to what is not there.
     """
 
     table: Name
@@ -102,7 +109,7 @@ class References(Declaration):
 class Rows(Declaration):
     """A SQL condition over the columns of a row. As a CHECK in SQL it fails when it is false, not when unknown.
 
-    at_most: the share of rows that may fail. set_aside: rows that fail go to quarantine.
+    at_most: the share of the rows that arrive that may fail. set_aside: rows that fail go to quarantine.
     """
 
     condition: Condition

@@ -38,11 +38,13 @@ def write_and_tell(
     produced: Mapping[dg.AssetKey, Produced],
     *,
     told: Mapping[str, Mapping[str, dg.MetadataValue[Any]]] | None = None,
+    stops: bool = True,
 ) -> Iterator[Any]:
     """Hand the selected outputs to the IO manager, then report each verdict for its own partition.
 
     One Dagster check result for a range would hide which day failed, so evaluations are yielded
-    one by one. told: metadata of checks, by name.
+    one by one. told: metadata of checks, by name. stops: whether a blocking check that failed for any day
+    ends the run here; if not, readers refuse the day.
     """
     selected = {key: made for key, made in produced.items() if key in context.selected_asset_keys}
     for key, made in selected.items():
@@ -52,10 +54,10 @@ def write_and_tell(
         yield dg.Output(None, output_name=spec.get_python_identifier())
     for key, made in selected.items():
         targets = _targets(context, key, list(made.verdicts))
-        for partition, verdicts in made.verdicts.items():
+        for partition, verdicts in {**made.verdicts, **made.refused}.items():
             for verdict in verdicts:
                 metadata = (told or {}).get(verdict.check, {})
-                yield _evaluation(key, partition, verdict, metadata, targets.get(partition))
+                yield _evaluation(key, partition, verdict, metadata, targets.get(partition), stops=stops)
 
 
 def _targets(
@@ -83,6 +85,8 @@ def _evaluation(
     verdict: Verdict,
     metadata: Mapping[str, dg.MetadataValue[Any]],
     target: AssetCheckEvaluationTargetMaterializationData | None,
+    *,
+    stops: bool,
 ) -> dg.AssetCheckEvaluation:
     severity = (
         dg.AssetCheckSeverity.ERROR if verdict.blocking or verdict.error else dg.AssetCheckSeverity.WARN
@@ -93,7 +97,7 @@ def _evaluation(
         passed=verdict.passed,
         description=verdict.reason,
         severity=severity,
-        blocking=verdict.blocking,
+        blocking=verdict.blocking and stops,
         partition=None if partition == WHOLE else partition,
         metadata=metadata,
         target_materialization_data=target,

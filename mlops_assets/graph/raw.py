@@ -9,9 +9,11 @@ from mlops_assets.data.ingestion import BLOCKING, CHECKS
 from mlops_assets.declaration.catalog import DeclaredTable
 from mlops_assets.declaration.source import Source, Table
 from mlops_assets.declaration.versions import raw_version
+from mlops_assets.errors import SourceUnreadable
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
+from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
 
 
@@ -39,8 +41,35 @@ def raw_asset(source: Source, table: Table) -> dg.AssetsDefinition:
         from mlops_assets.steps.ingestion import file_columns, ingest, raw_columns
 
         found = ingest(stores, source, table, partitions.produced(context, days))
-        of_file = file_columns(stores, table, found.partitions[-1])
-        say_lineage(context, key, of_raw(table, of_file, raw_columns(found)))
-        yield from write_and_tell(context, {key: found})
+        if found.partitions:
+            of_file = file_columns(stores, table, found.partitions[-1])
+            say_lineage(context, key, of_raw(table, of_file, raw_columns(found)))
+        goes_on = _may_be_read(found) and _only_judged(context, table)
+        yield from write_and_tell(context, {key: found}, stops=not goes_on)
+        if found.refused and not goes_on:
+            raise SourceUnreadable(_in_lines(found))
 
     return raw
+
+
+def _may_be_read(found: Produced) -> bool:
+    """Whether some of the partitions may."""
+    return any(all(one.passed or not one.blocking for one in said) for said in found.verdicts.values())
+
+
+def _only_judged(context: dg.AssetExecutionContext, table: Table) -> bool:
+    """Whether this run goes on to judge the rows, which refuses day by day, and with nothing else that reads them."""
+    assets = context.job_def.asset_layer
+    readers = assets.get(keys.raw(table.name)).child_keys & assets.selected_asset_keys
+    return bool(readers) and readers <= {keys.validated(table.name), keys.quarantine(table.name)}
+
+
+def _in_lines(found: Produced) -> str:
+    """Why each partition was refused; a reason that several share once."""
+    days: dict[str, list[str]] = {}
+    for partition, said in found.refused.items():
+        days.setdefault("; ".join(one.reason for one in said if not one.passed), []).append(partition)
+    return "\n".join(
+        f"{why} (partition {shown[0]}{f' and {len(shown) - 1} more' if len(shown) > 1 else ''})"
+        for why, shown in days.items()
+    )

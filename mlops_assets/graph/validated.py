@@ -15,7 +15,6 @@ from mlops_assets.graph import columns, keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.metadata import say_of_partitions
-from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
 CODE = ("mlops_assets.data.validation", "mlops_assets.data.expectations")
@@ -35,9 +34,9 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
 
     @dg.multi_asset(
         name=f"validate_{table.name}",
-        ins={"raw": dg.AssetIn(keys.raw(table.name))},
-        # Not an input: a table that cannot be read costs the check about it, not all the others.
-        deps=list(refers_to.values()),
+        # Not inputs: a day that cannot be read costs itself, not the others of the range, and a table that
+        # cannot be read costs the check about it.
+        deps=[keys.raw(table.name), *refers_to.values()],
         outs={
             "validated": dg.AssetOut(
                 key=good,
@@ -60,18 +59,18 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         backfill_policy=dg.BackfillPolicy.single_run(),
         can_subset=True,
     )
-    def validate(
-        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores], raw: Pinned
-    ) -> Iterator[Any]:
+    def validate(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> Iterator[Any]:
         from mlops_assets.lineage.columns import of_quarantine, of_validated
-        from mlops_assets.steps.validation import judge, present_columns
+        from mlops_assets.steps.validation import Asked, judge, present_columns
 
+        asked = Asked.of(stores, keys.table_name(keys.raw(table.name)), partitions.produced(context, days))
+        raw = asked.raw
         judged = judge(
             stores,
             source,
             table,
             raw,
-            partitions.produced(context, days),
+            asked.partitions,
             refers_to={other: keys.table_name(key) for other, key in refers_to.items()},
         )
         told = {day: _told(counts, judged.outcomes[day]) for day, counts in judged.counts.items()}
@@ -79,6 +78,7 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
         say_lineage(context, good, of_validated(table, present_columns(raw)))
         say_lineage(context, bad, of_quarantine(table, present_columns(raw)))
         yield from write_and_tell(context, {good: judged.validated, bad: judged.quarantined})
+        asked.require_all()
 
     return validate
 

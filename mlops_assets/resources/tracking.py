@@ -58,6 +58,10 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Add metrics to a run."""
         self._store.add_metrics(run_id, metrics)
 
+    def add_page(self, run_id: str, name: str, page: str) -> None:
+        """Show a page with a run."""
+        self._store.add_page(run_id, name, page)
+
     def mirror(self, release: Release, *, champion: bool) -> tuple[str, str]:
         """Show a release in MLflow's registry."""
         return self._store.mirror(release, champion=champion)

@@ -101,7 +101,12 @@ def judge(
     rival = champion if champion is not None and not _is(champion, candidate) else None
     broken = _broken(stores, rival, candidate)
     decision = decide(
-        evidence, model.gates, reigning=_reigning(rival, against), inputs=inputs, contract=broken
+        evidence,
+        model.gates,
+        reigning=_reigning(rival, against),
+        inputs=inputs,
+        contract=broken,
+        p95_ms=model.contract.objectives.p95_ms,
     )
     if override is not None:
         decision = decision.overridden(override.by, override.reason)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 
 from mlops_assets.data.expectations import Outcome, Setting, could_not_run, outcome, referred
 from mlops_assets.data.ingestion import EVENT_DAY
-from mlops_assets.data.sql import PARTITION, text
+from mlops_assets.data.sql import PARTITION
 from mlops_assets.data.sql import name as quoted
-from mlops_assets.data.suites import batch_rows, suite
+from mlops_assets.data.suites import batch_rows, shown_columns, suite
 from mlops_assets.data.validation import (
     PartitionCounts,
     checked_rows,
@@ -36,6 +36,9 @@ from mlops_assets.stores.produced import Produced, together
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.suites import BATCH, SuiteResult, run_suite
 
+# As many refused partitions as an error names.
+SHOWN = 10
+
 
 @dataclass(frozen=True)
 class Judged:
@@ -45,6 +48,39 @@ class Judged:
     quarantined: Produced
     counts: Mapping[str, PartitionCounts]
     outcomes: Mapping[str, tuple[Outcome, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Of the raw partitions that are to be judged, those that may be read; and why each other one may not."""
+
+    raw: Pinned
+    partitions: tuple[str, ...]
+    refused: Mapping[str, str]
+
+    @classmethod
+    def of(cls, stores: Stores, raw: str, partitions: Sequence[str]) -> Self:
+        """Raises what a reader of all would be told where none of them may be read."""
+        pinned = stores.lake.pin(raw, [])
+        refused = stores.lake.refused(raw, partitions)
+        readable = [one for one in partitions if one not in refused]
+        if readable:
+            pinned = stores.lake.pin(raw, readable)
+            refused |= dict.fromkeys(pinned.absent, "nothing was written to it yet")
+            readable = [one for one in readable if one not in refused]
+        if not readable:
+            stores.lake.pin(raw, partitions).require(partitions)
+        return cls(pinned, tuple(readable), refused)
+
+    def require_all(self) -> None:
+        """Raise GateRefusal for the partitions that may not be read."""
+        if self.refused:
+            named = [f"  {self.raw.table}, partition {one}: {why}" for one, why in self.refused.items()]
+            more = [f"  … and {len(named) - SHOWN} more"] if len(named) > SHOWN else []
+            raise GateRefusal(
+                f"{len(self.refused)} of {len(self.refused) + len(self.partitions)} partitions were not judged; "
+                "mend the data and materialize them again:\n" + "\n".join([*named[:SHOWN], *more])
+            )
 
 
 @dataclass(frozen=True)
@@ -144,17 +180,22 @@ def validate_with_suite(
     The suite runs on DuckDB, over the same pinned rows that ``judge`` reads.
     """
     raw.require([partition])
+    raw = raw.only([partition])
     present = present_columns(raw)
     others = _referred(stores, refers_to or {})
     setting = settings_of(stores, source, table, raw, [partition])[partition]
     compiled = suite(table, present, setting, partition=partition)
     relations = {"raw": raw} | {referred(name): pinned for name, pinned in others.pinned.items()}
     copies = {referred(name): f"SELECT * FROM {quoted(referred(name))}" for name in others.pinned}
-    of_partition = f"(SELECT * FROM raw WHERE {PARTITION} = {text(partition)})"
-    copies[BATCH] = batch_rows(table, of_partition, present)
+    copies[BATCH] = batch_rows(table, "checked", present)
     with TemporaryDirectory() as folder:
         database = Path(folder) / "suite.duckdb"
         with stores.engine.session(relations) as session:
+            # Rows are set aside for what can be evaluated only.
+            broken, _ = _check(session, table, present, others, [partition])
+            shown, of_rows = shown_columns(table, present), table.without(broken)
+            checked = checked_rows(of_rows, "raw", shown, repeated="repeated", all_as_found=True)
+            session.keep("checked", checked)
             session.export(copies, database)
         return compiled, run_suite(compiled, database)
 

@@ -1,4 +1,4 @@
-"""What a table commit says of itself: every partition's rows, fingerprint, readings and verdicts.
+"""What a table commit says of itself: every partition's rows, fingerprint, readings and verdicts, and what was refused.
 
 It travels inside the Delta commit, so content and record become visible together or not at all.
 """
@@ -38,11 +38,12 @@ class PartitionRecord:
 
 @dataclass(frozen=True)
 class Commit:
-    """One atomic write of one table."""
+    """One atomic write of one table. refused: partitions that could not be made and keep what they hold, and why."""
 
     table: str
     provenance: Provenance
     partitions: Mapping[str, PartitionRecord] = field(default_factory=dict)
+    refused: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
 
     def to_metadata(self) -> dict[str, str]:
         """As the custom metadata of a Delta commit."""
@@ -61,6 +62,7 @@ class Commit:
             "provenance": vars(self.provenance),
             "contents": [vars(content) for content in shared],
             "partitions": partitions,
+            "refused": {key: [vars(verdict) for verdict in said] for key, said in self.refused.items()},
         }
         return {COMMIT_KEY: json.dumps(body, separators=(",", ":"))}
 
@@ -80,4 +82,8 @@ class Commit:
             )
             for key, record in body["partitions"].items()
         }
-        return cls(table=table, provenance=Provenance(**body["provenance"]), partitions=partitions)
+        refused = {
+            key: tuple(Verdict(**verdict) for verdict in said)
+            for key, said in body.get("refused", {}).items()
+        }
+        return cls(table, Provenance(**body["provenance"]), partitions, refused)

@@ -59,6 +59,20 @@ verdict = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
 )
 
+# Partitions that a commit could not make. They keep what they hold, which may not be built upon until the
+# partition is made.
+refusal = sa.Table(
+    "refusal",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("table_name", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("partition", sa.Text, nullable=False),
+    sa.Column("check_name", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.UniqueConstraint("table_name", "partition", "version", "check_name"),
+)
+
 decision = sa.Table(
     "decision",
     SCHEMA,
@@ -131,6 +145,25 @@ release = sa.Table(
     sa.Column("view_versions", sa.JSON, nullable=False),
     sa.Column("contract", sa.Text, nullable=False),
     sa.UniqueConstraint("model", "as_of", "model_digest"),
+)
+
+# Every time a version was trained again from what is recorded of it, and what came of it.
+certificate = sa.Table(
+    "certificate",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("artifact_digest", sa.Text, nullable=False),
+    sa.Column("model_digest", sa.Text, nullable=False),
+    sa.Column("found_digest", sa.Text, nullable=False),
+    sa.Column("identical", sa.Boolean, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("largest_difference", sa.Float, nullable=False),
+    sa.Column("environment", sa.JSON, nullable=False),
+    sa.Column("code", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(["model", "version"], ["release.model", "release.version"]),
 )
 
 # MLflow runs by a key of ours, each closed when the Dagster run that opened it has ended.

@@ -25,13 +25,17 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 from pydantic import field_validator
 
+from mlops_assets.data.moments import EARLIEST, LATEST, earlier
 from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.data.sql import moment, names
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
-from mlops_assets.errors import BadRequest
-from mlops_assets.stores.as_known import features_as_known
+from mlops_assets.errors import BadRequest, GateRefusal
+from mlops_assets.stores.as_known import features_as_known, span_of
+from mlops_assets.stores.feast_objects import version_meant
 from mlops_assets.stores.feast_registry import said_or_empty
+from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Places, Stores
+from mlops_assets.stores.view_versions import require_version
 
 # Feast's name for the moment a request is about.
 AT = "event_timestamp"
@@ -81,8 +85,11 @@ class AsKnownAtOfflineStore(OfflineStore):
         tables = {view.projection.name_to_use(): _table(view.batch_source) for view in feature_views}
 
         def compute() -> pa.Table:
-            stores = _stores(config)
-            relations = {relation: stores.lake.pin(table) for relation, table in tables.items()}
+            stores, span = _stores(config), span_of(requests[AT])
+            relations = {
+                one.relation: _pinned(stores, tables[one.relation], earlier(span[0], one.ttl), span[1])
+                for one in joined
+            }
             with stores.engine.session(relations) as session:
                 return features_as_known(session, requests, AT, joined)
 
@@ -197,10 +204,32 @@ def _stores(config: RepoConfig) -> Stores:
     return Stores.open(places_of(config))
 
 
-def _table(source: DataSource | None) -> str:
+def _table(source: DataSource | None) -> FileSource:
     if not isinstance(source, FileSource):
         raise BadRequest(f"found {source!r}, expected a feature view whose source is a table of the lake")
-    return source.path
+    return source
+
+
+def _pinned(stores: Stores, table: FileSource, first: datetime, last: datetime) -> Pinned:
+    """A view's table, for an answer from the rows of a span of time.
+
+    Raises GateRefusal when a day of them was computed by another version of the view than the registry says.
+    """
+    wanted = version_meant(table)
+    if not wanted.parts:
+        raise GateRefusal(
+            f"Feast's registry does not say which version of feature view {table.name!r} is meant; bring it to "
+            "what is declared: mlops features apply"
+        )
+    pinned = stores.lake.pin(table.path)
+    try:
+        require_version(stores.records, pinned.between(first, last), wanted)
+    except GateRefusal as refusal:
+        raise GateRefusal(
+            f"{refusal}. What is expected is what Feast's registry says; if that is behind the declarations: "
+            "mlops features apply"
+        ) from refusal
+    return pinned
 
 
 def _refuse_unanswerable(asked: Sequence[str], joined: Sequence[JoinedView]) -> None:
@@ -268,11 +297,16 @@ def _pull(
         bounds += [f"{EVENT_TIME} <= {_moment(end)} AND {AVAILABLE_AT} <= {_moment(end)}"] if end else []
         where = " AND ".join(bounds) or "true"
         sql = f"SELECT {names(columns)} FROM pulled WHERE {where} {rest}"
-        return stores.engine.rows(sql, {"pulled": stores.lake.pin(_table(source))})
+        pinned = _pinned(stores, _table(source), _zoned(start or EARLIEST), _zoned(end or LATEST))
+        return stores.engine.rows(sql, {"pulled": pinned})
 
     return _Job(compute)
 
 
 def _moment(at: datetime) -> str:
-    """A moment as SQL; without a zone it is UTC, as everywhere in Feast."""
-    return moment(at if at.tzinfo else at.replace(tzinfo=UTC))
+    return moment(_zoned(at))
+
+
+def _zoned(at: datetime) -> datetime:
+    """Without a zone it is UTC, as everywhere in Feast."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import shutil
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -16,6 +18,8 @@ from mlops_assets.declaration.source import LandedFile, PackageFile
 from mlops_assets.errors import DeclarationError, SourceUnreadable
 
 DELIMITERS = ",;\t|"
+# As much of a line as is looked at for its delimiter.
+LONGEST_LINE = 2**20
 
 
 @dataclass(frozen=True)
@@ -31,24 +35,51 @@ class SourceFile:
         with self.path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
 
+    @property
+    def is_text(self) -> bool:
+        return self.path.suffix != ".parquet"
+
+    @property
+    def expected(self) -> str:
+        """What is expected of its bytes."""
+        if not self.is_text:
+            return "expected a whole Parquet file"
+        return "expected CSV in UTF-8 whose first line names the columns, and as many values in each row"
+
     def relation(self) -> str:
-        """SQL that yields its rows, every value as text; ``missing`` spellings are null."""
+        """SQL that yields its rows, every value as text; ``missing`` spellings are null.
+
+        Raises SourceUnreadable for a text without a line.
+        """
         path = text(str(self.path))
-        if self.path.suffix == ".parquet":
+        if not self.is_text:
             return f"SELECT CAST(COLUMNS(*) AS VARCHAR) FROM read_parquet({path})"
         spellings = ", ".join(text(spelling) for spelling in self.missing)
-        # Nothing is left to be guessed from the rows: a file of one odd row would be read in another way.
-        dialect = f"delim = {text(self._delimiter())}, quote = '\"', escape = '\"', comment = '', skip = 0"
         return (
-            f"SELECT * FROM read_csv({path}, {dialect}, header = true, all_varchar = true, "
+            f"SELECT * FROM read_csv({path}, {self.dialect()}, header = true, all_varchar = true, "
             f"nullstr = [{spellings}])"
         )
 
-    def _delimiter(self) -> str:
+    def dialect(self) -> str:
+        """How its text is read: nothing is guessed from the rows, or a file of one odd row is read in another way."""
+        return f"delim = {text(self.delimiter())}, quote = '\"', escape = '\"', comment = '', skip = 0"
+
+    def delimiter(self) -> str:
         """The one that the header has most of; a comma for a single column."""
-        with self.path.open(encoding="utf-8", errors="replace") as stream:
-            header = stream.readline()
-        return max(DELIMITERS, key=header.count)
+        return max(DELIMITERS, key=self.first_line().count)
+
+    def first_line(self) -> str:
+        """The first line of its text that is not blank. Raises SourceUnreadable when there is none."""
+        opened = gzip.open if self.path.suffix == ".gz" else open
+        try:
+            with opened(self.path, "rt", encoding="utf-8-sig", errors="replace") as stream:
+                lines = iter(lambda: stream.readline(LONGEST_LINE), "")
+                line = next((line for line in lines if line.strip()), None)
+        except (OSError, EOFError, zlib.error) as error:
+            raise SourceUnreadable(f"found that it cannot be opened ({error}); {self.expected}") from error
+        if line is None:
+            raise SourceUnreadable(f"found no line in {self.path.stat().st_size} bytes; {self.expected}")
+        return line
 
 
 @dataclass(frozen=True)

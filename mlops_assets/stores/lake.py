@@ -18,6 +18,7 @@ from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from mlops_assets.data.fingerprint import fingerprint, type_name
 from mlops_assets.data.sql import PARTITION, text
 from mlops_assets.errors import GateRefusal, NotMaterialized, SchemaChanged
+from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord, Provenance
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
@@ -49,12 +50,14 @@ class Lake:
     def write(self, table: str, produced: Produced, provenance: Provenance) -> dict[str, Content]:
         """Replace the produced partitions in one commit; the content of each, by partition.
 
-        Either every partition becomes visible, with its record, or none does. Raises when
-        another type than the stored one is written to a column.
+        Either every partition becomes visible, with its record, or none does. Partitions that were refused
+        keep what they hold, and cannot be read until they are made. Raises when another type than the stored
+        one is written to a column.
         """
         rows = _as_stored(produced.rows)
         parts = dict(_by_partition(rows, produced.partitions))
-        commit = Commit(table, provenance, {key: _record(part, key, produced) for key, part in parts.items()})
+        records = {key: _record(part, key, produced) for key, part in parts.items()}
+        commit = Commit(table, provenance, records, produced.refused)
         version = self._commit(table, rows, list(parts), commit)
         self._catch_up(table, self._open(table, version))
         return {
@@ -68,12 +71,13 @@ class Lake:
         """The table at ``version`` (default: the newest), restricted to ``partitions``.
 
         Raises NotMaterialized when the table does not exist, GateRefusal when a blocking check
-        failed for exactly what would be read. Partitions never written are listed, not raised.
+        failed for exactly what would be read, or a partition could not be made. Partitions never written
+        are listed, not raised.
         """
         opened = self._open(table, version)
         self._catch_up(table, opened)
         contents = self._records.contents(table, up_to=opened.version(), partitions=partitions)
-        self._refuse_failed(contents)
+        _refuse(table, self._refused(table, opened.version(), partitions, contents))
         found = tuple(content.partition for content in contents)
         return Pinned(
             table=table,
@@ -84,9 +88,27 @@ class Lake:
             absent=tuple(key for key in partitions or () if key not in set(found)),
         )
 
+    def refused(self, table: str, partitions: Sequence[str]) -> dict[str, str]:
+        """Those of the partitions that cannot be read, each with what ``pin`` would say of it."""
+        opened = self._open(table)
+        self._catch_up(table, opened)
+        contents = self._records.contents(table, up_to=opened.version(), partitions=partitions)
+        found: dict[str, list[str]] = {}
+        for partition, verdict in self._refused(table, opened.version(), partitions, contents):
+            found.setdefault(partition, []).append(f"{verdict.check}: {verdict.reason}")
+        return {partition: "; ".join(said) for partition, said in found.items()}
+
+    def _refused(
+        self, table: str, version: int, partitions: Sequence[str] | None, contents: Sequence[Content]
+    ) -> list[tuple[str, Verdict]]:
+        """The blocking verdicts against what is there, and against what could not be made, by partition."""
+        failed = [(content.partition, verdict) for content, verdict in self._records.refused(contents)]
+        return failed + self._records.refusals(table, up_to=version, partitions=partitions)
+
     def _commit(self, table: str, rows: Rows, partitions: list[str], commit: Commit) -> int:
         """Write and return the table version of the commit."""
         quoted = ", ".join(text(partition) for partition in partitions)
+        replaced = {"mode": "overwrite", "predicate": f"{PARTITION} IN ({quoted})"}
         for attempt in range(COMMIT_ATTEMPTS):
             before = self._newest_version(table)
             if before < 0:
@@ -99,8 +121,8 @@ class Lake:
                     self._uri(table),
                     _stream(rows),
                     partition_by=[PARTITION],
-                    mode="overwrite",
-                    predicate=f"{PARTITION} IN ({quoted})",
+                    # Of what was only refused there is nothing to write but the record.
+                    **(replaced if partitions else {"mode": "append"}),
                     schema_mode="merge",
                     commit_properties=_properties(commit),
                     writer_properties=GROUPS,
@@ -156,7 +178,7 @@ class Lake:
     def _version_of(self, table: str, commit: Commit, *, after: int) -> int:
         """The version our commit got; other writers may have committed before and after it."""
         for version, found in self._commits(table, self._open(table), after=after):
-            if found.provenance == commit.provenance and found.partitions.keys() == commit.partitions.keys():
+            if found.provenance == commit.provenance and _of_same(found, commit):
                 return version
         raise AssertionError(f"the commit just made to {table} is not in its log")
 
@@ -179,19 +201,6 @@ class Lake:
             if commit is not None:
                 yield version, commit
 
-    def _refuse_failed(self, contents: Sequence[Content]) -> None:
-        refused = self._records.refused(contents)
-        if refused:
-            lines = [
-                f"  {content.table}, partition {content.partition}: {verdict.check}: {verdict.reason}"
-                for content, verdict in refused[:10]
-            ]
-            more = [f"  … and {len(refused) - 10} more"] if len(refused) > 10 else []
-            raise GateRefusal(
-                "blocking checks failed for the inputs; mend the data and materialize them again:\n"
-                + "\n".join(lines + more)
-            )
-
     def _open(self, table: str, version: int | None = None) -> DeltaTable:
         try:
             return DeltaTable(self._uri(table), version=version)
@@ -207,6 +216,24 @@ class Lake:
 
     def _uri(self, table: str) -> str:
         return (self._root / table).absolute().as_uri()
+
+
+def _refuse(table: str, refused: Sequence[tuple[str, Verdict]]) -> None:
+    if refused:
+        lines = [
+            f"  {table}, partition {partition}: {verdict.check}: {verdict.reason}"
+            for partition, verdict in refused[:10]
+        ]
+        more = [f"  … and {len(refused) - 10} more"] if len(refused) > 10 else []
+        raise GateRefusal(
+            "blocking checks failed for the inputs; mend the data and materialize them again:\n"
+            + "\n".join(lines + more)
+        )
+
+
+def _of_same(one: Commit, other: Commit) -> bool:
+    """Whether two commits are about the same partitions."""
+    return (one.partitions.keys(), one.refused.keys()) == (other.partitions.keys(), other.refused.keys())
 
 
 def _properties(commit: Commit) -> CommitProperties:

@@ -22,6 +22,7 @@ class Produced:
     microseconds. A partition in ``partitions`` without rows becomes empty.
     reads: for each partition, the exact contents it was made from.
     verdicts: for each partition, what its checks said.
+    refused: partitions that could not be made, each with the blocking verdict that says why; they keep what they hold.
     volatile: columns that name places or moments and so are left out of the fingerprint.
     """
 
@@ -29,6 +30,7 @@ class Produced:
     partitions: Sequence[str]
     reads: Mapping[str, tuple[Content, ...]] = field(default_factory=dict)
     verdicts: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
+    refused: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
     volatile: tuple[str, ...] = ()
 
 
@@ -37,9 +39,12 @@ def together(parts: Sequence[Produced], folder: Path) -> Produced:
     # Imported by runs only: the code location loads without it.
     from mlops_assets.stores.spooled import concatenated
 
+    # A part that made nothing has no say in the columns.
+    made = [part for part in parts if part.partitions] or parts[:1]
     return Produced(
-        concatenated([part.rows for part in parts], folder),
+        concatenated([part.rows for part in made], folder),
         [partition for part in parts for partition in part.partitions],
         reads={key: read for part in parts for key, read in part.reads.items()},
         verdicts={key: said for part in parts for key, said in part.verdicts.items()},
+        refused={key: said for part in parts for key, said in part.refused.items()},
     )

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord
-from mlops_assets.stores.database import lake_table, materialization, override, reading, verdict
+from mlops_assets.stores.database import lake_table, materialization, override, reading, refusal, verdict
 from mlops_assets.stores.pinned import Content
 
 # In the order of Verdict's fields.
@@ -34,10 +34,12 @@ class Records:
 
     def newest_version(self, table: str) -> int:
         """The newest table version that has been adopted; -1 for none."""
-        query = sa.select(sa.func.max(materialization.c.version)).where(materialization.c.table_name == table)
+        newest = (
+            sa.select(sa.func.coalesce(sa.func.max(one.c.version), -1)).where(one.c.table_name == table)
+            for one in (materialization, refusal)
+        )
         with self._database.connect() as connection:
-            found = connection.execute(query).scalar()
-        return -1 if found is None else int(found)
+            return max(int(connection.execute(query).scalar_one()) for query in newest)
 
     def begin(self, table: str, delta_id: str) -> None:
         """Forget what was recorded of another table that had this name, moved away since.
@@ -76,6 +78,7 @@ class Records:
             missing = {key: one for key, one in commit.partitions.items() if key not in there}
             if missing:
                 _insert(connection, version, commit, missing)
+            _refuse(connection, version, commit)
 
     def contents(
         self, table: str, *, up_to: int | None = None, partitions: Sequence[str] | None = None
@@ -102,30 +105,61 @@ class Records:
                 if wanted is None or row.partition in wanted
             ]
 
-    def code_versions(self, table: str) -> dict[str, str]:
-        """The code version that wrote the newest content of each partition."""
+    def code_versions(self, table: str, *, up_to: int | None = None) -> dict[str, str]:
+        """The code version that wrote the newest content of each partition (by table version ``up_to``)."""
         m = materialization
         query = (
-            sa.select(m.c.partition, m.c.code_version).where(m.c.table_name == table).order_by(m.c.version)
+            sa.select(m.c.partition, m.c.code_version)
+            .where(m.c.table_name == table, sa.true() if up_to is None else m.c.version <= up_to)
+            .order_by(m.c.version)
         )
         with self._database.connect() as connection:
             return {row.partition: row.code_version for row in connection.execute(query)}
 
-    def failed(self, tables: Sequence[str]) -> list[tuple[Content, Verdict]]:
-        """The checks that failed for the newest contents of these tables, by table and partition."""
-        now = _newest().alias("now")
-        content = (now.c.table_name, now.c.partition, now.c.version, now.c.rows, now.c.fingerprint)
+    def refusals(
+        self, table: str, *, up_to: int | None = None, partitions: Sequence[str] | None = None
+    ) -> list[tuple[str, Verdict]]:
+        """The partitions that could not be made when it was last tried (by table version ``up_to``), and why."""
+        later, made = refusal.alias("later"), materialization
+        newer = (
+            sa.exists().where(
+                one.c.table_name == table,
+                one.c.partition == refusal.c.partition,
+                one.c.version > refusal.c.version,
+                sa.true() if up_to is None else one.c.version <= up_to,
+            )
+            for one in (later, made)
+        )
         query = (
-            sa.select(*content, *_VERDICT)
+            sa.select(refusal.c.partition, refusal.c.check_name, refusal.c.reason)
+            .where(
+                refusal.c.table_name == table,
+                sa.true() if up_to is None else refusal.c.version <= up_to,
+                *(sa.not_(one) for one in newer),
+            )
+            .order_by(refusal.c.partition, refusal.c.id)
+        )
+        wanted = None if partitions is None else frozenset(partitions)
+        with self._database.connect() as connection:
+            return [
+                (row.partition, Verdict(row.check_name, False, row.reason, blocking=True))
+                for row in connection.execute(query)
+                if wanted is None or row.partition in wanted
+            ]
+
+    def failed(self, tables: Sequence[str]) -> list[tuple[str, str, Verdict]]:
+        """The checks that failed for what is there, and what could not be made: table, partition and verdict."""
+        now = _newest().alias("now")
+        query = (
+            sa.select(now.c.table_name, now.c.partition, *_VERDICT)
             .join_from(now, verdict, verdict.c.materialization_id == now.c.id)
             .where(now.c.table_name.in_(tables), sa.not_(verdict.c.passed))
             .order_by(now.c.table_name, now.c.partition, verdict.c.id)
         )
         with self._database.connect() as connection:
-            return [
-                (Content(*row[: len(content)]), Verdict(*row[len(content) :]))
-                for row in connection.execute(query)
-            ]
+            found = [(row[0], row[1], Verdict(*row[2:])) for row in connection.execute(query)]
+        refused = [(table, *one) for table in tables for one in self.refusals(table)]
+        return sorted([*found, *refused], key=lambda one: one[:2])
 
     def outdated(self, table: str) -> set[str]:
         """The partitions whose newest content was made from something that holds other rows by now."""
@@ -293,6 +327,7 @@ def _forget(connection: sa.Connection, table: str) -> None:
         connection.execute(
             sa.delete(of_materialization).where(of_materialization.c.materialization_id.in_(ids))
         )
+    connection.execute(sa.delete(refusal).where(refusal.c.table_name == table))
     connection.execute(sa.delete(materialization).where(materialization.c.table_name == table))
     connection.execute(sa.delete(lake_table).where(lake_table.c.table_name == table))
 
@@ -317,6 +352,27 @@ def _insert(
     verdicts = [_verdict(ids[key], one) for key, record in records.items() for one in record.verdicts]
     if verdicts:
         connection.execute(sa.insert(verdict), verdicts)
+
+
+def _refuse(connection: sa.Connection, version: int, commit: Commit) -> None:
+    """Record what a commit could not make, unless that is there."""
+    of_commit = (refusal.c.table_name == commit.table, refusal.c.version == version)
+    there = set(connection.execute(sa.select(refusal.c.partition).where(*of_commit)).scalars())
+    rows = [
+        {
+            "table_name": commit.table,
+            "version": version,
+            "partition": partition,
+            "check_name": one.check,
+            "reason": one.reason,
+        }
+        for partition, said in commit.refused.items()
+        if partition not in there
+        for one in said
+        if one.blocking and not one.passed
+    ]
+    if rows:
+        connection.execute(sa.insert(refusal), rows)
 
 
 def _materialization(commit: Commit, version: int, partition: str, record: PartitionRecord) -> dict[str, Any]:

@@ -51,6 +51,10 @@ class MlflowStore:
         for name, value in metrics.items():
             self._client.log_metric(run_id, name, value)
 
+    def add_page(self, run_id: str, name: str, page: str) -> None:
+        """Keep a page among a run's artifacts, replacing an earlier one of that name."""
+        self._client.log_text(run_id, page, name)
+
     def close(self, key: str, status: EndedAs) -> None:
         """Give the run of that key its final status, if there is one."""
         experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]

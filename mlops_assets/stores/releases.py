@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.gates import Decision, Reason
+from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.looks import Look
+from mlops_assets.governance.reasons import Reason
 from mlops_assets.stores.database import decision as decisions
 from mlops_assets.stores.database import reign as reigns
 from mlops_assets.stores.database import release as releases

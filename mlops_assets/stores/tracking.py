@@ -51,6 +51,9 @@ class Tracking(Protocol):
     def add_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Add to a run that may have ended."""
 
+    def add_page(self, run_id: str, name: str, page: str) -> None:
+        """Show a page with a run that may have ended."""
+
     def mirror(self, release: Release, *, champion: bool) -> tuple[str, str]:
         """Show a release as a model version, with the champion alias if it reigns; its number and digest there."""
 

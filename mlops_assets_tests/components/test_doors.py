@@ -58,6 +58,14 @@ MISTAKES = [
     ),
     (SOURCE, "key: [order_id]", "key: [order]", ["'order'", "Did you mean 'order_id'?"]),
     (SOURCE, "type: integer, known", "type: int, known", ["int", "integer"]),
+    *(
+        (SOURCE, "key: [order_id]", f"expectations: [{{name: it, {wrong}}}]\n      key: [order_id]", said)
+        for wrong, said in (
+            ("row_count: {between: [0.5, 7]}", ["row_count.between.0: ", "integer", "0.5"]),
+            ("row_count: {history: {within: 0.1, days: 4000000}}", ["history.days: ", "3660", "4000000"]),
+            ("distinct: {column: channel, between: [-1, 7]}", ["distinct.between.0: ", "equal to 0", "-1"]),
+        )
+    ),
 ]
 
 

@@ -54,6 +54,29 @@ HERE = "tables.0.expectations.0"
             f"{HERE}.row_count.history",
             "'at_least' asks for 7 days and only 2 are looked at",
         ),
+        (
+            {"row_count": {"history": {"within": 0.5, "days": 3661}}},
+            f"{HERE}.row_count.history.days",
+            "less than or equal to 3660",
+        ),
+        ({"row_count": {"between": [0.5, None]}}, f"{HERE}.row_count.between.0", "valid integer"),
+        ({"row_count": {"between": [1, 7.0]}}, f"{HERE}.row_count.between.1", "valid integer"),
+        ({"row_count": {"between": [-1, 7]}}, f"{HERE}.row_count.between.0", "greater than or equal to 0"),
+        (
+            {"distinct": {"column": "city", "between": [None, 2.5]}},
+            f"{HERE}.distinct.between.1",
+            "valid integer",
+        ),
+        (
+            {"distinct": {"column": "city", "between": [None, -3]}},
+            f"{HERE}.distinct.between.1",
+            "greater than or equal to 0",
+        ),
+        (
+            {"distinct": {"column": "city", "between": [3, 2]}},
+            f"{HERE}.distinct.between",
+            "'between' is empty: 3 is above 2",
+        ),
         ({"freshness": {"within": 2}}, f"{HERE}.freshness.within", "expected a whole number and a unit"),
         (
             {"completeness": {"column": "citty", "missing_at_most": 0.1}},
@@ -146,3 +169,9 @@ def test_rows_that_fail_a_critical_condition_are_set_aside_unless_it_says_otherw
 def test_a_partition_as_a_whole_cannot_be_set_aside():
     said = {"name": "it", "severity": "critical", "row_count": {"between": [1, None]}}
     assert not Expectation.model_validate(said).sets_aside
+
+
+def test_ten_years_of_history_and_any_count_may_be_asked_for():
+    history = {"within": 0.5, "days": 3660, "same_weekday": True, "at_least": 522}
+    said = {"name": "it", "row_count": {"between": [0, 10**12], "history": history}}
+    assert Expectation.model_validate(said).row_count.between == (0, 10**12)

@@ -120,12 +120,7 @@ CASES = [
     lonely("an infinity", "types", "amount: not finite", amount="inf"),
     lonely("not a number", "types", "amount: not finite", amount="NaN"),
     lonely("a number beyond doubles", "types", "amount: not finite", amount="1e999"),
-    Case(
-        "the largest double",
-        with_last(amount="1e308"),
-        {"validity", "distribution"},
-        {"amount: above 1000": 1},
-    ),
+    lonely("the largest double", "validity", "amount: above 1000", amount="1e308"),
     lonely("a huge integer", "types", "pieces: not an integer", pieces="9" * 30),
     lonely("a fraction of an integer", "types", "pieces: not an integer", pieces="2.5"),
     lonely("something like a boolean", "types", "paid: not a boolean", paid="maybe"),
@@ -177,7 +172,7 @@ CASES = [
     Case(
         "a required column without a value",
         with_all(kind=""),
-        {"completeness", "quarantined_share"},
+        {"completeness", "quarantined_share", "freshness", "distribution"},
         {"kind: missing": 10},
         blocked=True,
     ),
@@ -203,8 +198,25 @@ CASES = [
             )
         ),
     ),
+    lonely("an unknown category", "validity", "kind: not in its list", kind="c"),
     Case(
-        "an unknown category", with_last(kind="c"), {"validity", "distribution"}, {"kind: not in its list": 1}
+        "the only late row is not good",
+        file(
+            *(cells(n, moment="{day}T01:00:00+01:00") for n in range(1, ROWS)),
+            cells(ROWS, amount="many", moment="{day}T21:00:00+01:00"),
+        ),
+        {"freshness", "types"},
+        {"amount: not a number": 1},
+    ),
+    Case(
+        "the only late row is there twice",
+        file(
+            *(cells(n, moment="{day}T01:00:00+01:00") for n in range(1, ROWS)),
+            *[cells(ROWS, moment="{day}T21:00:00+01:00")] * 2,
+        ),
+        {"uniqueness"},
+        {"id: repeats an identical row": 1},
+        rows=11,
     ),
     lonely("a code of another pattern", "validity", "code: not of its pattern", code="AB12"),
     Case("a unit a hundred times smaller", with_all(amount="500"), {"distribution"}),
@@ -230,7 +242,7 @@ CASES = [
     Case(
         "a column of another type",
         with_all(amount="five"),
-        {"types", "distribution", "quarantined_share"},
+        {"types", "distribution", "freshness", "quarantined_share"},
         {"amount: not a number": 10},
         blocked=True,
     ),

@@ -17,6 +17,7 @@ def test_a_commit_read_back_is_equal():
             "a": PartitionRecord(1, "x", READ, (verdict,)),
             "b'c": PartitionRecord(0, "y", READ[3:1:-1]),
         },
+        {"ä": (verdict,)},
     )
     assert Commit.from_metadata("t", {**commit.to_metadata(), "operation": "WRITE"}) == commit
 

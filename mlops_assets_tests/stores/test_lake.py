@@ -438,3 +438,30 @@ def test_a_writer_killed_in_the_middle_of_a_write_leaves_a_good_version(root, ur
         ]
     lake.write("t", produced({"big": [7]}), by("after"))
     assert values(lake, spill) == {"big": [7], "safe": [1]}
+
+
+REFUSED = Verdict("schema", False, "no byte", blocking=True)
+
+
+@pytest.mark.parametrize("others", [{}, {"b": [9]}])
+def test_what_was_refused_keeps_its_rows_and_cannot_be_read(lake, root, tmp_path, spill, others):
+    lake.write("t", produced({"a": [1, 2], "b": [3]}), by("one"))
+    written = lake.write("t", produced(others, refused={"a": (REFUSED,), "c": (REFUSED,)}), by("two"))
+    assert set(written) == set(others)
+    # What was recorded is in the commits: another database finds it there.
+    for one in (lake, opened_lake(root, f"sqlite:///{tmp_path / 'another.db'}")):
+        assert one.refused("t", ["a", "b", "c", "d"]) == {"a": "schema: no byte", "c": "schema: no byte"}
+        with pytest.raises(GateRefusal, match="t, partition a: schema: no byte"):
+            one.pin("t")
+        assert values(one, spill, partitions=["b"]) == {"b": others.get("b", [3])}
+        assert values(one, spill, partitions=["a"], version=0) == {"a": [1, 2]}
+    lake.write("t", produced({"a": [5]}), by("three"))
+    assert values(lake, spill, partitions=["a", "b"]) == {"a": [5], "b": others.get("b", [3])}
+
+
+def test_a_table_may_begin_with_a_refusal(lake, spill):
+    lake.write("t", produced({}, refused={"a": (REFUSED,)}), by("one"))
+    with pytest.raises(GateRefusal, match="no byte"):
+        lake.pin("t", ["a"])
+    lake.write("t", produced({"a": [1]}), by("two"))
+    assert values(lake, spill) == {"a": [1]}

@@ -169,7 +169,29 @@ def test_only_the_checks_that_failed_for_the_newest_contents_are_failures(record
     )
     records.adopt(1, commit(table="raw", a=record("a1", verdicts=(fine,))))
     records.adopt(0, commit(table="other", a=record("x", verdicts=(wide,))))
-    content = Content("raw", "b", 0, 2, "b0")
-    assert records.failed(["raw"]) == [(content, wide), (content, late)]
-    assert [one.table for one, _ in records.failed(["raw", "other"])] == ["other", "raw", "raw"]
+    assert records.failed(["raw"]) == [("raw", "b", wide), ("raw", "b", late)]
+    assert [table for table, *_ in records.failed(["raw", "other"])] == ["other", "raw", "raw"]
     assert records.failed([]) == []
+
+
+def test_what_could_not_be_made_is_refused_until_it_is_made(records):
+    no = (Verdict("schema", False, "no byte", blocking=True), Verdict("arrival", True, "it is there"))
+    records.adopt(0, commit(a=record("a0"), b=record("b0")))
+    refusing = Commit("t", by("run"), {"b": record("b1")}, refused={"a": no, "c": no})
+    records.adopt(1, refusing)
+    records.adopt(1, refusing)
+    records.adopt(0, commit(table="other", a=record("x")))
+    assert records.newest_version("t") == 1
+    assert records.refusals("t") == [("a", no[0]), ("c", no[0])]
+    assert records.refusals("t", partitions=["c", "d"]) == [("c", no[0])]
+    assert records.refusals("t", up_to=0) == records.refusals("other") == []
+    assert records.failed(["other", "t"]) == [("t", "a", no[0]), ("t", "c", no[0])]
+    again = Verdict("schema", False, "no header", blocking=True)
+    records.adopt(2, Commit("t", by("run"), refused={"a": (again,)}))
+    assert records.newest_version("t") == 2
+    assert records.refusals("t", partitions=["a"]) == [("a", again)]
+    records.adopt(3, commit(a=record("a3")))
+    assert records.refusals("t") == [("c", no[0])]
+    assert records.refusals("t", up_to=2) == [("a", again), ("c", no[0])]
+    records.begin("t", "another table of that name")
+    assert records.refusals("t") == []
