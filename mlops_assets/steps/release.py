@@ -14,11 +14,11 @@ from mlops_assets.governance.gates import Decision, Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.contract import contract_of, keep_contract, kept_contract
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
-from mlops_assets.steps.inputs import all_below, unproven
+from mlops_assets.steps.inputs import all_below, unproven, unrecorded
 from mlops_assets.steps.mirror import show
-from mlops_assets.steps.proven import of_model
+from mlops_assets.steps.proven import made_from, of_model
 from mlops_assets.steps.reigns import gate_of
-from mlops_assets.steps.training import one_row, require_made_from, trained_record
+from mlops_assets.steps.training import one_row, require_made_from, require_newest, trained_record
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Against, Candidate, Judged, Release
@@ -76,8 +76,14 @@ def recorded(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, re
 def proposed(
     stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned
 ) -> tuple[Candidate, Evidence]:
-    """What asks to be released, and the evidence for it. Raises GateRefusal when they do not belong together."""
-    require_made_from(stores, report, trained)
+    """What asks to be released, and the evidence for it.
+
+    Raises GateRefusal when they do not belong together, or were written anew since they were pinned.
+    """
+    require_newest(stores, trained, report)
+    taught = stores.lake.pin(f"{model.name}/training_set", [one.partition for one in trained.contents])
+    require_made_from(stores, trained, taught)
+    require_made_from(stores, report, taught, trained)
     record, evidence = trained_record(stores, trained), recorded_evidence(stores, report)
     contract = contract_of(stores, catalog, model, record, evidence, trained)
     candidate = Candidate(
@@ -140,7 +146,10 @@ def _decided(
 
 def _unproven(stores: Stores, catalog: Catalog, model: Model, trained: Pinned) -> list[str]:
     below = all_below(stores.records, trained.contents)
-    return list(unproven(stores.records, below, of_model(catalog, model)))
+    return [
+        *unrecorded(below, made_from(model)),
+        *unproven(stores.records, below, of_model(catalog, model)),
+    ]
 
 
 def produced(judged: Judged, as_of: str, verdicts: tuple[Verdict, ...], *inputs: Pinned) -> Produced:
