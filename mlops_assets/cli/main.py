@@ -178,6 +178,23 @@ def contract(
 
 
 @app.command()
+def card(
+    model: ModelName,
+    version: Annotated[
+        int | None, typer.Option("--version", help="The version; by default the champion.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page to this file, instead of printing Markdown.")
+    ] = None,
+) -> None:
+    """The model card of a version of MODEL: every sentence with its evidence, and every gap as a gap."""
+    from mlops_assets.cli.card import show_card
+
+    with opened_deployment() as opened:
+        show_card(opened, model, version, html, console=console)
+
+
+@app.command()
 def reproduce(
     model: ModelName,
     version: Annotated[
