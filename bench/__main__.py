@@ -16,6 +16,7 @@ BENCHES = (
     "drift_calibration",
     "flight_drift",
     "online",
+    "gates",
 )
 
 

@@ -105,8 +105,8 @@ def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
     from mlops_assets.declaration.training_columns import LABEL, USE
     from mlops_assets.graph import keys
     from mlops_assets.modeling.evaluation import log_losses
+    from mlops_assets.modeling.frames import score
     from mlops_assets.modeling.serialization import from_files
-    from mlops_assets.modeling.training import score
     from mlops_assets.steps.training_set import EVENTS, gathered, with_features
 
     stores, catalog = opened.stores, opened.project.catalog

@@ -23,6 +23,8 @@ from bench.machine import described
 
 DAYS = 120
 AT = "event_timestamp"
+# The version of every view, as commits spell it.
+CODE = "sql=bench"
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def make(folder: Path, rows: int) -> None:
             )
             made = session.rows(sql)
             days = sorted(made["partition"].unique().to_pylist())
-            stores.lake.write(f"features/{name}", Produced(made, days), Provenance("bench", "bench", "bench"))
+            stores.lake.write(f"features/{name}", Produced(made, days), Provenance(CODE, "bench", "bench"))
     with connected() as connection:
         query = REQUESTS.format(days=DAYS - 3, at=AT, rows=rows)
         connection.execute(f"COPY ({query}) TO '{folder}/requests.parquet' (FORMAT parquet)")
@@ -141,18 +143,34 @@ def ours(folder: Path) -> Callable[[], object]:
 def ours_through_feast(folder: Path) -> Callable[[], object]:
     ours(folder)
     settings = {"type": "mlops_assets.stores.feast_offline.AsKnownAtOfflineStore", "home": str(folder)}
-    return asked_of_feast(folder, settings, path=lambda view: f"features/{view}")
+    from mlops_assets.declaration.versions import Version
+    from mlops_assets.stores.feast_objects import LakeTable
+
+    return asked_of_feast(
+        folder, settings, lambda view: LakeTable.of(view, f"features/{view}", Version.read(CODE))
+    )
 
 
 def feast_with_duckdb(folder: Path) -> Callable[[], object]:
-    return asked_of_feast(folder, {"type": "duckdb"}, path=lambda view: files(folder, view))
+    from feast import FileSource
+    from feast.data_format import ParquetFormat
+
+    def source(view: str) -> Any:
+        return FileSource(
+            name=view,
+            path=files(folder, view),
+            file_format=ParquetFormat(),
+            timestamp_field="event_time",
+            created_timestamp_column="available_at",
+        )
+
+    return asked_of_feast(folder, {"type": "duckdb"}, source)
 
 
 def asked_of_feast(
-    folder: Path, offline_store: dict[str, str], path: Callable[[str], str]
+    folder: Path, offline_store: dict[str, str], source: Callable[[str], Any]
 ) -> Callable[[], object]:
-    from feast import Entity, FeatureStore, FeatureView, Field, FileSource, RepoConfig, ValueType
-    from feast.data_format import ParquetFormat
+    from feast import Entity, FeatureStore, FeatureView, Field, RepoConfig, ValueType
     from feast.types import Float64
 
     config = RepoConfig(
@@ -173,13 +191,7 @@ def asked_of_feast(
             entities=[entities[view.key]],
             ttl=view.ttl,
             schema=[Field(name=feature, dtype=Float64) for feature in view.features],
-            source=FileSource(
-                name=name,
-                path=path(name),
-                file_format=ParquetFormat(),
-                timestamp_field="event_time",
-                created_timestamp_column="available_at",
-            ),
+            source=source(name),
         )
         for name, view in VIEWS.items()
     ]

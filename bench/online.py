@@ -132,6 +132,7 @@ def repository():
 def ours(home: Path, address: str, store: str, rows) -> dict[str, Read]:
     import pyarrow as pa
 
+    from mlops_assets.declaration.versions import declared_version
     from mlops_assets.steps.online import put_online
     from mlops_assets.steps.served import joined_columns, online_rows
     from mlops_assets.stores.commit import Provenance
@@ -139,17 +140,19 @@ def ours(home: Path, address: str, store: str, rows) -> dict[str, Read]:
     from mlops_assets.stores.stores import Places, Stores
 
     stores, features = Stores.open(replace(Places.below(home), online=address)), repository()
+    versions = {view: str(declared_version(features, view)) for view in rows}
     moment = datetime.now(UTC) - timedelta(hours=1)
     for view, columns in rows.items():
         table = pa.table({"customer_id": range(entities := len(columns[f"{view}_0"])), **columns})
         for name in ("event_time", "available_at"):
             table = table.append_column(name, pa.array([moment] * entities, pa.timestamp("us", tz="UTC")))
         table = table.append_column("partition", pa.array(["all"] * entities))
-        stores.lake.write(f"features/{view}", Produced(table, ["all"]), Provenance("code", "run", "now"))
+        stores.lake.write(
+            f"features/{view}", Produced(table, ["all"]), Provenance(versions[view], "run", "now")
+        )
     with timed(f"ours, {store}", entities):
         for view in rows:
             put_online(stores, features, view)
-    versions = dict.fromkeys(rows, "code")
 
     def read(asked):
         requests = [{"customer_id": one} for one in asked]

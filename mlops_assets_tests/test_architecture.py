@@ -60,6 +60,7 @@ ONE_DOOR: dict[str, set[str]] = {
     # registry; and the registry brought to what is declared.
     "feast": {
         "stores/feast_objects.py",
+        "stores/feast_names.py",
         "stores/feast_offline.py",
         "stores/feast_online.py",
         "stores/feast_registry.py",
@@ -70,6 +71,7 @@ ONE_DOOR: dict[str, set[str]] = {
     "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {
+        "stores/certificates.py",
         "stores/database.py",
         "stores/feast_registry.py",
         "stores/overrides.py",

@@ -35,13 +35,13 @@ def bring_up_to(
 ) -> None:
     """Make what is missing below a model, then train, evaluate and judge it as of each date in turn."""
     model = opened.project.model(name)
-    _require_possible(opened.project.catalog, model, dates)
+    require_possible(opened.project.catalog, model, dates)
     for run_id in bury_dead_runs(opened.instance):
         console.print(
             f"[yellow]Run {run_id} was killed; it is marked as failed and made again where needed.[/]"
         )
     settle(opened.instance, opened.stores, opened.tracking)
-    _bring_data_up_to(opened, model, dates, again=again, console=console)
+    bring_data_up_to(opened, model, dates, again=again, console=console)
     for as_of in dates:
         _judge_as_of(opened, model, as_of.isoformat(), again=again, console=console)
     show_status(opened, name, console=console)
@@ -65,9 +65,10 @@ def show_status(opened: Deployment, name: str, *, console: Console) -> None:
     )
 
 
-def _bring_data_up_to(
+def bring_data_up_to(
     opened: Deployment, model: Model, dates: Sequence[date], *, again: bool, console: Console
 ) -> None:
+    """Make what is missing below a model for these dates, whose order is that of time."""
     catalog, days = opened.project.catalog, {"first_as_of": dates[0], "last_as_of": dates[-1]}
     planned = data_runs(catalog, model, _written(opened), **days, again=again)
     if not planned:
@@ -101,7 +102,8 @@ def _written(opened: Deployment) -> Written:
     return Written(records.code_versions, opened.project.code_version, outdated)
 
 
-def _require_possible(catalog: Catalog, model: Model, dates: Sequence[date]) -> None:
+def require_possible(catalog: Catalog, model: Model, dates: Sequence[date]) -> None:
+    """Raise ImpossibleDate where no window of events ends."""
     first, last = catalog.first_as_of(model), catalog.last_as_of(model) or date.today()
     for as_of in dates:
         if not first <= as_of <= last:

@@ -85,13 +85,14 @@ def _shown(deployment: Deployment, run_id: str, planned: PlannedRun, console: Co
         TextColumn("[dim]{task.fields[now]}"),
     )
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task(title, total=len(_steps(deployment, planned)), now="")
+        steps = _steps(deployment, planned)
+        task = progress.add_task(title, total=len(steps), now="")
 
         def follow(event: dg.EventLogEntry) -> None:
             if event.step_key and event.dagster_event is not None:
                 if event.dagster_event.is_step_start:
                     progress.update(task, now=event.step_key.replace("__", "/"))
-                elif event.dagster_event.is_step_success:
+                elif event.dagster_event.is_step_success and event.step_key in steps:
                     progress.advance(task)
 
         deployment.instance.add_event_listener(run_id, follow)

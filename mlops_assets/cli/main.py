@@ -37,6 +37,8 @@ TableName = Annotated[str, typer.Argument(help="The name of a declared table.", 
 Partition = Annotated[
     str | None, typer.Option("--partition", help="The day, as 2013-01-31; a table without days needs none.")
 ]
+By = Annotated[str, typer.Option("--by", help="Who says so.")]
+Why = Annotated[str, typer.Option("--reason", help="Why, in words that an auditor understands.")]
 Export = Annotated[Path | None, typer.Option("--export", help="Write the suite to this file, as JSON.")]
 
 
@@ -65,6 +67,92 @@ def status(model: ModelName) -> None:
 
     with opened_deployment() as opened:
         show_status(opened, model, console=console)
+
+
+@app.command()
+def champion(
+    model: ModelName,
+    at: Annotated[
+        datetime | None,
+        typer.Option("--at", help="A moment in UTC, as 2013-05-03T10:00:00: who reigned then?"),
+    ] = None,
+) -> None:
+    """Show which version of MODEL reigns, or reigned at a moment, and every one that did. Exit code 3: none."""
+    from mlops_assets.cli.releases import show_champion
+
+    with opened_deployment() as opened:
+        if not show_champion(opened, model, at, console=console):
+            raise typer.Exit(FOUND)
+
+
+@app.command()
+def rollback(
+    model: ModelName,
+    by: By,
+    reason: Why,
+    to: Annotated[
+        int | None, typer.Option("--to", help="The version; by default the last other one that reigned.")
+    ] = None,
+) -> None:
+    """Let an earlier version of MODEL reign again, at once, recorded with who asked for it and why."""
+    from mlops_assets.cli.releases import roll_back_to
+
+    with opened_deployment() as opened:
+        roll_back_to(opened, model, to, by=by, reason=reason, console=console)
+
+
+@app.command()
+def override(
+    subject: Annotated[
+        str,
+        typer.Argument(
+            help="MODEL@AS_OF, held by its gate, or TABLE@PARTITION, refused by a check.", metavar="WHAT"
+        ),
+    ],
+    by: By,
+    reason: Why,
+    check: Annotated[
+        str | None, typer.Option("--check", help="The blocking check of TABLE that failed.")
+    ] = None,
+) -> None:
+    """Release what the gate holds, or allow a partition that a check refuses: exactly that, named and recorded."""
+    from mlops_assets.cli.releases import override as override_it
+
+    with opened_deployment() as opened:
+        override_it(opened, subject, check, by=by, reason=reason, console=console)
+
+
+@app.command()
+def contract(
+    model: ModelName,
+    version: Annotated[
+        int | None, typer.Option("--version", help="The version; by default the champion.")
+    ] = None,
+    beside: Annotated[
+        int | None, typer.Option("--beside", help="Another version to compare it with.")
+    ] = None,
+) -> None:
+    """Print the contract of a version of MODEL, or what it changes. Exit code 3: it breaks those who call it."""
+    from mlops_assets.cli.releases import show_contract
+
+    with opened_deployment() as opened:
+        if show_contract(opened, model, version, beside, console=console) == "breaking":
+            raise typer.Exit(FOUND)
+
+
+@app.command()
+def reproduce(
+    model: ModelName,
+    version: Annotated[
+        int | None, typer.Argument(help="The version; by default the champion.", metavar="[VERSION]")
+    ] = None,
+) -> None:
+    """Train a version of MODEL again from what is recorded, and keep a certificate. Exit code 3: not identical."""
+    from mlops_assets.cli.reproduction import show_reproduction
+
+    with opened_deployment() as opened:
+        if not show_reproduction(opened, model, version, console=console):
+            raise typer.Exit(FOUND)
 
 
 @app.command()

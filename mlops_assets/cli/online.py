@@ -59,11 +59,11 @@ def show_features(
     features.service(service, asked_by="the command")
     request = request_of(features, service, said)
     moment = as_utc(at) if at else datetime.now(UTC)
+    versions = {view: view_code(catalog, view) for view in features.views_of(service)}
     if at is None:
-        versions = {view: view_code(catalog, view) for view in features.views_of(service)}
         rows = online_rows(opened.stores.online, features, service, versions, [request], moment)
     else:
-        rows = rows_at(opened.stores, features, service, request, moment)
+        rows = rows_at(opened.stores, features, service, versions, request, moment)
     (answer,) = answered(features, service, [request], joined_columns(features, service, rows))
     answers = [_Answer(name, rows[name][0], one.columns) for name, one in features.joined(service).items()]
     if as_json:

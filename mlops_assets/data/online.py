@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from mlops_assets.data.point_in_time import EARLIEST
+from mlops_assets.data.moments import earlier
 from mlops_assets.data.sql import PARTITION, moment, name, names, text
 
 KNOWN = "greatest(event_time, available_at)"
@@ -44,7 +44,7 @@ def newest_of_each(
                {_told(features)}
         FROM (SELECT r.* FROM {name(rows)} r{joined}
               WHERE {TIMED} AND event_time <= {moment(until)} AND available_at <= {moment(until)}
-                AND event_time >= {moment(until - min(ttl, until - EARLIEST))}
+                AND event_time >= {moment(earlier(until, ttl))}
               QUALIFY row_number() OVER ({of_entity}) = 1)"""
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 
 from mlops_assets.data.key_codes import NOBODY, Integers, KeyCodes
+from mlops_assets.data.moments import earlier
 from mlops_assets.data.sql import moment, name, names
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 
-EARLIEST = datetime.min.replace(tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 # An entity and a moment are packed into one integer below this.
 ROOM = 2**62
@@ -41,7 +41,7 @@ def rows_that_may_count(view: JoinedView, first: datetime, last: datetime) -> st
     return f"""
         SELECT {names((*view.keys, *view.columns))}, {EVENT_TIME}, {AVAILABLE_AT}
         FROM {name(view.relation)} v
-        WHERE {EVENT_TIME} BETWEEN {moment(first - min(view.ttl, first - EARLIEST))} AND {moment(last)}
+        WHERE {EVENT_TIME} BETWEEN {moment(earlier(first, view.ttl))} AND {moment(last)}
           AND {AVAILABLE_AT} <= {moment(last)}"""
 
 

@@ -55,7 +55,7 @@ class Catalog:
         for view in features.views.values():
             catalog.view_calendar(view)
             read = {name: stored_columns(catalog.tables[name].table) for name in view.reads}
-            require_fitting_sql(view, catalog.key_types(view.name), read)
+            require_fitting_sql(view, catalog.features.key_types(view.name), read)
         return catalog
 
     def table(self, name: str, *, asked_by: str, field: Sequence[str | int] = ()) -> DeclaredTable:
@@ -89,11 +89,6 @@ class Catalog:
         end = None if None in ends else max(end for end in ends if end is not None)
         return Calendar(zones[0], min(calendar.start for calendar in found), end)
 
-    def key_types(self, view: str) -> dict[str, str]:
-        """The join keys of a view, each with its type."""
-        entities = (self.features.entities[name] for name in self.features.views[view].entities)
-        return {entity.key: entity.type for entity in entities}
-
     def model_tables(self, model: Model) -> tuple[DeclaredTable, dict[str, FeatureView]]:
         """The table a model's events come from and the views it uses, all checked to fit.
 
@@ -113,14 +108,13 @@ class Catalog:
         refuse_equal_columns(model, events.table, asked_with, self.features.served(service.name))
         self._days_fit(model, events, views)
         self._limits_fit(model, asked_by)
+        self._evaluation_fits(model, events, asked_by)
         return events, views
 
     def input_types(self, model: Model) -> dict[str, str]:
         """Every input column of a model in order, each with its type: the request's, then the views'."""
         events, _ = self.model_tables(model)
-        request = {column: events.table.columns[column].type for column in model.request}
-        served = {one.column: one.type for one in self.features.served(model.features)}
-        return {**request, **served}
+        return self._types(model, events)
 
     def first_as_of(self, model: Model) -> date:
         """The earliest as-of date whose whole window has days."""
@@ -140,6 +134,32 @@ class Catalog:
             if column not in watched:
                 field = ("drift", "limits", "columns", column)
                 raise UnknownName.among(column, watched, what="input", asked_by=asked_by, field=field)
+
+    def _evaluation_fits(self, model: Model, events: DeclaredTable, asked_by: str) -> None:
+        types = self._types(model, events)
+        cut, asked = {**events.table.columns, **types}, model.evaluation
+        named = [(("slices", at), column) for at, column in enumerate(asked.slices)]
+        named += [(("groups", at), column) for at, column in enumerate(asked.groups)]
+        for place, column in named:
+            if column not in cut:
+                field = ("evaluation", *place)
+                raise UnknownName.among(column, cut, what="column", asked_by=asked_by, field=field)
+        tested = [("invariances", column) for column in asked.invariances]
+        for kind, column in [*tested, *(("directions", column) for column in asked.directions)]:
+            if column not in types:
+                where = ("evaluation", kind, column)
+                raise UnknownName.among(column, types, what="input", asked_by=asked_by, field=where)
+        for column in asked.directions:
+            if types[column] not in ("integer", "number"):
+                raise DeclarationError(
+                    f"{asked_by} declares a direction of {column!r}, which is a {types[column]}; expected a number",
+                    field=("evaluation", "directions", column),
+                )
+
+    def _types(self, model: Model, events: DeclaredTable) -> dict[str, str]:
+        request = {column: events.table.columns[column].type for column in model.request}
+        served = {one.column: one.type for one in self.features.served(model.features)}
+        return {**request, **served}
 
     def _days_fit(self, model: Model, events: DeclaredTable, views: dict[str, FeatureView]) -> None:
         source = events.source

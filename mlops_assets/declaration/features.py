@@ -240,6 +240,11 @@ class FeatureRepository(Declaration):
         """The join keys of a view, in the order of its entities."""
         return tuple(self.entities[name].key for name in self.views[view].entities)
 
+    def key_types(self, view: str) -> dict[str, str]:
+        """The join keys of a view in the same order, each with its type."""
+        entities = (self.entities[name] for name in self.views[view].entities)
+        return {entity.key: entity.type for entity in entities}
+
     def _keys_are_distinct(self, view: FeatureView) -> None:
         keys = self.keys(view.name)
         for index, key in enumerate(keys):

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Number, Owner, Whole, refusal
 from mlops_assets.declaration.contract import Terms
 from mlops_assets.declaration.drift import Drift
-from mlops_assets.declaration.importable import import_problem
+from mlops_assets.declaration.estimator import Estimator
+from mlops_assets.declaration.evaluation import (
+    BehaviourGate,
+    Evaluation,
+    FairnessGate,
+    SliceGate,
+    StabilityGate,
+)
+from mlops_assets.declaration.metrics import HIGHER_IS_BETTER, HIGHEST, Metric
+from mlops_assets.declaration.recipe import Recipe
+from mlops_assets.declaration.search import Search
 from mlops_assets.declaration.sql import Condition
-from mlops_assets.errors import nearest_only
-
-Metric = Literal["roc_auc", "log_loss", "brier", "calibration_error", "accuracy"]
-HIGHER_IS_BETTER: dict[str, bool] = {
-    "roc_auc": True,
-    "accuracy": True,
-    "log_loss": False,
-    "brier": False,
-    "calibration_error": False,
-}
-
-HIGHEST: dict[str, float] = {**dict.fromkeys(HIGHER_IS_BETTER, 1.0), "log_loss": math.inf}
-
-# What a declaration may name as an estimator. Anything importable would be a way to run anything.
-ESTIMATOR_PREFIXES = ("sklearn.",)
 
 
 class Label(Declaration):
@@ -41,33 +37,6 @@ class Label(Declaration):
     table: Name
     positive: Condition
     description: str = ""
-
-
-class Estimator(Declaration):
-    """A scikit-learn classifier by its import path, and how columns are prepared for it.
-
-    categories: ``ordinal`` codes (unseen and missing become missing) or ``one_hot``.
-    numbers: ``as_is`` keeps missing values for estimators that take them; ``standardized``
-        fills the median and scales.
-    """
-
-    path: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$")]
-    parameters: dict[str, Any] = {}
-    categories: Literal["ordinal", "one_hot"] = "ordinal"
-    numbers: Literal["as_is", "standardized"] = "as_is"
-
-    @field_validator("path")
-    @classmethod
-    def _is_allowed(cls, value: str) -> str:
-        if not value.startswith(ESTIMATOR_PREFIXES):
-            allowed = " or ".join(f"{prefix}…" for prefix in ESTIMATOR_PREFIXES)
-            close = nearest_only(value.split(".")[0], (prefix.rstrip(".") for prefix in ESTIMATOR_PREFIXES))
-            expected = f"found {value!r}, expected the import path of an estimator in {allowed}"
-            raise ValueError(f"{expected}. {close}" if close else expected)
-        problem = import_problem(value)
-        if problem is not None:
-            raise ValueError(f"found {value!r}, expected the import path of an estimator: {problem}")
-        return value
 
 
 class Window(Declaration):
@@ -138,6 +107,8 @@ class Gates(Declaration):
     """What must hold before a release. Floors and ceilings are inclusive.
 
     at_least_rows: evaluated rows below which nothing can be said.
+    slices, behaviour: of what ``evaluation`` declares. stability, fairness: without them nothing is asked.
+    The model's own time for one row must keep the contract's ``p95_ms``.
     """
 
     floors: dict[Metric, Number] = {}
@@ -145,6 +116,10 @@ class Gates(Declaration):
     baseline: BaselineGate = BaselineGate()
     champion: ChampionGate = ChampionGate()
     at_least_rows: Annotated[Whole, Field(ge=1)] = 200
+    slices: SliceGate = SliceGate()
+    behaviour: BehaviourGate = BehaviourGate()
+    stability: StabilityGate | None = None
+    fairness: FairnessGate | None = None
 
     @model_validator(mode="after")
     def _point_the_right_way(self) -> Self:
@@ -180,6 +155,7 @@ class Model(Declaration):
     features: the name of a feature service in ``feature_repo/``.
     request: columns of the label's table that come with the request itself; each must be
         declared ``known: ahead``.
+    search: which parameters of the estimator are tried; without it they are the declared ones.
     """
 
     name: Name
@@ -190,8 +166,10 @@ class Model(Declaration):
     features: Name
     request: tuple[Name, ...] = ()
     estimator: Estimator
+    search: Search | None = None
     baseline: Estimator = Estimator(path="sklearn.dummy.DummyClassifier", parameters={"strategy": "prior"})
     window: Window
+    evaluation: Evaluation = Evaluation()
     gates: Gates = Gates()
     contract: Terms = Terms()
     drift: Drift = Drift()
@@ -227,3 +205,14 @@ class Model(Declaration):
             if name in value[:index]:
                 raise refusal((index,), f"request column {name!r} is listed twice", name)
         return value
+
+    def recipe(self, inputs: Mapping[str, str]) -> Recipe:
+        """How it is trained. inputs: each input with its type, in order."""
+        return Recipe(
+            model=self.name,
+            estimator=self.estimator,
+            search=self.search,
+            baseline=self.baseline,
+            seed=self.seed,
+            inputs=dict(inputs),
+        )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Self
 
 from mlops_assets.declaration.catalog import Catalog, DeclaredTable
+from mlops_assets.declaration.features import FeatureRepository
 from mlops_assets.declaration.identity import meaning, source_code, sql_meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.on_demand import OnDemandTransform
@@ -60,21 +61,36 @@ class Version:
         names = sorted({*self.parts, *other.parts})
         return tuple(name for name in names if self.parts.get(name) != other.parts.get(name))
 
+    def lacking(self, wanted: Version) -> Version:
+        """The parts of ``wanted`` that are not the same here; none when this is it, whatever else it says."""
+        return Version({name: part for name, part in wanted.parts.items() if self.parts.get(name) != part})
+
+    def only(self, names: Iterable[str]) -> Version:
+        """The parts of these names; a dash for one that is not there."""
+        return Version({name: self.parts.get(name, "-") for name in names})
+
+
+def declared_version(features: FeatureRepository, view: str) -> Version:
+    """What a view's own declaration says that its rows mean: its SQL, schema, TTL, and the history it reads."""
+    declared = features.views[view]
+    schema = {name: feature.type for name, feature in declared.features.items()}
+    return Version.of(
+        {
+            "sql": sql_meaning(declared.sql, QUERY),
+            "schema": (features.key_types(view), schema),
+            "ttl": declared.ttl,
+            "history": declared.reads,
+        }
+    )
+
 
 @lru_cache(maxsize=KEPT)
 def view_version(catalog: Catalog, view: str) -> Version:
-    """What the rows of a view mean: its SQL, schema, TTL, the history it reads, and each table it reads."""
-    declared = catalog.features.views[view]
-    schema = {name: feature.type for name, feature in declared.features.items()}
-    parts: dict[str, Any] = {
-        "sql": sql_meaning(declared.sql, QUERY),
-        "schema": (catalog.key_types(view), schema),
-        "ttl": declared.ttl,
-        "history": declared.reads,
-    }
-    return Version.of(
-        parts | {f"source.{name}": table_meaning(catalog.tables[name]) for name in declared.reads}
-    )
+    """What the rows of a view mean: what it declares, and each table it reads."""
+    reads = catalog.features.views[view].reads
+    tables = Version.of({f"source.{name}": table_meaning(catalog.tables[name]) for name in reads})
+    parts = {**declared_version(catalog.features, view).parts, **tables.parts}
+    return Version(dict(sorted(parts.items())))
 
 
 def transform_version(transform: OnDemandTransform) -> Version:

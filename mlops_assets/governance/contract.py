@@ -126,6 +126,10 @@ def _of_features(old: Contract, new: Contract) -> Iterator[Change]:
     yield from _mapping("views", old.views, new.views, lacks="retrain", extra="retrain", other="retrain")
     if old.features != new.features and old.views == new.views:
         yield Change("features", "retrain", f"feature service {new.service!r} delivers other columns")
+    if old.service != new.service:
+        yield Change(
+            "service", "compatible", f"it asks feature service {new.service!r} after {old.service!r}"
+        )
 
 
 def _of_training(old: Contract, new: Contract) -> Iterator[Change]:
@@ -134,7 +138,8 @@ def _of_training(old: Contract, new: Contract) -> Iterator[Change]:
             "label", "breaking", f"the label is another: found {_told(new.label)}, was {_told(old.label)}"
         )
     elif old.question != new.question and old.features == new.features:
-        yield Change("question", "retrain", "the table of the label means something else")
+        meant = "the label's table, when it is asked, or what comes with the request"
+        yield Change("question", "retrain", f"what is asked means something else: {meant}")
     for name, one in new.inputs.items():
         before = old.inputs.get(name)
         if before is not None and before.type == one.type:
@@ -142,15 +147,23 @@ def _of_training(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _range(name: str, old: Input, new: Input) -> Iterator[Change]:
-    if None not in (old.categories, new.categories) and old.categories != new.categories:
-        lost = sorted(set(old.categories or ()) - set(new.categories or ()))
-        more = sorted(set(new.categories or ()) - set(old.categories or ()))
-        told = [f"no longer saw {_few(lost)}"] if lost else []
-        told += [f"saw {_few(more)} for the first time"] if more else []
-        yield Change(f"inputs.{name}.categories", "compatible", f"in {name!r} training {' and '.join(told)}")
+    if old.categories != new.categories:
+        told = _categories(old.categories, new.categories)
+        yield Change(f"inputs.{name}.categories", "compatible", f"in {name!r} training {told}")
     if (old.low, old.high) != (new.low, new.high):
         then, now = f"{_number(old.low)} to {_number(old.high)}", f"{_number(new.low)} to {_number(new.high)}"
         yield Change(f"inputs.{name}.range", "compatible", f"{name!r} was {then} in training and is {now}")
+
+
+def _categories(old: tuple[str, ...] | None, new: tuple[str, ...] | None) -> str:
+    if new is None:
+        return "saw too many categories to list"
+    if old is None:
+        return f"saw few enough categories to list: {_few(list(new))}"
+    lost, more = sorted(set(old) - set(new)), sorted(set(new) - set(old))
+    told = [f"no longer saw {_few(lost)}"] if lost else []
+    told += [f"saw {_few(more)} for the first time"] if more else []
+    return " and ".join(told)
 
 
 def _of_answers(old: Contract, new: Contract) -> Iterator[Change]:
@@ -160,12 +173,8 @@ def _of_answers(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _of_promises(old: Contract, new: Contract) -> Iterator[Change]:
-    for name, promised in new.objectives.items():
-        before = old.objectives.get(name)
-        if before is not None and promised != before:
-            kind: Kind = "breaking" if promised > before else "compatible"
-            verb = "promises less" if promised > before else "promises more"
-            yield Change(f"objectives.{name}", kind, f"{name} {verb}: {promised:g} after {before:g}")
+    for name in sorted({*old.objectives, *new.objectives}):
+        yield from _promise(name, old.objectives.get(name), new.objectives.get(name))
     yield from _mapping(
         "resources", old.resources, new.resources, lacks="compatible", extra="compatible", other="compatible"
     )
@@ -175,6 +184,15 @@ def _of_promises(old: Contract, new: Contract) -> Iterator[Change]:
         yield Change("environment", "compatible", "it was trained in another environment")
     if old.code != new.code:
         yield Change("code", "compatible", "it was trained by other code")
+
+
+def _promise(name: str, old: float | None, new: float | None) -> Iterator[Change]:
+    """Of a limit that is kept to: a lower one is more, and none at all is the least."""
+    if old == new:
+        return
+    less = new is None or (old is not None and new > old)
+    told = f"{name} promises {'less' if less else 'more'}: {_number(new)} after {_number(old)}"
+    yield Change(f"objectives.{name}", "breaking" if less else "compatible", told)
 
 
 def _mapping(

@@ -22,11 +22,56 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Slice:
+    """The rows of one value of a column. too_few: whether they are fewer than are asked for; then nothing is measured.
+
+    baseline, champion: metric -> for each day with such rows, oldest first, how much lower the model's mean loss
+    was; champion is empty where there is none to compare with.
+    """
+
+    column: str
+    value: str
+    rows: int
+    positives: int
+    too_few: bool = False
+    metrics: dict[str, float] = field(default_factory=dict)
+    baseline: dict[str, list[float]] = field(default_factory=dict)
+    champion: dict[str, list[float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """How the values of a group column are treated; intervals are of 95%, empty where they cannot be had."""
+
+    column: str
+    treated: list[dict[str, Any]]
+    too_few: list[str]
+    selection_ratio: float | None
+    selection_ratio_interval: list[float]
+    opportunity_gap: float | None
+    opportunity_gap_interval: list[float]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """A declared invariance or direction of an input. violations: the share of rows against it."""
+
+    kind: str
+    column: str
+    rows: int
+    violations: float
+    largest: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """The evaluation of one trained model on the newest mature labels.
 
     metrics, baseline: metric -> value, NaN-free; a metric that cannot be computed (one class
     only) is absent. champion is None when none reigned before the as-of date.
+    intervals: metric -> low and high of 95%, days drawn again. stability: against the champion's answers.
+    numeric: whether probabilities are ones and do not depend on the order of rows. milliseconds: what one row took,
+    p50 and p95; it is another each time, and no part of what a decision is named by.
     """
 
     model: str
@@ -40,6 +85,13 @@ class Evidence:
     baseline: dict[str, float]
     champion: Comparison | None = None
     notes: list[str] = field(default_factory=list)
+    intervals: dict[str, list[float]] = field(default_factory=dict)
+    slices: list[Slice] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    behaviour: list[Behaviour] = field(default_factory=list)
+    stability: dict[str, float] = field(default_factory=dict)
+    numeric: dict[str, float] = field(default_factory=dict)
+    milliseconds: dict[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -47,4 +99,10 @@ class Evidence:
     @classmethod
     def from_dict(cls, body: dict[str, Any]) -> Evidence:
         champion = body["champion"]
-        return cls(**{**body, "champion": Comparison(**champion) if champion else None})
+        parts = {
+            "champion": Comparison(**champion) if champion else None,
+            "slices": [Slice(**one) for one in body["slices"]],
+            "groups": [Group(**one) for one in body["groups"]],
+            "behaviour": [Behaviour(**one) for one in body["behaviour"]],
+        }
+        return cls(**{**body, **parts})

@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mlops_assets.declaration.model import HIGHER_IS_BETTER, ChampionGate, Gates
+from mlops_assets.declaration.metrics import HIGHER_IS_BETTER
+from mlops_assets.declaration.model import ChampionGate, Gates
+from mlops_assets.governance.evaluation_gates import evaluation_reasons
 from mlops_assets.governance.evidence import Comparison, Evidence
 from mlops_assets.governance.looks import Look, affordable
 from mlops_assets.governance.paired import improvement_bound
+from mlops_assets.governance.reasons import Answer, Reason
 
-Answer = Literal["promote", "hold", "not enough data"]
 # A person may release what the gates do not.
 Verdict = Literal["promote", "hold", "not enough data", "override"]
 OVERRIDE = "override"
 # The check that shows the verdict.
 GATE = "gate"
-
-
-@dataclass(frozen=True)
-class Reason:
-    """What one gate says. answer: ``promote`` when it has no objection."""
-
-    gate: str
-    answer: Answer
-    sentence: str
 
 
 @dataclass(frozen=True)
@@ -75,17 +69,23 @@ def decide(
     reigning: Reigning | None = None,
     inputs: Sequence[str] = (),
     contract: Sequence[str] = (),
+    p95_ms: float = math.inf,
 ) -> Decision:
     """Promote when no gate objects; else hold, or say that the data cannot tell.
 
     reigning: the champion of this moment. A model never takes over from one that is newer, nor
     on an evaluation that compared it with another.
     inputs: what is wrong with the data it was made from. contract: what it breaks of the champion's contract.
+    p95_ms: the time for a row that its own contract promises.
     """
     risk = _risk(evidence, gates.champion, reigning)
     broken = {"inputs": inputs, "contract": contract}
     objections = (Reason(gate, "hold", told) for gate, said in broken.items() for told in said)
-    reasons = (*objections, *_reasons(evidence, gates, reigning, risk))
+    reasons = (
+        *objections,
+        *_reasons(evidence, gates, reigning, risk),
+        *evaluation_reasons(evidence, gates, p95_ms=p95_ms),
+    )
     answers = {reason.answer for reason in reasons}
     verdict: Answer = (
         "hold" if "hold" in answers else "not enough data" if "not enough data" in answers else "promote"

@@ -17,6 +17,7 @@ from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.online import online_asset
 from mlops_assets.graph.parity import parity_asset
 from mlops_assets.graph.raw import raw_asset
+from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
 from mlops_assets.graph.training_set import training_set_asset
 from mlops_assets.graph.validated import validated_assets
@@ -49,7 +50,12 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             drift_asset(catalog, model),
             parity_asset(catalog, model),
         ]
-    return dg.Definitions(assets=stages, jobs=list(model_jobs(catalog, model)))
+        checks = [registry_check(model)]
+    return dg.Definitions(
+        assets=stages,
+        asset_checks=checks,
+        jobs=list(model_jobs(catalog, model)),
+    )
 
 
 @contextmanager

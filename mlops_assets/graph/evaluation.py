@@ -1,14 +1,14 @@
 """<model>/evaluation_report: evidence, nothing more. The gate reads it, release acts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
+from mlops_assets.data.legible import in_markdown
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, question
-from mlops_assets.governance.evidence import Evidence
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.metadata import picture, say_of_partitions
@@ -17,12 +17,22 @@ from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
+CODE = (
+    "mlops_assets.modeling.agreement",
+    "mlops_assets.modeling.behaviour",
+    "mlops_assets.modeling.evaluation",
+    "mlops_assets.modeling.fairness",
+    "mlops_assets.modeling.intervals",
+    "mlops_assets.modeling.slices",
+    "mlops_assets.steps.evaluated",
+    "mlops_assets.steps.evaluation",
+)
+
 
 def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     """The asset that measures a trained model on the newest mature labels."""
     stage = ModelStage.of(catalog, declared, "evaluation_report")
-    asked = Version.of({"question": question(catalog, declared)})
-    timezone = catalog.tables[declared.label.table].source.timezone
+    asked = Version.of({"question": question(catalog, declared), "evaluation": declared.evaluation})
 
     @dg.asset(
         **stage.settings,
@@ -30,7 +40,7 @@ def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
             "training_set": dg.AssetIn(keys.of_model(declared.name, "training_set")),
             "model": dg.AssetIn(keys.of_model(declared.name, "model")),
         },
-        code_version=asked.made_by("mlops_assets.modeling.evaluation"),
+        code_version=asked.made_by(*CODE),
         kinds={"scikitlearn"},
         description=(
             f"How the model does on the {declared.window.evaluate_days} days after those it was trained on, "
@@ -45,37 +55,32 @@ def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         model: Pinned,
     ) -> Iterator[Any]:
         from mlops_assets.steps.evaluation import evaluate, produced
+        from mlops_assets.steps.evaluation_page import metrics, pictures, show, slice_table
         from mlops_assets.steps.training import require_made_from, trained_record
 
         require_made_from(stores, model, training_set)
         record = trained_record(stores, model)
-        found = evaluate(stores, declared, training_set, record, timezone=timezone)
-        tracking.add_metrics(record.mlflow_run_id, found.evidence.metrics)
-        metadata = {"evaluation": picture(found.plot, "evaluation"), **_told(found.evidence)}
+        found = evaluate(stores, catalog, declared, training_set, record, context.log.info)
+        evidence, drawn = found.evidence, pictures(found)
+        page = show(stores, tracking, found, drawn, record.mlflow_run_id)
+        tracking.add_metrics(record.mlflow_run_id, evidence.metrics)
+        metadata = {
+            "evaluation": picture(drawn[0], "evaluation"),
+            "comparison": _table(*metrics(evidence)),
+            **({"slices": _table(*slice_table(evidence.slices))} if evidence.slices else {}),
+            "foundations": picture(drawn[1], "importance and staleness"),
+            "report": dg.MetadataValue.path(page),
+            **evidence.metrics,
+            "evaluated_rows": evidence.rows,
+            "positive_rows": evidence.positives,
+            "notes": evidence.notes,
+        }
         say_of_partitions(context, stage.key, {context.partition_key: metadata})
-        yield from write_and_tell(context, {stage.key: produced(found.evidence, training_set, model)})
+        yield from write_and_tell(context, {stage.key: produced(evidence, training_set, model)})
 
     return evaluation_report
 
 
-def _told(evidence: Evidence) -> dict[str, Any]:
-    champion = evidence.champion
-    columns = {"model": evidence.metrics, "baseline": evidence.baseline}
-    if champion is not None:
-        columns[f"champion, version {champion.champion_version}"] = champion.metrics
-    return {
-        "comparison": dg.MetadataValue.md(_comparison_table(columns)),
-        **evidence.metrics,
-        "evaluated_rows": evidence.rows,
-        "positive_rows": evidence.positives,
-        "notes": evidence.notes,
-    }
-
-
-def _comparison_table(columns: dict[str, dict[str, float]]) -> str:
-    metrics = sorted({metric for values in columns.values() for metric in values})
-    lines = [f"| | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
-    for metric in metrics:
-        cells = [f"{values[metric]:.4f}" if metric in values else "–" for values in columns.values()]
-        lines.append(f"| {metric} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> dg.MarkdownMetadataValue:
+    lines = [header, ["---"] * len(header), *([in_markdown(cell) for cell in row] for row in rows)]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))

@@ -12,10 +12,22 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.monitoring.parity import PARITY
 
+# The steps of a pipeline that goes on only when the one before has succeeded.
+STEPS = {
+    "train": (("training_set", "model"), "Train"),
+    "evaluate": (("evaluation_report",), "Measure"),
+    "register": (("release",), "Judge, and if the gate allows it release,"),
+}
+
 
 def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDefinition]:
     """Its jobs; that of the data only when all of it has the same days, as a job has."""
     story = [keys.of_model(model.name, stage) for stage in STAGES]
+    for job, (assets, does) in STEPS.items():
+        selected = [keys.of_model(model.name, asset) for asset in assets]
+        yield dg.define_asset_job(
+            f"{model.name}_{job}", selected, description=f"{does} {model.name} as of a date."
+        )
     yield dg.define_asset_job(
         f"{model.name}_release", story, description=f"Train, evaluate and judge {model.name} as of a date."
     )

@@ -13,7 +13,6 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.metadata import drawing, say_of_partitions
-from mlops_assets.graph.proven import of_training_set
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
@@ -22,6 +21,8 @@ from mlops_assets.stores.tracking import Tracking
 CODE = (
     "mlops_assets.modeling.training",
     "mlops_assets.modeling.estimators",
+    "mlops_assets.modeling.frames",
+    "mlops_assets.modeling.search",
     "mlops_assets.monitoring.cells",
     "mlops_assets.monitoring.counting",
     "mlops_assets.monitoring.lookup",
@@ -36,15 +37,14 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     stage = ModelStage.of(catalog, model, "model")
     features, asked = feature_hash(catalog, model.features), question(catalog, model)
     views = view_versions(catalog, model.features)
-    chosen = (model.estimator, model.baseline, model.seed)
-    identity = Version.of({"question": asked, "estimator": chosen}).made_by(*CODE)
+    recipe, identity = model.recipe(catalog.input_types(model)), trained_by(catalog, model)
 
     @dg.asset(
         **stage.settings,
         ins={"training_set": dg.AssetIn(keys.of_model(model.name, "training_set"))},
         code_version=identity,
         kinds={"scikitlearn", "mlflow"},
-        description=f"{model.description} Trained with {model.estimator.path}.",
+        description=f"{model.description} Trained with {model.estimator.made_by}.",
     )
     def trained_model(
         context: dg.AssetExecutionContext,
@@ -54,12 +54,10 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         from mlops_assets.lineage.columns import below, of_inputs
         from mlops_assets.lineage.picture import svg
-        from mlops_assets.modeling.serialization import MODEL, needed_types, to_files
-        from mlops_assets.modeling.training import frame
-        from mlops_assets.steps.inputs import require_proven
-        from mlops_assets.steps.training import fit, keep, produced, watched_files
+        from mlops_assets.modeling.frames import frame
+        from mlops_assets.modeling.serialization import MADE, MODEL, needed_types, to_files
+        from mlops_assets.steps.training import fit, keep, made, produced, watched_files
 
-        require_proven(stores.records, training_set.contents, of_training_set(model))
         as_of = context.partition_key
         tags = {
             "dagster/run_id": context.run.run_id,
@@ -75,9 +73,12 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         ) as run:
             trained, rows = fit(stores, catalog, model, training_set)
             watched = watched_files(stores, catalog, model, training_set, trained, rows)
-            files = {**to_files(trained, question=asked), **watched}
-            record = keep(stores, catalog, model, trained, files, as_of=as_of, mlflow_run_id=run.run_id)
-            run.log_params(_parameters(model))
+            how = {MADE: made(recipe, training_set, code=identity).to_bytes()}
+            files = {**to_files(trained, question=asked), **watched, **how}
+            record = keep(
+                stores, catalog, model, trained, files, as_of=as_of, mlflow_run_id=run.run_id, code=identity
+            )
+            run.log_params({**_settings(model), **trained.parameters})
             run.log_metrics({"training_rows": trained.rows})
             example = frame(rows, trained.inputs)
             run.log_model(trained.model, example, trusted_types=needed_types(files[MODEL]))
@@ -89,10 +90,15 @@ def model_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     return trained_model
 
 
-def _parameters(model: Model) -> Mapping[str, Any]:
+def trained_by(catalog: Catalog, model: Model) -> str:
+    """The version of what is trained as it is declared, and of the code that trains it."""
+    parts = {"question": question(catalog, model), "recipe": model.recipe(catalog.input_types(model))}
+    return Version.of(parts).made_by(*CODE, *model.estimator.own_code, *model.baseline.own_code)
+
+
+def _settings(model: Model) -> Mapping[str, Any]:
     return {
-        "estimator": model.estimator.path,
-        **model.estimator.parameters,
+        "estimator": model.estimator.made_by,
         "seed": model.seed,
         "features": model.features,
         "train_days": model.window.train_days,

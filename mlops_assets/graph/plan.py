@@ -83,6 +83,13 @@ def data_runs(
     return _merged(runs)
 
 
+def partitions_below(catalog: Catalog, model: Model, as_of: date) -> dict[str, list[str]]:
+    """Each table that ``model`` is made from as of a date, by name, with the partitions of it that it needs."""
+    needed = _Needed(catalog, model, as_of, as_of, again=False)
+    days = {name: needed.days(keys.validated(name)) for name in needed.tables}
+    return {name: [WHOLE] if found is None else found for name, found in days.items()}
+
+
 class _Needed:
     """The tables and views below a model, and the days each must have."""
 

@@ -14,7 +14,6 @@ from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.metadata import say_of_partitions
-from mlops_assets.graph.proven import of_model
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Judged
@@ -33,7 +32,7 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     """The asset that asks the gate, and releases only if it says so."""
     stage = ModelStage.of(catalog, declared, "release")
     asked = {"gates": declared.gates, "contract": declared.contract, "question": question(catalog, declared)}
-    judged_by, required = Version.of(asked), of_model(catalog, declared)
+    judged_by = Version.of(asked)
 
     @dg.asset(
         **stage.settings,
@@ -64,7 +63,6 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
             declared,
             model,
             evaluation_report,
-            required=required,
             at=datetime.now(UTC).isoformat(timespec="seconds"),
             run_id=context.run.run_id,
         )

@@ -15,7 +15,6 @@ from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.features import question_inputs, view_code
 from mlops_assets.graph.metadata import say_of_partitions
-from mlops_assets.graph.proven import of_tables
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
@@ -68,6 +67,7 @@ def training_set_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         from mlops_assets.lineage.columns import of_training_set
         from mlops_assets.steps.inputs import all_below, require_proven
         from mlops_assets.steps.no_leak import prove_no_leak
+        from mlops_assets.steps.proven import of_tables
         from mlops_assets.steps.training_set import assemble_training_set, require_versions
 
         as_of = context.partition_key

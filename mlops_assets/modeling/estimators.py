@@ -10,13 +10,15 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
+from sklearn.model_selection import KFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from mlops_assets.declaration.model import Estimator
-from mlops_assets.errors import DeclarationError, nearest, nearest_only
+from mlops_assets.declaration.estimator import Estimator
+from mlops_assets.errors import DeclarationError, TrainingRefused, nearest, nearest_only
 
 # Histogram boosting bins into 255 values; rarer categories share a code of their own.
 MOST_CATEGORIES = 254
@@ -40,12 +42,39 @@ class Inputs:
         )
 
 
-def build_pipeline(declared: Estimator, inputs: Inputs, *, seed: int) -> Pipeline:
-    """An unfitted pipeline: prepare the columns, then estimate. Raises DeclarationError.
+def fitted(declared: Estimator, inputs: Inputs, prepared: Any, labels: Any, *, seed: int) -> Any:
+    """The pipeline fitted on prepared rows. Raises TrainingRefused when the estimator refuses parameters or rows."""
+    pipeline = build_pipeline(declared, inputs, seed=seed)
+    try:
+        return pipeline.fit(prepared, labels)
+    except ValueError as error:
+        raise TrainingRefused(
+            f"{declared.made_by} with {declared.parameters} cannot be fitted: {error}"
+        ) from error
+
+
+def build_pipeline(declared: Estimator, inputs: Inputs, *, seed: int) -> BaseEstimator:
+    """An unfitted classifier: prepare the columns, estimate, calibrate where it is declared. Raises DeclarationError.
 
     The seed becomes ``random_state`` where the estimator has one. An estimator that treats
     categories itself is told which columns they are.
     """
+    estimator = _of_a_function(declared, seed) if declared.function else _of_a_class(declared, inputs, seed)
+    if not hasattr(estimator, "predict_proba"):
+        raise DeclarationError(
+            f"{declared.made_by} gives no probabilities with these parameters; "
+            "expected a classifier with predict_proba",
+            field=("estimator", "function" if declared.function else "path"),
+        )
+    pipeline = Pipeline([("prepare", _prepare(declared, inputs)), ("estimate", estimator)])
+    if declared.calibration is None:
+        return pipeline
+    folds = KFold(declared.calibration.folds)
+    return CalibratedClassifierCV(pipeline, method=declared.calibration.method, cv=folds, ensemble=False)
+
+
+def _of_a_class(declared: Estimator, inputs: Inputs, seed: int) -> Any:
+    assert declared.path is not None
     estimator_class = _estimator_class(declared.path)
     parameters = dict(declared.parameters)
     known = estimator_class().get_params()
@@ -59,14 +88,27 @@ def build_pipeline(declared: Estimator, inputs: Inputs, *, seed: int) -> Pipelin
         parameters.setdefault("random_state", seed)
     if "categorical_features" in known and declared.categories == "ordinal" and inputs.categories:
         parameters.setdefault("categorical_features", list(range(len(inputs.categories))))
-    estimator = estimator_class(**parameters)
-    if not hasattr(estimator, "predict_proba"):
+    return estimator_class(**parameters)
+
+
+def _of_a_function(declared: Estimator, seed: int) -> Any:
+    assert declared.function is not None
+    module, _, name = declared.function.rpartition(".")
+    field = ("estimator", "function")
+    try:
+        found = getattr(import_module(module), name)(seed=seed, **declared.parameters)
+    except Exception as error:
         raise DeclarationError(
-            f"{declared.path} gives no probabilities with these parameters; "
-            "expected a classifier with predict_proba",
-            field=("estimator", "path"),
+            f"{declared.function} failed with {type(error).__name__}: {error}; expected a function that takes seed "
+            "and the declared parameters by name, and returns an unfitted classifier",
+            field=field,
+        ) from error
+    if not (isinstance(found, BaseEstimator) and is_classifier(found)):
+        raise DeclarationError(
+            f"{declared.function} returned {type(found).__name__}; expected an unfitted scikit-learn classifier",
+            field=field,
         )
-    return Pipeline([("prepare", _prepare(declared, inputs)), ("estimate", estimator)])
+    return found
 
 
 def _estimator_class(path: str) -> Any:

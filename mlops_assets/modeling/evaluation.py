@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn import metrics as sk
 
-from mlops_assets.modeling.training import Scores
+from mlops_assets.modeling.frames import Scores
 
 # Scores are kept this far from 0 and 1 so that one sure mistake has a finite log loss.
 SMALLEST_PROBABILITY = 1e-6
@@ -55,13 +55,16 @@ def calibration_curve(labels: Scores, scores: Scores) -> pd.DataFrame:
 
     Equal scores share a bin, so the order of the rows does not count; then there are fewer bins.
     """
-    rank = np.searchsorted(np.sort(scores), scores, side="left")
-    rows = pd.DataFrame(
-        {"predicted": scores, "observed": labels, "bin": rank * CALIBRATION_BINS // len(scores)}
-    )
+    rows = pd.DataFrame({"predicted": scores, "observed": labels, "bin": calibration_bins(scores)})
     return rows.groupby("bin").agg(
         predicted=("predicted", "mean"), observed=("observed", "mean"), rows=("observed", "size")
     )
+
+
+def calibration_bins(scores: Scores) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The bin of each row: of ten with equal counts, equal scores together."""
+    rank = np.searchsorted(np.sort(scores), scores, side="left")
+    return rank * CALIBRATION_BINS // len(scores)
 
 
 def calibration_error(labels: Scores, scores: Scores) -> float:

@@ -1,20 +1,24 @@
-"""One picture of an evaluation: are the probabilities true, and do they tell the classes apart?"""
+"""Pictures of an evaluation: are the probabilities true, do they tell the classes apart, what do they rest on?"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from sklearn import metrics as sk
 
+from mlops_assets.data.legible import legible
 from mlops_assets.modeling.evaluation import calibration_curve
-from mlops_assets.modeling.training import Scores
+from mlops_assets.modeling.frames import Scores
+
+MOST_INPUTS = 15
 
 
 def evaluation_plot(labels: Scores, scores: Scores, *, title: str) -> bytes:
     """A PNG (below 60 KB): calibration in ten bins, ROC, and the scores of each class."""
     # Here and without pyplot: no window system, no state between calls.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10.5, 3.4), layout="constrained")
@@ -34,6 +38,29 @@ def evaluation_plot(labels: Scores, scores: Scores, *, title: str) -> bytes:
     spread.set(xlabel="predicted probability", title="Scores by class")
     spread.legend()
     figure.suptitle(title)
+    return _png(figure)
+
+
+def foundations_plot(
+    importance: Mapping[str, float], stale: Sequence[tuple[int, float]], *, metric: str
+) -> bytes:
+    """A PNG: the inputs whose loss costs most, and a metric of models by their age in days (0: this one)."""
+    from matplotlib.figure import Figure
+
+    shown = list(importance.items())[:MOST_INPUTS][::-1]
+    figure = Figure(figsize=(10.5, 1.2 + 0.22 * max(len(shown), 8)), layout="constrained")
+    inputs, ages = figure.subplots(1, 2)
+    inputs.barh([legible(name, 40) for name, _ in shown], [value for _, value in shown], color="C0")
+    inputs.set(xlabel="log loss lost when shuffled", title="Permutation importance")
+    inputs.axvline(0, color="0.7")
+    ages.plot([age for age, _ in stale], [value for _, value in stale], marker="o", color="C0")
+    ages.set(xlabel="age of the model, days", ylabel=metric, title="Staleness")
+    return _png(figure)
+
+
+def _png(figure: Any) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     target = io.BytesIO()
     FigureCanvasAgg(figure).print_figure(target, format="png", dpi=80)
     return target.getvalue()

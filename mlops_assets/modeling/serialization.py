@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import skops.io
-from sklearn.pipeline import Pipeline
 
-from mlops_assets.declaration.model import ESTIMATOR_PREFIXES
+from mlops_assets.declaration.estimator import ESTIMATOR_PREFIXES
 from mlops_assets.errors import ArtifactMismatch
 from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.training import Trained
@@ -20,6 +19,8 @@ from mlops_assets.modeling.training import Trained
 HARMLESS = ("functools.partial", "numpy.dtype")
 
 MODEL, BASELINE, ABOUT = "model.skops", "baseline.skops", "about.json"
+# How it was made: to be made again; and everything that a search tried.
+MADE, SEARCH = "made.json", "search.json"
 # What it was trained on, for later batches to be compared with.
 PROFILE, CORRELATIONS = "profile.json", "correlations.npz"
 # In how many seconds after an event its label was nearly surely known.
@@ -30,8 +31,8 @@ SETTLED_AFTER = "settled_after.json"
 class Loaded:
     """A model that can score again. question: what it was trained to answer, as a hash."""
 
-    model: Pipeline
-    baseline: Pipeline
+    model: Any
+    baseline: Any
     inputs: Inputs
     digest: str
     question: str
@@ -51,6 +52,7 @@ def to_files(trained: Trained, *, question: str) -> dict[str, bytes]:
         MODEL: skops.io.dumps(trained.model),
         BASELINE: skops.io.dumps(trained.baseline),
         ABOUT: json.dumps(about, indent=2).encode(),
+        **_search(trained),
     }
 
 
@@ -75,6 +77,12 @@ def needed_types(data: bytes) -> list[str]:
             f"a model file holds types that are not scikit-learn's: {', '.join(strangers)}"
         )
     return found
+
+
+def _search(trained: Trained) -> dict[str, bytes]:
+    if trained.searched is None:
+        return {}
+    return {SEARCH: json.dumps(trained.searched.to_dict(), indent=2).encode()}
 
 
 def _loaded(data: bytes) -> Any:

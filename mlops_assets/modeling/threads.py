@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from threadpoolctl import ThreadpoolController
+
+
+@cache
+def _openmp() -> ThreadpoolController:
+    """The OpenMP libraries of this process; scikit-learn loads its own before anything can be fitted."""
+    return ThreadpoolController().select(user_api="openmp")
 
 
 @contextmanager
@@ -17,7 +24,7 @@ def a_core_to_spare() -> Iterator[None]:
     one of them shares its core with a progress bar, a server or another run, all of them stall.
     On two cores that made fits several times slower than one thread alone.
     """
-    openmp = ThreadpoolController().select(user_api="openmp")
+    openmp = _openmp()
     told = [library.num_threads for library in openmp.lib_controllers]
     with openmp.limit(limits=min([max(1, len(os.sched_getaffinity(0)) - 1), *told])):
         yield

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mlops_assets.data.legible import embedded, in_html, in_markdown
+from mlops_assets.data.page import listed, section, whole
 from mlops_assets.monitoring.comparison import BEYOND_RANGE, WASSERSTEIN
 from mlops_assets.monitoring.findings import DriftReport, Finding
 from mlops_assets.monitoring.picture import overlaid
@@ -21,16 +22,6 @@ FIGURES = {
 }
 # Characters of a cell of the short table.
 CELL = 60
-STYLE = """
-body { font: 14px/1.5 sans-serif; margin: 2rem auto; max-width: 70rem; color: #222; }
-table { border-collapse: collapse; }
-td, th { padding: .25rem .6rem; border-bottom: 1px solid #ddd; text-align: left; }
-.words { overflow-wrap: anywhere; min-width: 7rem; }
-.error { color: #b00020; font-weight: bold; }
-.warn { color: #b26a00; font-weight: bold; }
-.number { text-align: right; white-space: nowrap; }
-figure { display: inline-block; margin: 0 1rem 1rem 0; }
-"""
 
 
 def worst_first(report: DriftReport) -> list[Finding]:
@@ -67,7 +58,6 @@ def page(
         f'<tr><th>{in_html(name)}</th><td class="words">{in_html(value)}</td></tr>'
         for name, value in about.items()
     )
-    why = "".join(f"<li>{in_html(sentence)}</li>" for sentence in report.told())
     header = "".join(
         f"<th>{name}</th>" for name in ("column", "test", "verdict", "effect", *FIGURES.values())
     )
@@ -76,14 +66,13 @@ def page(
         f"<figure>{overlaid(reference.columns[column], batch.columns[column])}</figure>"
         for column in _columns(report, reference)
     )
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{in_html(title)}</title>'
-        f"<style>{STYLE}</style><h1>{in_html(title)}</h1>"
-        f'<p class="{report.severity or "calm"}">{in_html(verdict)}: {report.rows:,} rows, '
-        f"policy {in_html(report.policy)}</p>"
-        f"<table>{facts}</table><h2>Why</h2><ul>{why}</ul>"
-        f"<h2>Distributions</h2>{figures}"
-        f"<h2>Every test</h2><table><tr>{header}<th>in words</th></tr>{body}</table></html>"
+    said = f"{in_html(verdict)}: {report.rows:,} rows, policy {in_html(report.policy)}"
+    return whole(
+        title,
+        f'<p class="{report.severity or "calm"}">{said}</p><table>{facts}</table>',
+        section("Why", listed(report.told())),
+        section("Distributions", figures),
+        section("Every test", f"<table><tr>{header}<th>in words</th></tr>{body}</table>"),
     )
 
 

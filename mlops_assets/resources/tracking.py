@@ -21,7 +21,7 @@ from mlops_assets.resources.environment import mlflow_uri
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracked import TrackedRuns
-from mlops_assets.stores.tracking import EndedAs, TrackedRun
+from mlops_assets.stores.tracking import EndedAs, Shown, TrackedRun
 
 if TYPE_CHECKING:
     from mlops_assets.stores.registry import MlflowStore
@@ -58,9 +58,17 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Add metrics to a run."""
         self._store.add_metrics(run_id, metrics)
 
-    def mirror(self, release: Release, *, champion: bool) -> str:
+    def add_page(self, run_id: str, name: str, page: str) -> None:
+        """Show a page with a run."""
+        self._store.add_page(run_id, name, page)
+
+    def mirror(self, release: Release, *, champion: bool) -> tuple[str, str]:
         """Show a release in MLflow's registry."""
         return self._store.mirror(release, champion=champion)
+
+    def shown(self, model: str) -> Shown:
+        """What MLflow's registry shows."""
+        return self._store.shown(model)
 
     def close(self, key: str, status: EndedAs) -> None:
         """Give the run noted under a key its final status."""
@@ -77,8 +85,9 @@ class TrackingResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @cached_property
     def _store(self) -> "MlflowStore":
-        # MLflow asks this when it is imported, so later is too late.
+        # MLflow asks these when it is imported, so later is too late.
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         # Imported here: mlflow takes seconds, and the code location must load without it.
         from mlops_assets.stores.registry import MlflowStore
 

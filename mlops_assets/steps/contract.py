@@ -12,6 +12,8 @@ from mlops_assets.declaration.versions import question
 from mlops_assets.errors import ArtifactMismatch, GateRefusal
 from mlops_assets.governance.contract import Contract, Input, Origin
 from mlops_assets.governance.evidence import Evidence
+from mlops_assets.modeling.environment import told
+from mlops_assets.modeling.made import Made
 from mlops_assets.steps.inputs import all_below
 from mlops_assets.steps.training import TrainedRecord
 from mlops_assets.stores.engine import Session
@@ -64,8 +66,8 @@ def contract_of(
             f"{one.table}@{one.partition}": one.fingerprint
             for one in all_below(stores.records, trained.contents)
         },
-        code={},
-        environment={},
+        code={"version": record.code},
+        environment=told(dict(Made.of(stores.artifacts.load(record.artifact_digest)).environment)),
     )
 
 
@@ -87,7 +89,7 @@ def _keys(catalog: Catalog, model: Model) -> dict[str, str]:
     """What features are looked up by, as the caller names it."""
     found: dict[str, str] = {}
     for joined in catalog.features.joined(model.features).values():
-        types = catalog.key_types(joined.view)
+        types = catalog.features.key_types(joined.view)
         found |= {asked: types[key] for key, asked in joined.keys.items()}
     return dict(sorted(found.items()))
 

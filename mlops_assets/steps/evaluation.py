@@ -4,66 +4,114 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
+import numpy.typing as npt
 
+from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.training_columns import LABEL, USE
-from mlops_assets.governance.evidence import Comparison, Evidence
+from mlops_assets.governance.evidence import Behaviour, Comparison, Evidence, Group, Slice
+from mlops_assets.modeling.agreement import agreement
+from mlops_assets.modeling.behaviour import alone, direction, invariance, numeric, sample
 from mlops_assets.modeling.evaluation import daily_improvement, measure
-from mlops_assets.modeling.report import evaluation_plot
+from mlops_assets.modeling.fairness import fairness
+from mlops_assets.modeling.frames import Scores, score
+from mlops_assets.modeling.importance import importance
+from mlops_assets.modeling.intervals import DayDraws, calibration_line, intervals
 from mlops_assets.modeling.serialization import Loaded, from_files
-from mlops_assets.modeling.training import Scores, score
+from mlops_assets.modeling.slices import slices
+from mlops_assets.steps.evaluated import Evaluated, evaluated
+from mlops_assets.steps.staleness import Stale, staleness
 from mlops_assets.steps.training import TrainedRecord, one_row, only_row
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
+# Rows whose inputs are shuffled to see what the model loses.
+IMPORTANCE_ROWS = 1000
+# What is another each time that it is measured.
+VOLATILE = ("milliseconds",)
+
+Progress = Callable[[str], None]
+
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Evidence and the picture of it."""
+    """Evidence, and what people look at beside it.
+
+    importance: input -> what the log loss would lose without it. stale: models of earlier dates on the same rows.
+    """
 
     evidence: Evidence
-    plot: bytes
+    labels: Scores
+    scores: Scores
+    importance: dict[str, float]
+    stale: list[Stale]
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What the scores of the same rows are held against. comparison: None when no version reigned before."""
+
+    baseline: Scores
+    champion: Scores | None
+    comparison: Comparison | None
+    notes: list[str]
 
 
 def evaluate(
-    stores: Stores, model: Model, training_set: Pinned, trained: TrainedRecord, *, timezone: str
+    stores: Stores,
+    catalog: Catalog,
+    model: Model,
+    training_set: Pinned,
+    trained: TrainedRecord,
+    say: Progress,
 ) -> Evaluation:
-    """Score the rows kept for evaluation and compare with the version that reigned before.
+    """Score the rows kept for evaluation, and compare with the baseline and the version that reigned before.
 
-    timezone: whose days the comparison with the champion is paired by.
+    say: told what is being done.
     """
-    sql = f"SELECT * FROM training_set WHERE {USE} = 'evaluate'"
-    rows = stores.engine.rows(sql, {"training_set": training_set}).to_pandas()
-    challenger = _load(stores, trained.artifact_digest)
-    labels = rows[LABEL].to_numpy(dtype=np.float64)
-    scores = score(challenger.model, challenger.inputs, rows)
-    days = _local_days(rows, timezone)
-    rival = stores.releases.predecessor(model.name, as_of=trained.as_of, model_digest=trained.model_digest)
-    compared, notes = _compare(stores, rival, challenger, rows, labels, scores, days)
+    found = evaluated(stores, catalog, model, training_set)
+    loaded = _load(stores, trained.artifact_digest)
+    scores = score(loaded.model, loaded.inputs, found.rows)
+    say(f"{len(found.rows):,} rows are scored; comparing with the baseline and the champion")
+    rival = _rival(stores, model, trained, loaded, found, scores)
+    draws = DayDraws.of(found.days, seed=model.seed)
+    say("cutting slices, trying what must not change an answer, and how long one takes")
+    behaviour, numbers, took = _tried(model, loaded, found, scores)
+    days = found.days
     evidence = Evidence(
         model=model.name,
         as_of=trained.as_of,
         model_digest=trained.model_digest,
-        rows=len(rows),
-        positives=int(labels.sum()),
+        rows=len(found.rows),
+        positives=int(found.labels.sum()),
         first_day=str(days.min()) if len(days) else "",
         last_day=str(days.max()) if len(days) else "",
-        metrics=measure(labels, scores),
-        baseline=measure(labels, score(challenger.baseline, challenger.inputs, rows)),
-        champion=compared,
-        notes=notes,
+        metrics=measure(found.labels, scores),
+        baseline=measure(found.labels, rival.baseline),
+        champion=rival.comparison,
+        notes=rival.notes,
+        intervals=intervals(found.labels, scores, draws),
+        slices=list(_slices(model, found, scores, rival)),
+        groups=list(_groups(model, found, scores, draws)),
+        behaviour=behaviour,
+        stability=_stability(model, scores, rival.champion),
+        numeric={**numbers, **calibration_line(found.labels, scores)},
+        milliseconds=took,
     )
-    title = (
-        f"{model.name} as of {trained.as_of}: {len(rows):,} rows, {evidence.first_day} to {evidence.last_day}"
+    say("shuffling inputs, and asking models of earlier dates")
+    shuffled = sample(found.rows.assign(_label=found.labels), seed=model.seed, most=IMPORTANCE_ROWS)
+    weighed = importance(
+        loaded.model, loaded.inputs, shuffled, shuffled["_label"].to_numpy(), seed=model.seed
     )
-    return Evaluation(evidence, evaluation_plot(labels, scores, title=title))
+    stale = list(staleness(stores, model.name, trained.as_of, loaded.question, found))
+    return Evaluation(evidence, found.labels, scores, weighed, stale)
 
 
 def produced(evidence: Evidence, *inputs: Pinned) -> Produced:
@@ -74,18 +122,22 @@ def produced(evidence: Evidence, *inputs: Pinned) -> Produced:
         "positives": evidence.positives,
         **{metric: float(value) for metric, value in sorted(evidence.metrics.items())},
         "evidence": canonical(evidence),
+        "milliseconds": json.dumps(evidence.milliseconds),
     }
-    return one_row(values, evidence.as_of, *inputs)
+    return one_row(values, evidence.as_of, *inputs, volatile=VOLATILE)
 
 
 def recorded_evidence(stores: Stores, report: Pinned) -> Evidence:
     """The evidence of a pinned evaluation report."""
-    return Evidence.from_dict(json.loads(only_row(stores, report)["evidence"]))
+    row = only_row(stores, report)
+    return replace(
+        Evidence.from_dict(json.loads(row["evidence"])), milliseconds=json.loads(row["milliseconds"])
+    )
 
 
 def canonical(evidence: Evidence) -> str:
-    """The evidence as JSON, spelled the same wherever it is equal."""
-    return json.dumps(evidence.to_dict(), sort_keys=True)
+    """The evidence as JSON, spelled the same wherever it is equal: without what no two measurements share."""
+    return json.dumps(replace(evidence, milliseconds={}).to_dict(), sort_keys=True)
 
 
 def evidence_digest(evidence: Evidence) -> str:
@@ -97,26 +149,93 @@ def _load(stores: Stores, artifact_digest: str) -> Loaded:
     return from_files(stores.artifacts.load(artifact_digest))
 
 
-def _compare(
-    stores: Stores,
-    rival: Release | None,
-    challenger: Loaded,
-    rows: pd.DataFrame,
-    labels: Scores,
-    scores: Scores,
-    days: pd.Series[str],
-) -> tuple[Comparison | None, list[str]]:
-    if rival is None:
-        return None, ["no version reigned before"]
-    champion = _load(stores, rival.artifact_digest)
-    if champion.question != challenger.question:
-        why = "it was trained on features, a label or a moment that are declared otherwise by now"
-        return Comparison(rival.version, {}, {}, incomparable=why), [f"version {rival.version}: {why}"]
-    theirs = score(champion.model, champion.inputs, rows)
-    daily = daily_improvement(labels, challenger=scores, champion=theirs, days=days)
-    return Comparison(rival.version, measure(labels, theirs), dict(daily)), []
+def _rival(
+    stores: Stores, model: Model, trained: TrainedRecord, loaded: Loaded, found: Evaluated, scores: Scores
+) -> Rival:
+    baseline = score(loaded.baseline, loaded.inputs, found.rows)
+    release = stores.releases.predecessor(model.name, as_of=trained.as_of, model_digest=trained.model_digest)
+    if release is None:
+        return Rival(baseline, None, None, ["no version reigned before"])
+    champion = _load(stores, release.artifact_digest)
+    if champion.question != loaded.question:
+        return Rival(baseline, None, *_incomparable(release))
+    theirs = score(champion.model, champion.inputs, found.rows)
+    daily = daily_improvement(found.labels, challenger=scores, champion=theirs, days=found.days)
+    return Rival(
+        baseline, theirs, Comparison(release.version, measure(found.labels, theirs), dict(daily)), []
+    )
 
 
-def _local_days(rows: pd.DataFrame, timezone: str) -> pd.Series[str]:
-    local: pd.Series[str] = rows["event_time"].dt.tz_convert(timezone).dt.strftime("%Y-%m-%d")
-    return local
+def _incomparable(release: Release) -> tuple[Comparison, list[str]]:
+    why = "it was trained on features, a label or a moment that are declared otherwise by now"
+    return Comparison(release.version, {}, {}, incomparable=why), [f"version {release.version}: {why}"]
+
+
+def _slices(model: Model, found: Evaluated, scores: Scores, rival: Rival) -> Iterator[Slice]:
+    for column in model.evaluation.slices:
+        for cut in slices(column, found.column(column)):
+            rows = int(cut.rows.sum())
+            named = Slice(column, cut.value, rows, int(found.labels[cut.rows].sum()))
+            if rows < model.evaluation.at_least_rows:
+                yield replace(named, too_few=True)
+                continue
+            inside = partial(_daily, found, scores, cut.rows)
+            yield replace(
+                named,
+                metrics=measure(found.labels[cut.rows], scores[cut.rows]),
+                baseline=inside(rival.baseline),
+                champion=inside(rival.champion),
+            )
+
+
+def _daily(
+    found: Evaluated, scores: Scores, rows: npt.NDArray[np.bool_], theirs: Scores | None
+) -> dict[str, list[float]]:
+    """By how much each day's loss was lower than another model's, on some of the rows."""
+    if theirs is None:
+        return {}
+    labels, days = found.labels[rows], found.days[rows]
+    return dict(daily_improvement(labels, challenger=scores[rows], champion=theirs[rows], days=days))
+
+
+def _groups(model: Model, found: Evaluated, scores: Scores, draws: DayDraws | None) -> Iterator[Group]:
+    asked = model.evaluation
+    for column in asked.groups:
+        cut = list(slices(column, found.column(column)))
+        one = fairness(
+            column,
+            cut,
+            found.labels,
+            scores,
+            draws,
+            threshold=asked.threshold,
+            at_least_rows=asked.at_least_rows,
+        )
+        yield Group(**json.loads(json.dumps(asdict(one))))
+
+
+def _tried(
+    model: Model, loaded: Loaded, found: Evaluated, scores: Scores
+) -> tuple[list[Behaviour], dict[str, float], dict[str, float]]:
+    asked, inputs = model.evaluation, loaded.inputs
+    rows = sample(found.rows, seed=model.seed)
+    tested = [
+        invariance(loaded.model, inputs, rows, column, tolerance, seed=model.seed)
+        for column, tolerance in asked.invariances.items()
+        if column in inputs.columns
+    ]
+    tested += [
+        direction(loaded.model, inputs, rows, column, way)
+        for column, way in asked.directions.items()
+        if column in inputs.columns
+    ]
+    singly = alone(loaded.model, inputs, rows)
+    numbers = numeric(loaded.model, inputs, rows, scores) | {"alone": singly.difference}
+    took = {name: float(np.quantile(singly.milliseconds, at)) for name, at in (("p50", 0.5), ("p95", 0.95))}
+    return [Behaviour(**asdict(one)) for one in tested], numbers, took if singly.milliseconds else {}
+
+
+def _stability(model: Model, scores: Scores, champion: Scores | None) -> dict[str, float]:
+    if champion is None:
+        return {}
+    return agreement(scores, champion, threshold=model.evaluation.threshold)

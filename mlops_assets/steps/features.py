@@ -10,11 +10,10 @@ import duckdb
 from mlops_assets.data.features import view_rows
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
-from mlops_assets.errors import GateRefusal, QueryFailed, ViewUncomputable
+from mlops_assets.errors import QueryFailed, ViewUncomputable
 from mlops_assets.stores.engine import Queries
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
-from mlops_assets.stores.records import Records
 
 
 def compute_view(
@@ -32,7 +31,7 @@ def compute_view(
     calendar = catalog.view_calendar(view)
     zone = calendar.timezone if calendar else None
     reads = {day: tuple(_read_for_day(catalog, view, tables, day)) for day in partitions}
-    sql = view_rows(view, catalog.key_types(view.name), days=partitions, timezone=zone)
+    sql = view_rows(view, catalog.features.key_types(view.name), days=partitions, timezone=zone)
     try:
         rows = engine.rows(sql, tables)
     except (duckdb.Error, QueryFailed) as error:
@@ -48,20 +47,6 @@ def days_read(catalog: Catalog, view: FeatureView, table: str, day: str) -> list
     first = max(date.fromisoformat(day) - timedelta(days=view.history_days(table)), calendar.start)
     last = date.fromisoformat(day) if calendar.end is None else min(date.fromisoformat(day), calendar.end)
     return [(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)]
-
-
-def require_version(records: Records, pinned: Pinned, code: str) -> None:
-    """Raise GateRefusal when a partition of a view was computed by other code than ``code``.
-
-    A column whose older rows mean something else says two things at once.
-    """
-    computed_by = records.code_versions(pinned.table)
-    other = [one.partition for one in pinned.contents if computed_by.get(one.partition) != code]
-    if other:
-        raise GateRefusal(
-            f"{pinned.table} was computed by another version of its SQL for {other[0]} to {other[-1]} "
-            f"({len(other)} partitions); materialize them again, so that a feature means one thing"
-        )
 
 
 def _read_for_day(

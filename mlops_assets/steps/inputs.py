@@ -26,16 +26,17 @@ def require_proven(records: Records, contents: Sequence[Content], required: Requ
 
 
 def unproven(records: Records, contents: Sequence[Content], required: Required) -> Iterator[str]:
-    """What speaks against exactly these contents: blocking checks that failed, or that never spoke."""
-    for content, verdict in records.refused(contents):
-        yield f"{content.table}, partition {content.partition}: {verdict.check}: {verdict.reason}"
-    asked = [content for content in contents if required.get(content.table)]
-    said, allowed = records.verdicts_of(asked), records.overridden(asked)
-    for content in asked:
-        spoke = {one.check for one in said[content]} | allowed[content]
-        for check in required[content.table]:
-            if check not in spoke:
-                yield f"{content.table}, partition {content.partition}: {check} has said nothing of it"
+    """What speaks against exactly these contents: checks that failed and block, or must pass, or never spoke."""
+    said, allowed = records.verdicts_of(contents), records.overridden(contents)
+    for content in contents:
+        place = f"{content.table}, partition {content.partition}"
+        must = [check for check in required.get(content.table, ()) if check not in allowed[content]]
+        for one in said[content]:
+            decides = one.blocking or one.check in must
+            if decides and not one.passed and one.check not in allowed[content]:
+                yield f"{place}: {one.check}: {one.reason}"
+        spoke = {one.check for one in said[content]}
+        yield from (f"{place}: {check} has said nothing of it" for check in must if check not in spoke)
 
 
 def all_below(records: Records, contents: Sequence[Content]) -> list[Content]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from mlops_assets.data.changes import Change, changes, changes_query, same_rows
+from mlops_assets.data.changes import Change
 from mlops_assets.data.knowledge import ROW
 from mlops_assets.data.leaks import Leak, told
 from mlops_assets.data.on_demand import apply_on_demand
@@ -18,6 +18,7 @@ from mlops_assets.data.worlds import known_of_days
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.declaration.training_columns import PREDICTED_AT
 from mlops_assets.errors import NotMaterialized
+from mlops_assets.steps.changed import changed
 from mlops_assets.steps.leak_case import TRAINING, Case, count, pinned_rows, request, stored_rows
 from mlops_assets.steps.training_set import with_features
 from mlops_assets.steps.worlds import Batch, Worlds, batches, opened
@@ -89,15 +90,7 @@ def look(case: Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Batch
 def _changed_rows(case: Case, session: Session, view: str, there: str, here: str) -> list[Change]:
     by = (*case.catalog.features.keys(view), EVENT_TIME, AVAILABLE_AT)
     columns = {feature: one.type for feature, one in case.view(view).features.items()}
-    return _changes(session, there, here, by, columns)
-
-
-def _changes(
-    session: Session, there: str, here: str, by: Sequence[str], columns: Mapping[str, str]
-) -> list[Change]:
-    if session.rows(same_rows(there, here, [*by, *columns]))["same"][0].as_py():
-        return []
-    return changes(session.rows(changes_query(there, here, by=by, columns=columns)).to_pylist())
+    return changed(session, there, here, by=by, columns=columns)
 
 
 def _with_more_history(
@@ -135,7 +128,7 @@ def _answer_again(case: Case, session: Session, at: datetime) -> tuple[int, list
     joined = with_features(session, case.catalog, case.model, asked)
     session.register(ANSWERED, apply_on_demand(features, service, joined))
     stored = f"(SELECT * FROM {TRAINING} SEMI JOIN {ASKED} USING ({ROW}))"
-    found = _changes(session, ANSWERED, stored, (ROW,), columns)
+    found = changed(session, ANSWERED, stored, by=(ROW,), columns=columns)
     leaks = [
         Leak(
             "cut",

@@ -11,7 +11,9 @@ def show(stores: Stores, tracking: Tracking, release: Release) -> None:
     """Mirror a release to the registry; safe to repeat after a crash between the record and the mirror."""
     reign = stores.reigns.current(release.model)
     reigns = reign is not None and reign.version == release.version
-    stores.releases.set_mirrored(release, tracking.mirror(release, champion=reigns))
+    number, digest = tracking.mirror(release, champion=reigns)
+    if release.mlflow_version is None:
+        stores.releases.set_mirrored(release, number, digest)
     if reign is not None and reigns:
         stores.reigns.set_shown(reign)
 

@@ -6,18 +6,20 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
+from mlops_assets.data.moments import earlier
 from mlops_assets.data.online import last_known, newest_of_each, touched
-from mlops_assets.data.sql import WHOLE, name, names
+from mlops_assets.data.sql import name, names
 from mlops_assets.declaration.features import FeatureRepository, FeatureView
+from mlops_assets.declaration.versions import Version, declared_version
 from mlops_assets.errors import BadRequest, NotMaterialized
-from mlops_assets.steps.features import require_version
 from mlops_assets.stores.engine import Session
 from mlops_assets.stores.online import OnlineView, microseconds, moment
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.view_versions import require_version
 
 # Relations of a materialization. No declared name begins with an underscore.
 ROWS, BEFORE, TOUCHED, NEWEST = "_rows", "_before", "_touched", "_newest"
@@ -47,7 +49,8 @@ def put_online(
 
     Only entities of which something changed are written, in one step: readers see all of it or nothing, and
     one that is killed has done nothing. version: the code that must have computed the rows; None for
-    whichever did. again: everything, also back to an earlier moment.
+    whichever did of what the view declares, from whatever it was computed. again: everything, also back to an
+    earlier moment.
 
     Raises NotMaterialized when the view was never computed, GateRefusal when it was computed by another
     version, BadRequest for a moment that is still to come, or before the one that is online.
@@ -56,7 +59,7 @@ def put_online(
         raise BadRequest(f"nothing is known yet of {until.isoformat()}, which is still to come")
     table = f"features/{view}"
     while True:
-        code = version or _only_version(stores, stores.lake.pin(table))
+        code = version or _code_as_declared(stores, features, view, stores.lake.pin(table))
         # Before the table is pinned, so that what is online was not taken from a newer one.
         there = stores.online.view(view, code)
         seen = None if again else there
@@ -92,7 +95,7 @@ class _Plan:
     def carried_out(self, replaced: OnlineView | None) -> PutOnline | None:
         """What was done; None, and nothing done, when another was faster. replaced: what is online until then."""
         live = self._live()
-        require_version(self.stores.records, live, self.code)
+        require_version(self.stores.records, live, Version.read(self.code))
         described = self._described()
         if described == self.seen:
             return PutOnline(described, 0, 0, whole=False)
@@ -122,12 +125,8 @@ class _Plan:
         return PutOnline(described, count, len(gone), whole)
 
     def _live(self) -> Pinned:
-        """The partitions that can hold rows within their lifetime; a day is a date of some time zone."""
-        first = (self.until - self.view.ttl - timedelta(days=1)).date().isoformat()
-        partitions = [
-            one.partition for one in self.pinned.contents if one.partition == WHOLE or one.partition >= first
-        ]
-        return self.stores.lake.pin(self.pinned.table, partitions, version=self.pinned.version)
+        """The partitions that can hold rows within their lifetime."""
+        return self.pinned.between(earlier(self.until, self.view.ttl), self.until)
 
     def _change_since(self, seen: OnlineView, live: Pinned) -> _Change | None:
         """What holds other rows than what is online was taken from; None when the table was made anew since."""
@@ -175,11 +174,19 @@ def _until(stores: Stores, pinned: Pinned, asked: datetime | None, seen: OnlineV
     return asked
 
 
-def _only_version(stores: Stores, pinned: Pinned) -> str:
-    """The code that computed the newest partition; that the others agree is asked when it is known which count."""
+def _code_as_declared(stores: Stores, features: FeatureRepository, view: str, pinned: Pinned) -> str:
+    """The code that computed the newest partition; that the others agree is asked when it is known which count.
+
+    Raises GateRefusal when it is not of what the view declares.
+    """
     if not pinned.contents:
         raise NotMaterialized(f"{pinned.table} has no partition; materialize it first")
-    return stores.records.code_versions(pinned.table)[pinned.contents[-1].partition]
+    newest = pinned.contents[-1].partition
+    code = stores.records.code_versions(pinned.table, up_to=pinned.version)[newest]
+    declared = declared_version(features, view)
+    if Version.read(code).lacking(declared).parts:
+        require_version(stores.records, pinned, declared)
+    return code
 
 
 def _lists(session: Session, sql: str) -> Iterator[list[Any]]:

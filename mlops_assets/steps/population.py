@@ -13,7 +13,7 @@ from mlops_assets.data.training_set import Use
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import LABEL, USE
-from mlops_assets.modeling.training import Scores
+from mlops_assets.modeling.frames import Scores
 from mlops_assets.monitoring.cells import Cells, Role, Watched
 from mlops_assets.monitoring.counting import by_column, cells_from, cells_query, values_query
 from mlops_assets.monitoring.multivariate import Correlations, matrix, sample_query

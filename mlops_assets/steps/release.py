@@ -9,14 +9,15 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.contract import breaches
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.gates import GATE, Reigning, decide
+from mlops_assets.governance.gates import Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.contract import contract_of, keep_contract, kept_contract
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
-from mlops_assets.steps.inputs import Required, all_below, unproven
+from mlops_assets.steps.inputs import all_below, unproven
 from mlops_assets.steps.mirror import show
+from mlops_assets.steps.proven import of_model
+from mlops_assets.steps.reigns import gate_of
 from mlops_assets.steps.training import one_row, require_made_from, trained_record
-from mlops_assets.stores.overrides import Subject
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Against, Candidate, Judged, Release
@@ -32,20 +33,20 @@ def release_if_allowed(
     trained: Pinned,
     report: Pinned,
     *,
-    required: Required,
     at: str,
     run_id: str,
 ) -> Judged:
     """Ask the gate about a trained model and its evaluation; release it, and show it, if it says so.
 
-    required: the blocking checks that must have passed for all that the model was made from.
     Raises GateRefusal when the evaluation is of another model than the one that is there now,
     ArtifactMismatch when the model's files are not the ones that were evaluated, and ReleaseConflict
     when another version is released meanwhile.
     """
     candidate, evidence = proposed(stores, catalog, model, trained, report)
     stores.artifacts.load(candidate.artifact_digest)
-    wrong = list(unproven(stores.records, all_below(stores.records, trained.contents), required))
+    wrong = list(
+        unproven(stores.records, all_below(stores.records, trained.contents), of_model(catalog, model))
+    )
     judged = judge(stores, model, candidate, evidence, inputs=wrong, at=at, run_id=run_id)
     if judged.release is not None:
         show(stores, tracking, judged.release)
@@ -73,12 +74,6 @@ def proposed(
     return candidate, evidence
 
 
-def gate_of(candidate: Candidate) -> Subject:
-    """What a person overrides who wants this candidate released on exactly this evidence."""
-    digest = f"{candidate.model_digest} on {candidate.evidence}"
-    return Subject(f"{candidate.model}/release", candidate.as_of, digest, GATE)
-
-
 def judge(
     stores: Stores,
     model: Model,
@@ -96,13 +91,14 @@ def judge(
         return known
     against, champion = releases.against(model.name), releases.champion(model.name)
     rival = champion if champion is not None and not _is(champion, candidate) else None
-    broken = (
-        breaches(kept_contract(stores, rival.contract), kept_contract(stores, candidate.contract))
-        if rival
-        else []
-    )
+    broken = _broken(stores, rival, candidate)
     decision = decide(
-        evidence, model.gates, reigning=_reigning(rival, against), inputs=inputs, contract=broken
+        evidence,
+        model.gates,
+        reigning=_reigning(rival, against),
+        inputs=inputs,
+        contract=broken,
+        p95_ms=model.contract.objectives.p95_ms,
     )
     if override is not None:
         decision = decision.overridden(override.by, override.reason)

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from mlops_assets.data.moments import as_utc
+from mlops_assets.data.moments import as_utc, earlier
 from mlops_assets.declaration.features import FeatureRepository, FeatureView, JoinedView
 from mlops_assets.errors import BadRequest, nearest
 from mlops_assets.stores.online import Asked, Online, OnlineRow, microseconds, moment
 
 if TYPE_CHECKING:
+    from mlops_assets.stores.pinned import Pinned
     from mlops_assets.stores.stores import Stores
 
 # The rows of all entities that were asked for, of each view by what its columns begin with.
@@ -40,11 +41,19 @@ def online_rows(
 
 
 def rows_at(
-    stores: Stores, features: FeatureRepository, service: str, request: Mapping[str, Any], at: datetime
+    stores: Stores,
+    features: FeatureRepository,
+    service: str,
+    versions: Mapping[str, str],
+    request: Mapping[str, Any],
+    at: datetime,
 ) -> Rows:
-    """The same of one request, from the lake, as known at a moment; a row is there however old it is."""
+    """The same of one request, from the lake, as known at a moment; a row is there however old it is.
+
+    Raises GateRefusal when what could answer was computed by another version of a view than the one asked for.
+    """
     joined = features.joined(service).items()
-    return {name: [_row_at(stores, features, one, request, at)] for name, one in joined}
+    return {name: [_row_at(stores, features, one, versions[one.view], request, at)] for name, one in joined}
 
 
 def entities(joined: JoinedView, requests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -154,7 +163,12 @@ def _with_on_demand(
 
 
 def _row_at(
-    stores: Stores, features: FeatureRepository, joined: JoinedView, request: Mapping[str, Any], at: datetime
+    stores: Stores,
+    features: FeatureRepository,
+    joined: JoinedView,
+    version: str,
+    request: Mapping[str, Any],
+    at: datetime,
 ) -> OnlineRow | None:
     import pyarrow as pa
 
@@ -164,12 +178,28 @@ def _row_at(
     declared, keys = features.views[joined.view], features.keys(joined.view)
     types = {feature: one.type for feature, one in declared.features.items()}
     relations = {
-        "_rows": stores.lake.pin(f"features/{joined.view}"),
+        "_rows": _computed(stores, declared, version, at),
         "_asked": pa.table({key: [value] for key, value in entity.items()}),
     }
     sql = newest_of_each("_rows", keys, types, at, ttl=FOREVER, among="_asked")
     found = stores.engine.rows(sql, relations).to_pylist()
     return _as_row(declared, found[0], at) if found else None
+
+
+def _computed(stores: Stores, view: FeatureView, version: str, at: datetime) -> Pinned:
+    """What a version of a view computed. Raises GateRefusal when another computed what can be alive at a moment.
+
+    What has expired by then is only shown, so those older days are left out that mean something else.
+    """
+    from mlops_assets.declaration.versions import Version
+    from mlops_assets.stores.view_versions import of_version, require_version
+
+    pinned, wanted = stores.lake.pin(f"features/{view.name}"), Version.read(version)
+    require_version(stores.records, pinned.between(earlier(at, view.ttl), at), wanted)
+    found = of_version(stores.records, pinned, wanted)
+    if not found.contents:
+        require_version(stores.records, pinned, wanted)
+    return found
 
 
 def _as_row(view: FeatureView, found: Mapping[str, Any], at: datetime) -> OnlineRow:

@@ -43,7 +43,7 @@ def settled_labels(stores: Stores, catalog: Catalog, model: Model, training_set:
     timezone = declared.source.timezone
     horizon = Horizon.of(date.fromisoformat(made.partition), model.window, declared.source.zone)
     events = labelled_events(model, declared.table.key, (), horizon, timezone)
-    with stores.engine.session({model.label.table: _events_read(stores, model, training_set)}) as session:
+    with stores.engine.session({model.label.table: events_read(stores, model, training_set)}) as session:
         session.keep(EVENTS, events)
         delay = f"quantile_disc(epoch({LABEL_KNOWN_AT}) - epoch(event_time), {KNOWN})"
         (row,) = session.rows(f"SELECT {delay} AS delay FROM {EVENTS} WHERE {USE} = 'train'").to_pylist()
@@ -52,7 +52,7 @@ def settled_labels(stores: Stores, catalog: Catalog, model: Model, training_set:
     return Settled(labels, after)
 
 
-def _events_read(stores: Stores, model: Model, training_set: Pinned) -> Pinned:
+def events_read(stores: Stores, model: Model, training_set: Pinned) -> Pinned:
     """The label's table as it was when the training set was made from it."""
     table = f"validated/{model.label.table}"
     read = [one for made in training_set.contents for one in stores.records.reads(made) if one.table == table]

@@ -13,11 +13,16 @@ import pyarrow as pa
 from mlops_assets.data.sql import PARTITION
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.recipe import Recipe
 from mlops_assets.declaration.training_columns import USE
 from mlops_assets.declaration.versions import feature_hash, view_versions
 from mlops_assets.errors import GateRefusal
+from mlops_assets.modeling.environment import environment
+from mlops_assets.modeling.frames import score
+from mlops_assets.modeling.made import Made, Rows
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER
-from mlops_assets.modeling.training import Trained, score, split_inputs, train
+from mlops_assets.modeling.training import Trained, train
+from mlops_assets.steps.inputs import require_proven
 from mlops_assets.steps.population import (
     RELATIONS,
     answered,
@@ -26,13 +31,14 @@ from mlops_assets.steps.population import (
     reference_profile,
     watched_columns,
 )
+from mlops_assets.steps.proven import of_training_set
 from mlops_assets.steps.settled import settled_labels
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
 
 # Where the bytes are and who tracked the run differ between equal trainings.
-VOLATILE = ("artifact_digest", "mlflow_run_id")
+VOLATILE = ("artifact_digest", "mlflow_run_id", "code")
 
 
 @dataclass(frozen=True)
@@ -40,6 +46,8 @@ class TrainedRecord:
     """What is recorded of a trained model; the row of the table ``<model>/model``.
 
     feature_hash: of its feature service. view_versions: of each view below it, as JSON.
+    parameters: of the estimator, as JSON, those that were searched for among them. tried: how many combinations
+    were. code: the version of what trained it.
     """
 
     as_of: str
@@ -53,13 +61,26 @@ class TrainedRecord:
     view_versions: str
     estimator: str
     parameters: str
+    tried: int
     seed: int
+    code: str
 
 
 def fit(stores: Stores, catalog: Catalog, model: Model, training_set: Pinned) -> tuple[Trained, pd.DataFrame]:
-    """Fit on one pinned training set; the rows are returned too, as examples of what the model takes."""
+    """Fit on one pinned training set; the rows are returned too, as examples of what the model takes.
+
+    Raises GateRefusal when no proof that it leaks nothing passed for exactly this training set.
+    """
+    require_proven(stores.records, training_set.contents, of_training_set(model))
     rows = stores.engine.rows("SELECT * FROM training_set", {"training_set": training_set}).to_pandas()
-    return train(model, split_inputs(catalog.input_types(model)), rows), rows
+    return train(model.recipe(catalog.input_types(model)), rows), rows
+
+
+def made(recipe: Recipe, training_set: Pinned, *, code: str) -> Made:
+    """How a model is made here and now."""
+    (content,) = training_set.contents
+    rows = Rows(content.table, content.partition, content.version, content.fingerprint)
+    return Made(recipe, rows, code, environment())
 
 
 def watched_files(
@@ -97,6 +118,7 @@ def keep(
     *,
     as_of: str,
     mlflow_run_id: str,
+    code: str,
 ) -> TrainedRecord:
     """Store the model's files and say what is recorded of it."""
     views = {name: str(one) for name, one in view_versions(catalog, model.features).items()}
@@ -110,9 +132,11 @@ def keep(
         dropped=list(trained.dropped),
         feature_hash=feature_hash(catalog, model.features),
         view_versions=json.dumps(views, sort_keys=True),
-        estimator=model.estimator.path,
-        parameters=json.dumps(model.estimator.parameters, sort_keys=True),
+        estimator=model.estimator.made_by,
+        parameters=json.dumps(trained.parameters, sort_keys=True),
+        tried=len(trained.searched.tried) if trained.searched else 0,
         seed=model.seed,
+        code=code,
     )
 
 

@@ -17,12 +17,13 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import JoinedView as DeclaredJoin
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import PREDICTED_AT, USE
-from mlops_assets.steps.features import require_version
+from mlops_assets.declaration.versions import Version
 from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.engine import Engine, Session
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.records import Records
+from mlops_assets.stores.view_versions import require_version
 
 # A relation that is made on the way. No declared table begins with an underscore.
 EVENTS = "_events"
@@ -60,7 +61,7 @@ def require_versions(records: Records, views: Mapping[str, Pinned], versions: Ma
     A column whose older rows mean something else teaches a model two things at once.
     """
     for view, pinned in views.items():
-        require_version(records, pinned, versions[view])
+        require_version(records, pinned, Version.read(versions[view]))
 
 
 @contextmanager

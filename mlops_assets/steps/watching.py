@@ -16,8 +16,8 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import CALIBRATED, Drift
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import NotMaterialized, OtherVersion
+from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER, Loaded, from_files
-from mlops_assets.modeling.training import score
 from mlops_assets.monitoring.findings import DriftReport, report
 from mlops_assets.monitoring.multivariate import Correlations, broken_correlations
 from mlops_assets.monitoring.policies import declared_policy

@@ -97,7 +97,7 @@ class Worlds:
     def _rows(self, view: FeatureView, days: Sequence[str]) -> str:
         calendar = self.catalog.view_calendar(view)
         zone = calendar.timezone if calendar else None
-        return view_rows(view, self.catalog.key_types(view.name), days=days, timezone=zone)
+        return view_rows(view, self.catalog.features.key_types(view.name), days=days, timezone=zone)
 
     def _cut(self, table: str, batch: Batch, at: datetime, canaries: bool) -> str:
         by_pin: dict[int, list[str]] = defaultdict(list)

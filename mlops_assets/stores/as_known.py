@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from mlops_assets.data.key_codes import Integers
+from mlops_assets.data.moments import EARLIEST
 from mlops_assets.data.point_in_time import (
-    EARLIEST,
     JoinedView,
     newest_known,
     of_entities_asked,
@@ -65,7 +65,7 @@ def _values(session: Session, asked: pa.Table, in_time: Integers, views: Sequenc
 
 def _rows_for(session: Session, asked: pa.Table, view: JoinedView) -> str:
     """SQL: the rows of a view among which the answers are."""
-    rows = rows_that_may_count(view, *_range(asked))
+    rows = rows_that_may_count(view, *span_of(asked[AT]))
     if len(asked) * MANY_ROWS > _count(session, _all_rows(view)):
         return rows
     session.register(ASKED, asked)
@@ -78,7 +78,7 @@ def _pieces(
     """Neighbours in time that fit into memory with the rows among which their answers are. asked: in order of time."""
 
     def weight(piece: pa.Table) -> int:
-        span = _range(piece)
+        span = span_of(piece[AT])
         return len(piece) + sum(_count(session, rows_that_may_count(view, *span)) for view in views)
 
     def halved(piece: pa.Table, heavy: int) -> Iterator[pa.Table]:
@@ -108,11 +108,11 @@ def _typed(session: Session, asked: pa.Table, view: JoinedView) -> pa.Table:
         ) from error
 
 
-def _range(asked: pa.Table) -> tuple[datetime, datetime]:
+def span_of(moments: pa.ChunkedArray) -> tuple[datetime, datetime]:
     """The first and the last moment; where there are none, one before everything."""
     import pyarrow.compute as pc
 
-    found = pc.min_max(asked[AT]).as_py()
+    found = pc.min_max(moments).as_py()
     return (EARLIEST, EARLIEST) if found["min"] is None else (found["min"], found["max"])
 
 

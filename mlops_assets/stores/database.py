@@ -138,12 +138,32 @@ release = sa.Table(
     sa.Column("artifact_digest", sa.Text, nullable=False),
     sa.Column("mlflow_run_id", sa.Text, nullable=False),
     sa.Column("mlflow_version", sa.Text),
+    sa.Column("mlflow_digest", sa.Text),
     sa.Column("released_at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("feature_hash", sa.Text, nullable=False),
     sa.Column("view_versions", sa.JSON, nullable=False),
     sa.Column("contract", sa.Text, nullable=False),
     sa.UniqueConstraint("model", "as_of", "model_digest"),
+)
+
+# Every time a version was trained again from what is recorded of it, and what came of it.
+certificate = sa.Table(
+    "certificate",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("artifact_digest", sa.Text, nullable=False),
+    sa.Column("model_digest", sa.Text, nullable=False),
+    sa.Column("found_digest", sa.Text, nullable=False),
+    sa.Column("identical", sa.Boolean, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("largest_difference", sa.Float, nullable=False),
+    sa.Column("environment", sa.JSON, nullable=False),
+    sa.Column("code", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(["model", "version"], ["release.model", "release.version"]),
 )
 
 # MLflow runs by a key of ours, each closed when the Dagster run that opened it has ended.

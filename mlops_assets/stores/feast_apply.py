@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from feast import FeatureStore, FeatureView
+from feast import FeatureService, FeatureStore, FeatureView
 from feast.feature_view import DUMMY_ENTITY_NAME
+from feast.feature_view_projection import FeatureViewProjection
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 
@@ -99,7 +100,7 @@ def _beyond(names: Iterable[str], others: Mapping[str, object]) -> tuple[str, ..
 
 def _same(known: FeastObject, declared: FeastObject) -> bool:
     """Whether the registry says what is declared; what Feast itself wrote into it since is no part of that."""
-    known = copy.copy(known)
+    known, declared = _its_own(known), _its_own(declared)
     if isinstance(known, FeatureView):
         known.materialization_intervals = []
     if isinstance(known, OnDemandFeatureView):
@@ -107,3 +108,16 @@ def _same(known: FeastObject, declared: FeastObject) -> bool:
         known.entity_columns = []
     same: bool = known == declared and (known.tags, known.owner) == (declared.tags, declared.owner)
     return same
+
+
+def _its_own(one: FeastObject) -> FeastObject:
+    """A copy without the tables of the views it takes from: of these each view tells itself."""
+    one = copy.deepcopy(one)
+    taken: Iterable[FeatureViewProjection] = ()
+    if isinstance(one, FeatureService):
+        taken = one.feature_view_projections
+    if isinstance(one, OnDemandFeatureView):
+        taken = one.source_feature_view_projections.values()
+    for projection in taken:
+        projection.batch_source = None
+    return one

@@ -16,6 +16,7 @@ from mlops_assets.declaration import features as declared
 from mlops_assets.declaration.on_demand import OnDemandTransform
 from mlops_assets.declaration.python_code import FUNCTION
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
+from mlops_assets.declaration.versions import Version, declared_version
 
 FEAST_TYPES: dict[str, FeastType] = {
     "string": String,
@@ -26,14 +27,19 @@ FEAST_TYPES: dict[str, FeastType] = {
 }
 # The function that Feast runs of an on-demand transform.
 AS_DECLARED = "as_declared"
+# The tag of a table that says which version of its view is meant.
+VERSION = "mlops/version"
 VALUE_TYPES = {"string": ValueType.STRING, "integer": ValueType.INT64}
 
 
 class LakeTable(FileSource):
-    """A table of the lake, named as the lake names it: the offline store knows where the lake is."""
+    """A table of the lake, named as the lake names it: the offline store knows where the lake is.
+
+    Its tags say which version of the view must have computed the rows, as far as the view itself declares it.
+    """
 
     @classmethod
-    def of(cls, view: str, path: str) -> LakeTable:
+    def of(cls, view: str, path: str, version: Version) -> LakeTable:
         """The table that holds a view's rows."""
         return cls(
             name=view,
@@ -41,12 +47,13 @@ class LakeTable(FileSource):
             file_format=DeltaFormat(),
             timestamp_field=EVENT_TIME,
             created_timestamp_column=AVAILABLE_AT,
+            tags={VERSION: str(version)},
         )
 
     @staticmethod
     def from_proto(data_source: Any) -> LakeTable:
         """Itself again; Feast's own reading would make a plain file of it, and that a change to apply."""
-        return LakeTable.of(data_source.name, data_source.file_options.uri)
+        return LakeTable.of(data_source.name, data_source.file_options.uri, version_meant(data_source))
 
     def validate(self, config: RepoConfig) -> None:
         """A view may be registered before its asset was ever materialized."""
@@ -74,6 +81,14 @@ def feast_objects(repository: declared.FeatureRepository) -> dict[str, FeastObje
         **{f"on_demand_{name}": transform for name, transform in on_demand.items()},
         **{f"service_{name}": service for name, service in services.items()},
     }
+
+
+def version_meant(source: Any) -> Version:
+    """The version that must have computed a table's rows; without a part where Feast's registry says none.
+
+    source: what ``LakeTable`` made, a message of Feast's or what it reads from one, which is a plain file.
+    """
+    return Version.read(source.tags.get(VERSION, ""))
 
 
 def lake_table(view: str) -> str:
@@ -105,7 +120,7 @@ def _view(
                 for name, feature in view.features.items()
             ),
         ],
-        source=LakeTable.of(view.name, lake_table(view.name)),
+        source=LakeTable.of(view.name, lake_table(view.name), declared_version(repository, view.name)),
         description=view.description,
         owner=view.owner,
         tags=view.tags,

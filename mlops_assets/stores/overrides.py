@@ -72,12 +72,17 @@ class Overrides:
             with self._database.begin() as connection:
                 connection.execute(sa.insert(overrides).values(**values))
         except sa.exc.IntegrityError as error:
+            before = self._given(subject)
             raise BadRequest(
-                f"{subject.check} of {subject.what}, {subject.partition}, was overridden before"
+                f"{subject.check} of {subject.what}, {subject.partition}, was overridden before, by {before.by} at "
+                f"{before.at}: {before.reason}. What it allows is done when {subject.what} is materialized again"
             ) from error
-        given = self.of(subject)
-        assert given is not None
-        return given
+        return self._given(subject)
+
+    def _given(self, subject: Subject) -> Override:
+        found = self.of(subject)
+        assert found is not None
+        return found
 
 
 def _is(subject: Subject) -> list[sa.ColumnElement[bool]]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from mlops_assets.data.sql import PARTITION
+from mlops_assets.data.moments import earlier, later
+from mlops_assets.data.sql import PARTITION, WHOLE
 from mlops_assets.errors import NotMaterialized
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,18 @@ class Pinned:
         """The same version with none but these partitions."""
         kept = self.among(partitions)
         # Each partition has a folder of its own, as Hive names it.
-        folders = tuple(f"/{PARTITION}={content.partition}/" for content in kept)
-        files = tuple(file for file in self.files if any(folder in file for folder in folders))
+        folders = {f"{PARTITION}={content.partition}" for content in kept}
+        files = tuple(file for file in self.files if file.rsplit("/", 2)[-2] in folders)
         return replace(self, files=files, contents=kept, absent=())
+
+    def between(self, first: datetime, last: datetime) -> Pinned:
+        """The same version with none but the partitions that can hold rows of this span of time.
+
+        A day is a date of some time zone.
+        """
+        begin, end = f"{earlier(first, DAY).date()}", f"{later(last, DAY).date()}"
+        names = (content.partition for content in self.contents)
+        return self.only(one for one in names if one == WHOLE or begin <= one <= end)
 
     def require(self, partitions: Iterable[str]) -> None:
         """Raise NotMaterialized, naming the partitions, unless all of these were written."""

@@ -105,11 +105,13 @@ class Records:
                 if wanted is None or row.partition in wanted
             ]
 
-    def code_versions(self, table: str) -> dict[str, str]:
-        """The code version that wrote the newest content of each partition."""
+    def code_versions(self, table: str, *, up_to: int | None = None) -> dict[str, str]:
+        """The code version that wrote the newest content of each partition (by table version ``up_to``)."""
         m = materialization
         query = (
-            sa.select(m.c.partition, m.c.code_version).where(m.c.table_name == table).order_by(m.c.version)
+            sa.select(m.c.partition, m.c.code_version)
+            .where(m.c.table_name == table, sa.true() if up_to is None else m.c.version <= up_to)
+            .order_by(m.c.version)
         )
         with self._database.connect() as connection:
             return {row.partition: row.code_version for row in connection.execute(query)}

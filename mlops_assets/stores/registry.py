@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
@@ -13,12 +16,13 @@ from mlflow.exceptions import MlflowException
 
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.stores.releases import Release
-from mlops_assets.stores.tracking import EndedAs
+from mlops_assets.stores.tracking import EndedAs, Shown
 
 with warnings.catch_warnings():
     # MLflow warns of its own chat types when it first needs this; nobody here can act on that.
     warnings.simplefilter("ignore", UserWarning)
-    import mlflow.pyfunc  # noqa: F401
+    import mlflow.artifacts
+    import mlflow.pyfunc
 
 CHAMPION = "champion"
 # The tag by which a release is found again in MLflow, so that mirroring twice changes nothing.
@@ -47,19 +51,28 @@ class MlflowStore:
         for name, value in metrics.items():
             self._client.log_metric(run_id, name, value)
 
+    def add_page(self, run_id: str, name: str, page: str) -> None:
+        """Keep a page among a run's artifacts, replacing an earlier one of that name."""
+        self._client.log_text(run_id, page, name)
+
     def close(self, key: str, status: EndedAs) -> None:
         """Give the run of that key its final status, if there is one."""
         experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
         for run in self._client.search_runs(experiments, f"tags.`{KEY_TAG}` = '{key}'"):
             self._client.set_terminated(run.info.run_id, status)
 
-    def mirror(self, release: Release, *, champion: bool) -> str:
-        """The MLflow version that shows a release, made if it is missing."""
+    def mirror(self, release: Release, *, champion: bool) -> tuple[str, str]:
+        """The MLflow version that shows a release, made if it is missing, and the digest of its files."""
         self._ensure_registered(release.model)
         version = self._mirrored(release) or self._create(release)
         if champion:
-            self._client.set_registered_model_alias(release.model, CHAMPION, version)
-        return version
+            self._client.set_registered_model_alias(release.model, CHAMPION, version.version)
+        return str(version.version), self._digest(version)
+
+    def shown(self, model: str) -> Shown:
+        """The champion alias and every version of a model, as they are now."""
+        versions = self._versions(model)
+        return Shown(self.champion(model), {str(one.version): self._digest(one) for one in versions})
 
     def champion(self, model: str) -> str | None:
         """The version that carries the champion alias, or None."""
@@ -88,32 +101,46 @@ class MlflowStore:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
 
-    def _mirrored(self, release: Release) -> str | None:
-        found: list[ModelVersion] = self._client.search_model_versions(f"name = '{release.model}'")
-        for version in found:
+    def _mirrored(self, release: Release) -> ModelVersion | None:
+        for version in self._versions(release.model):
             if version.tags.get(VERSION_TAG) == str(release.version):
-                return str(version.version)
+                return version
         return None
 
-    def _create(self, release: Release) -> str:
+    def _versions(self, model: str) -> list[ModelVersion]:
+        return list(self._client.search_model_versions(f"name = '{model}'"))
+
+    def _digest(self, version: ModelVersion) -> str:
+        """SHA-256 over the names and bytes of a version's files; empty when they are gone."""
+        with TemporaryDirectory() as folder:
+            try:
+                uri = self._client.get_model_version_download_uri(version.name, version.version)
+                found = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri, dst_path=folder))
+            except (MlflowException, OSError):
+                return ""
+            names = sorted(path for path in found.rglob("*") if path.is_file())
+            listed = {str(path.relative_to(found)): sha256(path.read_bytes()).hexdigest() for path in names}
+        return sha256(json.dumps(listed, sort_keys=True).encode()).hexdigest()
+
+    def _create(self, release: Release) -> ModelVersion:
         tags = {
             VERSION_TAG: str(release.version),
             "mlops/as_of": release.as_of,
             "mlops/model_digest": release.model_digest,
             "mlops/artifact_digest": release.artifact_digest,
+            "mlops/contract": release.contract,
             "mlops/feature_hash": release.feature_hash,
             **{f"mlops/features/{view}": version for view, version in release.view_versions.items()},
             "dagster/run_id": release.run_id,
         }
         logged = self._logged_model(release)
-        made = self._client.create_model_version(
+        return self._client.create_model_version(
             release.model,
             logged.artifact_location,
             run_id=release.mlflow_run_id,
             model_id=logged.model_id,
             tags=tags,
         )
-        return str(made.version)
 
     def _logged_model(self, release: Release) -> LoggedModel:
         """The model that the release's run logged; MLflow keeps it apart from the run's own artifacts."""

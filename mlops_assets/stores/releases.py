@@ -9,8 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.gates import Decision, Reason
+from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.looks import Look
+from mlops_assets.governance.reasons import Reason
 from mlops_assets.stores.database import decision as decisions
 from mlops_assets.stores.database import reign as reigns
 from mlops_assets.stores.database import release as releases
@@ -42,6 +43,7 @@ class Candidate:
 class Release:
     """A version of a model. mlflow_version: its number in MLflow, None until it is mirrored there.
 
+    mlflow_digest: SHA-256 over the files that MLflow holds of it.
     feature_hash, view_versions: what its features meant when it was trained. contract: the artifact with its
     contract.
     """
@@ -53,6 +55,7 @@ class Release:
     artifact_digest: str
     mlflow_run_id: str
     mlflow_version: str | None
+    mlflow_digest: str | None
     released_at: str
     run_id: str
     feature_hash: str
@@ -208,12 +211,12 @@ class Releases:
         with self._database.connect() as connection:
             return [_release(row) for row in connection.execute(query)]
 
-    def set_mirrored(self, release: Release, mlflow_version: str) -> None:
-        """Note under which number MLflow holds a version."""
+    def set_mirrored(self, release: Release, number: str, digest: str) -> None:
+        """Note under which number MLflow holds a version, and which files."""
         update = (
             sa.update(releases)
             .where(releases.c.model == release.model, releases.c.version == release.version)
-            .values(mlflow_version=mlflow_version)
+            .values(mlflow_version=number, mlflow_digest=digest)
         )
         with self._database.begin() as connection:
             connection.execute(update)

@@ -10,6 +10,7 @@ from mlops_assets.errors import BadEnvironment
 
 if TYPE_CHECKING:
     from mlops_assets.stores.artifacts import Artifacts
+    from mlops_assets.stores.certificates import Certificates
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
@@ -64,6 +65,7 @@ class Stores:
     releases: Releases
     reigns: Reigns
     overrides: Overrides
+    certificates: Certificates
     tracked_runs: TrackedRuns
     reports: Reports
     online: Online
@@ -73,6 +75,7 @@ class Stores:
         """Open, and create what is missing. Raises BadEnvironment when a place cannot be used."""
         # Imported here: the code location names stores, and only runs open them.
         from mlops_assets.stores.artifacts import Artifacts
+        from mlops_assets.stores.certificates import Certificates
         from mlops_assets.stores.database import open_database
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
@@ -103,6 +106,7 @@ class Stores:
             releases=Releases(database),
             reigns=Reigns(database),
             overrides=Overrides(database),
+            certificates=Certificates(database),
             tracked_runs=TrackedRuns(database),
             reports=Reports(places.home / "reports"),
             online=open_online(places),

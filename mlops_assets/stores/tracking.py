@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from mlops_assets.stores.releases import Release
 
 EndedAs = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the registry shows of a model. champion: the number of the version that carries the alias.
+
+    digests: the number of each version -> SHA-256 over its files, empty where they are gone.
+    """
+
+    champion: str | None
+    digests: Mapping[str, str]
 
 
 class TrackedRun(Protocol):
@@ -39,8 +51,14 @@ class Tracking(Protocol):
     def add_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Add to a run that may have ended."""
 
-    def mirror(self, release: Release, *, champion: bool) -> str:
-        """Show a release as a model version, with the champion alias if it reigns; its number there."""
+    def add_page(self, run_id: str, name: str, page: str) -> None:
+        """Show a page with a run that may have ended."""
+
+    def mirror(self, release: Release, *, champion: bool) -> tuple[str, str]:
+        """Show a release as a model version, with the champion alias if it reigns; its number and digest there."""
+
+    def shown(self, model: str) -> Shown:
+        """What is shown of a model now."""
 
     def close(self, key: str, status: EndedAs) -> None:
         """Give the open run that was noted under this key its final status; it may never have come to be."""

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.online import materialize, show_features
-from mlops_assets.errors import BadRequest, NotMaterialized, UnknownName
+from mlops_assets.errors import BadRequest, GateRefusal, NotMaterialized, UnknownName
 from mlops_assets.graph import keys
 from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox
 
@@ -116,3 +116,48 @@ def test_a_moment_that_is_none_is_told_what_one_looks_like(opened):
         printed(materialize, opened, [], until="soon", again=False)
     with pytest.raises(BadRequest, match="found 'soon', expected a moment such as"):
         asked(opened, at="soon")
+
+
+def test_rows_of_another_version_of_a_view_are_refused_until_it_is_computed_again(tmp_path):
+    days = {"first": "2024-03-01", "last": "2024-03-12"}
+    home, orders = tmp_path / "home", (*keys.of_table("orders"), keys.features("customer_orders"))
+    with sandbox(load_project(make_project(tmp_path / "one", like=SHOP)), home) as box:
+        land_orders(box.home, date(2024, 3, 1), 12)
+        box.run(*keys.of_table("customers"), keys.features("customer_profile"))
+        box.run(*orders, **days)
+        opened = Deployment(box.project, box.instance, box.stores, box.tracking)
+        before = asked(opened, at="2024-03-10")["features"]["customer_orders__settled"]
+
+    package = make_project(tmp_path / "two", like=SHOP)
+    view = package.parent / "feature_repo" / "views" / "customer_orders.yaml"
+    view.write_text(view.read_text().replace("count(*) OVER week AS", "count(*) OVER week + 100 AS"))
+    with sandbox(load_project(package), home) as box:
+        opened = Deployment(box.project, box.instance, box.stores, box.tracking)
+        other = "another version of its SQL for 2024-03-0.* found sql=.*, expected sql="
+        for moment in ("2024-03-10", "2030-01-01"):
+            with pytest.raises(GateRefusal, match=other):
+                asked(opened, at=moment)
+        # Only the days that may still be alive on the twelfth: what has expired by then is not shown.
+        box.run(orders[-1], first="2024-03-04", last="2024-03-12")
+        assert asked(opened, at="2024-03-12T00:00")["features"]["customer_orders__settled"] > 100
+        with pytest.raises(GateRefusal, match=r"for 2024-03-02 to 2024-03-03 \(2 partitions\)"):
+            asked(opened, at="2024-03-10")
+        box.run(orders[-1], **days)
+        assert asked(opened, at="2024-03-10")["features"]["customer_orders__settled"] == before + 100
+
+
+def test_a_change_of_a_table_below_a_view_is_another_version_too(tmp_path):
+    home = tmp_path / "home"
+    with sandbox(load_project(make_project(tmp_path / "one", like=SHOP)), home) as box:
+        land_orders(box.home, date(2024, 3, 1), 3)
+        box.run(*keys.of_table("customers"), keys.features("customer_profile"))
+        box.run(
+            *keys.of_table("orders"), keys.features("customer_orders"), first="2024-03-01", last="2024-03-03"
+        )
+    package = make_project(tmp_path / "two", like=SHOP)
+    (source,) = (package / "defs" / "sources").rglob("defs.yaml")
+    source.write_text(source.read_text().replace("SELECT *, TIMESTAMPTZ", "SELECT DISTINCT *, TIMESTAMPTZ"))
+    with sandbox(load_project(package), home) as box:
+        opened = Deployment(box.project, box.instance, box.stores, box.tracking)
+        with pytest.raises(GateRefusal, match="expected source"):
+            asked(opened, at="2024-03-03")

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.data.training_set import Horizon, labelled_events, usable, use_counts
-from mlops_assets.declaration.model import Estimator, Label, Model, Window
+from mlops_assets.declaration.estimator import Estimator
+from mlops_assets.declaration.model import Label, Model, Window
 from mlops_assets.stores.engine import Engine
 
 NEW_YORK = "America/New_York"

@@ -3,7 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from mlops_assets.declaration.model import HIGHER_IS_BETTER, TAKEN_NAMES, Estimator, Gates, Model
+from mlops_assets.declaration.estimator import Estimator
+from mlops_assets.declaration.metrics import HIGHER_IS_BETTER
+from mlops_assets.declaration.model import TAKEN_NAMES, Gates, Model
 
 SMALLEST = {
     "name": "late",

@@ -30,6 +30,13 @@ from mlops_assets_tests.sandbox import REAL
 
 BIN = Path(sys.executable).parent
 T = TypeVar("T")
+PLACES_IN_MLFLOW = (
+    ("experiments", "artifact_location"),
+    ("runs", "artifact_uri"),
+    ("logged_models", "artifact_location"),
+    ("model_versions", "source"),
+    ("model_versions", "storage_location"),
+)
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,7 @@ class Deployed:
         """The same clone on a copy of the home. MLflow stores whole paths, which are moved along."""
         shutil.copytree(self.home, home)
         copy = Deployed(self.clone, home)
-        for table, column in (("experiments", "artifact_location"), ("runs", "artifact_uri")):
+        for table, column in PLACES_IN_MLFLOW:
             old, new = self.home.as_uri(), home.as_uri()
             copy._mlflow(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", old, new)
         return copy

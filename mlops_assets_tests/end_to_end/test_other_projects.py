@@ -9,8 +9,8 @@ import pytest
 
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
+from mlops_assets.modeling.frames import frame, score
 from mlops_assets.modeling.serialization import from_files
-from mlops_assets.modeling.training import frame, score
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
 FIRST, DAYS, AS_OF = date(2024, 3, 1), 30, "2024-03-29"

@@ -9,13 +9,14 @@ from datetime import timedelta
 from feast import Entity, FeatureStore, FeatureView, Field, ValueType
 from feast.types import Int64
 
+from mlops_assets.declaration.versions import Version
 from mlops_assets.stores.feast_objects import LakeTable
 
 
 def view(name: str) -> tuple[Entity, FeatureView]:
     """An entity and a view of it."""
     entity = Entity(name=f"{name}_entity", join_keys=["key"], value_type=ValueType.STRING)
-    source = LakeTable.of(name, f"features/{name}")
+    source = LakeTable.of(name, f"features/{name}", Version.of({"sql": name}))
     schema = [Field(name="value", dtype=Int64)]
     return entity, FeatureView(
         name=name, entities=[entity], ttl=timedelta(days=1), schema=schema, source=source

@@ -64,6 +64,8 @@ def test_what_changes_is_changed_and_what_is_gone_is_removed(repository):
         ("on_demand/order_habits.py", "DEAR = 100.0", "DEAR = 100.0  # euros", ()),
         ("views/customer_orders.yaml", "owner: team:shop", "owner: team:else", ("feature view customer_orders",)),
         ("views/customer_orders.yaml", "ttl: 7d", "ttl: 8d", ("feature view customer_orders",)),
+        ("views/customer_orders.yaml", "604800 SECONDS", "604801 SECONDS", ("feature view customer_orders",)),
+        ("views/customer_orders.yaml", "FROM orders", "FROM orders /* all */", ()),
         ("on_demand/order_habits.yaml", "domain: orders", "domain: x", ("on-demand transform order_habits",)),
     ],
 )  # fmt: skip

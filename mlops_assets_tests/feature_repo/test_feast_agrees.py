@@ -1,5 +1,6 @@
 """Our offline store beside Feast's own DuckDB store: the same rows, the same questions, the same answers."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -7,11 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from mlops_assets.declaration.versions import Version
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Places, Stores
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
+VERSION = Version.of({"sql": "SELECT 1"})
 VIEWS = {"spending": "customer_id", "visits": "shop_id"}
 
 
@@ -44,14 +47,30 @@ def asked_of(tmp_path_factory):
     from feast.data_format import ParquetFormat
     from feast.types import Int64
 
+    from mlops_assets.stores.feast_objects import LakeTable
+
     home, random = tmp_path_factory.mktemp("agree"), np.random.default_rng(8)
     lake = Stores.open(Places.below(home)).lake
     for view in VIEWS:
         rows = rows_of(view, random)
         days = rows["partition"].unique().to_pylist()
-        lake.write(f"features/{view}", Produced(rows, days), Provenance("code", "run", "now"))
+        lake.write(f"features/{view}", Produced(rows, days), Provenance(str(VERSION), "run", "now"))
 
-    def ask(requests: pd.DataFrame, offline_store: dict[str, str], path: str) -> pd.DataFrame:
+    def in_files(view: str) -> FileSource:
+        return FileSource(
+            name=view,
+            path=f"{home}/lake/features/{view}/*/*.parquet",
+            file_format=ParquetFormat(),
+            timestamp_field="event_time",
+            created_timestamp_column="available_at",
+        )
+
+    def in_lake(view: str) -> LakeTable:
+        return LakeTable.of(view, f"features/{view}", VERSION)
+
+    def ask(
+        requests: pd.DataFrame, offline_store: dict[str, str], source: Callable[[str], FileSource]
+    ) -> pd.DataFrame:
         config = RepoConfig(
             project="agree",
             provider="local",
@@ -71,13 +90,7 @@ def asked_of(tmp_path_factory):
                 entities=[entities[key]],
                 ttl=timedelta(hours=12),
                 schema=[Field(name=f"{view}_value", dtype=Int64)],
-                source=FileSource(
-                    name=view,
-                    path=path.format(view=view),
-                    file_format=ParquetFormat(),
-                    timestamp_field="event_time",
-                    created_timestamp_column="available_at",
-                ),
+                source=source(view),
             )
             for view, key in VIEWS.items()
         ]
@@ -87,8 +100,7 @@ def asked_of(tmp_path_factory):
         return job.to_df().sort_values("row").reset_index(drop=True)
 
     ours = {"type": "mlops_assets.stores.feast_offline.AsKnownAtOfflineStore", "home": str(home)}
-    theirs = ({"type": "duckdb"}, f"{home}/lake/features/{{view}}/*/*.parquet")
-    return lambda requests: (ask(requests, ours, "features/{view}"), ask(requests, *theirs))
+    return lambda requests: (ask(requests, ours, in_lake), ask(requests, {"type": "duckdb"}, in_files))
 
 
 @pytest.mark.filterwarnings("ignore:fetch_arrow_table:DeprecationWarning")  # Ibis, of DuckDB

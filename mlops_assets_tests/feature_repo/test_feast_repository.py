@@ -8,21 +8,28 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from mlops_assets.declaration.repository import read_feature_repository
-from mlops_assets.errors import BadRequest, NotMaterialized
+from mlops_assets.declaration.versions import Version, declared_version
+from mlops_assets.errors import BadRequest, GateRefusal, NotMaterialized, UnknownName
 from mlops_assets.resources.environment import DATABASE, HOME, ONLINE, REGISTRY
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Places, Stores
 from mlops_assets_tests.sandbox import REAL, SHOP
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
 
 FEAST = Path(sys.executable).parent / "feast"
 # Values live as long online as they do offline, so these are of today.
@@ -117,30 +124,40 @@ ROWS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A Feast store over the shop's repository, with a few rows in the lake."""
-    from feast import FeatureStore
-
-    project = tmp_path_factory.mktemp("shop")
+def shop_at(project: Path) -> Path:
+    """The shop's repository as one of Feast, applied, with a few rows in the lake beside it."""
     folder = project / "feature_repo"
     shutil.copytree(SHOP / "feature_repo", folder)
     for name in ("feature_store.yaml", "repository.py"):
         shutil.copy(REAL / "feature_repo" / name, folder)
     (folder / "data").mkdir()
+    compute(folder)
+    feast(folder, "apply")
+    return folder
+
+
+def compute(folder: Path, settled: int = 0) -> None:
+    """Write the rows as the view's asset does. settled: so many more of each."""
     rows = pa.table(
         {
             "partition": [DAY] * len(ROWS),
             "customer_id": pa.array([row[0] for row in ROWS], pa.int64()),
-            "settled": pa.array([row[3] for row in ROWS], pa.int64()),
+            "settled": pa.array([row[3] + settled for row in ROWS], pa.int64()),
             "came_back": pa.array([0] * len(ROWS), pa.int64()),
             "event_time": pa.array([row[1] for row in ROWS], pa.timestamp("us", tz="UTC")),
             "available_at": pa.array([row[2] for row in ROWS], pa.timestamp("us", tz="UTC")),
         }
     )
-    lake = Stores.open(Places.below(project / ".mlops")).lake
-    lake.write("features/customer_orders", Produced(rows, [DAY]), Provenance("code", "run", "now"))
-    feast(folder, "apply")
+    lake = Stores.open(Places.below(folder.parent / ".mlops")).lake
+    code = str(declared_version(read_feature_repository(folder), "customer_orders"))
+    lake.write("features/customer_orders", Produced(rows, [DAY]), Provenance(code, "run", "now"))
+
+
+@contextmanager
+def opened(folder: Path) -> "Iterator[FeatureStore]":
+    """Feast's store of a repository, in an environment without the platform's variables."""
+    from feast import FeatureStore
+
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(folder)
         patched.delenv(HOME, raising=False)
@@ -148,6 +165,13 @@ def store(tmp_path_factory):
         patched.delenv(ONLINE, raising=False)
         patched.delenv(REGISTRY, raising=False)
         yield FeatureStore(".")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A Feast store over the shop's repository, with a few rows in the lake."""
+    with opened(shop_at(tmp_path_factory.mktemp("shop"))) as found:
+        yield found
 
 
 def asked(store, *requests: tuple[int, datetime]) -> list[int | None]:
@@ -218,9 +242,119 @@ def test_a_request_that_would_be_answered_wrongly_is_refused(store, columns, mes
         store.get_historical_features(pd.DataFrame([columns]), ["customer_orders:settled"])
 
 
+def test_moments_and_keys_of_any_type_are_answered_in_their_rows_order(store):
+    moments = [
+        str(at(0)),
+        pd.Timestamp(at(-3)) + pd.Timedelta(nanoseconds=1),
+        at(4).replace(tzinfo=None),
+        None,
+    ]
+    frame = pd.DataFrame(
+        {
+            "note": ["d", "c", "b", "a"],
+            "customer_id": pd.Series([1.0, 1, np.nan, 1]),
+            "event_timestamp": pd.Series(moments, dtype=object),
+        }
+    ).set_index(pd.Index([7, 3, 9, 1]))
+    answer = store.get_historical_features(frame, ["customer_orders:settled"]).to_df()
+    assert [None if pd.isna(one) else one for one in answer["settled"]] == [21, 20, None, None]
+    assert answer["note"].tolist() == ["d", "c", "b", "a"]
+    assert answer["event_timestamp"].tolist()[:3] == [at(0), at(-3), at(4)]
+    assert answer["customer_id"].equals(frame["customer_id"].reset_index(drop=True))
+    # As with Feast's own stores, rows are numbered anew.
+    assert answer.index.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"customer_id": ["1"], "event_timestamp": [at(0)]}, "'customer_id' of entity_df is '1' in row 0"),
+        ({"customer_id": [1], "event_timestamp": ["soon"]}, "'event_timestamp' of entity_df is 'soon'"),
+        ({"customer_id": [1], "event_timestamp": [at(0)], "x": [1j]}, "no one type that a table can hold"),
+        ({"customer_id": [1], "event_timestamp": [at(0)], 5: [1]}, "a column called 5; expected names"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_column(store, columns, message):
+    with pytest.raises(BadRequest, match=message):
+        store.get_historical_features(pd.DataFrame(columns), ["customer_orders:settled"])
+
+
+@pytest.mark.parametrize("view", ["customer_orders:setled", "order_habits:wey"])
+def test_an_unknown_feature_is_told_with_the_nearest(store, view):
+    meant = {"customer_orders:setled": "settled", "order_habits:wey": "way"}[view]
+    frame = pd.DataFrame(
+        {"customer_id": [1], "event_timestamp": [at(0)], "amount": [1.0], "channel": ["web"]}
+    )
+    with pytest.raises(UnknownName, match=f"does not exist. Did you mean '{meant}'"):
+        store.get_historical_features(frame, [view])
+    with pytest.raises(UnknownName, match=f"does not exist. Did you mean '{meant}'"):
+        store.get_online_features([view], [{"customer_id": 1, "amount": 1.0, "channel": "web"}])
+
+
 def test_a_request_that_is_no_frame_or_has_no_moment_is_told_what_is_expected(store):
     with pytest.raises(BadRequest, match="expected a pandas frame"):
         store.get_historical_features("SELECT 1", ["customer_orders:settled"]).to_df()
+
+
+def test_rows_of_another_version_of_a_view_are_refused_until_it_is_computed_again(tmp_path):
+    folder = shop_at(tmp_path)
+    with opened(folder) as store:
+        assert asked(store, (1, at(0))) == [21]
+        view = folder / "views" / "customer_orders.yaml"
+        view.write_text(view.read_text().replace("count(*) OVER week AS", "count(*) OVER week + 100 AS"))
+        other = "another version of its SQL .* found sql=.*, expected sql="
+        with pytest.raises(GateRefusal, match=other):
+            store.materialize_incremental(at(1), ["customer_orders"])
+        feast(folder, "apply")
+    with opened(folder) as store:
+        with pytest.raises(GateRefusal, match=other):
+            asked(store, (1, at(0)))
+        # None of the rows could answer this one, so their version does not matter.
+        assert asked(store, (1, at(-24 * 30))) == [None]
+        compute(folder, settled=100)
+        assert asked(store, (1, at(0))) == [121]
+        store.materialize_incremental(at(1), ["customer_orders"])
+        online = store.get_online_features(["customer_orders:settled"], [{"customer_id": 1}])
+        assert online.to_dict()["settled"] == [121]
+
+
+def test_a_registry_that_is_behind_the_declarations_says_so(tmp_path):
+    folder = shop_at(tmp_path)
+    view = folder / "views" / "customer_orders.yaml"
+    view.write_text(view.read_text().replace("ttl: 7d", "ttl: 8d"))
+    compute(folder)
+    with opened(folder) as store, pytest.raises(GateRefusal, match=r"expected ttl=.* mlops features apply"):
+        asked(store, (1, at(0)))
+
+
+def test_a_registry_that_knows_no_version_is_told_what_to_do(tmp_path):
+    from feast import FeatureStore
+
+    folder = shop_at(tmp_path)
+    with opened(folder) as store:
+        view = store.get_feature_view("customer_orders")
+        view.batch_source.tags = {}
+        store.apply(view)
+        with pytest.raises(GateRefusal, match=r"does not say which version .* mlops features apply"):
+            asked(FeatureStore("."), (1, at(0)))
+
+
+def test_what_feast_pulls_for_its_own_engines_is_of_the_version_too(tmp_path):
+    from mlops_assets.stores.feast_objects import LakeTable
+
+    folder = shop_at(tmp_path)
+    with opened(folder) as store:
+        view = store.get_feature_view("customer_orders")
+        provider = store._get_provider()
+
+        def pulled(source):
+            whole = (store.config, source, ["customer_id"], ["settled"], "event_time", "available_at")
+            return provider.offline_store.pull_all_from_table_or_query(*whole, at(-48), at(5)).to_arrow()
+
+        assert len(pulled(view.batch_source)) == 5
+        other = LakeTable.of(view.name, view.batch_source.path, Version.of({"sql": "SELECT 2"}))
+        with pytest.raises(GateRefusal, match="another version of its SQL"):
+            pulled(other)
 
 
 def test_the_ui_shows_what_was_applied(repository):

@@ -12,6 +12,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.repository import read_feature_repository
 from mlops_assets.declaration.source import Source
+from mlops_assets.declaration.versions import declared_version
 from mlops_assets.resources.environment import DATABASE, HOME, ONLINE, REGISTRY
 from mlops_assets.steps.training_set import assemble_training_set
 from mlops_assets.stores.commit import Provenance
@@ -131,8 +132,9 @@ def project(tmp_path_factory):
         shutil.copy(REAL / "feature_repo" / name, folder)
     (folder / "data").mkdir()
     stores = Stores.open(Places.below(place / ".mlops"))
+    code = str(declared_version(read_feature_repository(folder), "weather"))
     for table, rows in (("features/weather", OBSERVED), ("validated/flights", FLIGHTS)):
-        stores.lake.write(table, Produced(rows, DAYS), Provenance("code", "run", "now"))
+        stores.lake.write(table, Produced(rows, DAYS), Provenance(code, "run", "now"))
     feast(folder, "apply")
     # Feast's plan calls every view changed that was materialized since.
     as_applied = tmp_path_factory.mktemp("copy") / "as_applied"

@@ -29,7 +29,7 @@ class MemoryTracking:
 
     def mirror(self, release, *, champion):
         self.shown.append((release.version, champion))
-        return f"m{release.version}"
+        return f"m{release.version}", f"files of m{release.version}"
 
     def close(self, run_id, status):
         self.closed[run_id] = status

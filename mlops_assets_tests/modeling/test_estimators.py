@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_assets.declaration.model import Estimator
+from mlops_assets.declaration.estimator import Estimator
 from mlops_assets.errors import DeclarationError
 from mlops_assets.modeling.estimators import MOST_CATEGORIES, Inputs, build_pipeline
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from mlops_assets.declaration.model import HIGHER_IS_BETTER, ChampionGate
+from mlops_assets.declaration.metrics import HIGHER_IS_BETTER
+from mlops_assets.declaration.model import ChampionGate
 from mlops_assets.modeling.evaluation import (
     LOSSES,
     SMALLEST_PROBABILITY,

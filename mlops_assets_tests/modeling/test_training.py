@@ -9,10 +9,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from mlops_assets.declaration.model import Estimator, Label, Model, Window
+from mlops_assets.declaration.estimator import Estimator
+from mlops_assets.declaration.model import Label, Model, Window
 from mlops_assets.errors import TrainingRefused
 from mlops_assets.modeling.estimators import Inputs
-from mlops_assets.modeling.training import frame, score, split_inputs, train
+from mlops_assets.modeling.frames import frame, score
+from mlops_assets.modeling.training import split_inputs
+from mlops_assets.modeling.training import train as fitted
 
 INPUTS = Inputs(categories=("carrier",), numbers=("distance", "wind"))
 
@@ -42,6 +45,11 @@ def rows(count=200, *, seed=0):
             "use": np.where(np.arange(count) % 4 == 0, "evaluate", "train"),
         }
     )
+
+
+def train(declared, inputs, given):
+    types = {**dict.fromkeys(inputs.categories, "string"), **dict.fromkeys(inputs.numbers, "number")}
+    return fitted(declared.recipe(types), given)
 
 
 FOREST = model("sklearn.ensemble.RandomForestClassifier", parameters={"n_estimators": 5})

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from mlops_assets.declaration.features import Entity, FeatureRepository, FeatureService, FeatureView
+from mlops_assets.declaration.versions import declared_version
 from mlops_assets.steps.online import put_online
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.online import Asked, OnlineRow
@@ -50,6 +51,7 @@ FEATURES = FeatureRepository.of(
     [VIEW],
     [FeatureService.model_validate({"name": "till", "owner": "team:shop", "features": ["sales"]})],
 )
+CODE = str(declared_version(FEATURES, VIEW.name))
 NOON = datetime(2024, 3, 10, 12, tzinfo=UTC)
 
 
@@ -66,7 +68,7 @@ def stores_at(home: Path, address: str) -> Stores:
     return Stores.open(replace(Places.below(home), online=address))
 
 
-def computed(stores: Stores, rows: Sequence[Mapping[str, Any]], *days: str, code: str = "code") -> None:
+def computed(stores: Stores, rows: Sequence[Mapping[str, Any]], *days: str, code: str = CODE) -> None:
     """Write the rows of these days as the asset of the view does; by default of the days that they happened on."""
     told = [{"partition": f"{one['event_time']:%Y-%m-%d}", **one} for one in rows]
     partitions = list(days) or sorted({one["partition"] for one in told})

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from mlops_assets.data.training_set import Horizon, labelled_events
-from mlops_assets.declaration.model import Estimator, Label, Model, Window
+from mlops_assets.declaration.estimator import Estimator
+from mlops_assets.declaration.model import Label, Model, Window
 from mlops_assets.steps.population import asked, came_true
 from mlops_assets.stores.engine import Engine
 

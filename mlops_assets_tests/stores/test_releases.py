@@ -7,8 +7,9 @@ import pytest
 
 from mlops_assets.errors import ReleaseConflict
 from mlops_assets.governance.evidence import Comparison, Evidence
-from mlops_assets.governance.gates import Decision, Reason
+from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.looks import Look
+from mlops_assets.governance.reasons import Reason
 from mlops_assets.stores.database import open_database
 from mlops_assets.stores.overrides import Overrides, Subject
 from mlops_assets.stores.reigns import Reigns
