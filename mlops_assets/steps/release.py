@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.contract import breaches
 from mlops_assets.governance.evidence import Evidence
@@ -92,27 +93,26 @@ def judge(
     at: str,
     run_id: str,
 ) -> Judged:
-    """Decide on this candidate, once, and record the verdict with the version it makes."""
+    """Decide on this candidate, once by the same gates and objections, and record the verdict and its version."""
     releases, override = stores.releases, stores.overrides.of(gate_of(candidate))
-    known = releases.judged(candidate, override)
-    if known is not None:
-        return known
     against, champion = releases.against(model.name), releases.champion(model.name)
     rival = champion if champion is not None and not _is(champion, candidate) else None
     broken = _broken(stores, rival, candidate)
+    by = override or meaning(model.gates, model.contract.objectives, inputs, broken)
+    known = releases.judged(candidate, by)
+    if known is not None:
+        return known
     decision = decide(
         evidence,
         model.gates,
-        reigning=_reigning(rival, against),
+        reigning=_reigning(rival, against, releases.taken(candidate, against)),
         inputs=inputs,
         contract=broken,
         p95_ms=model.contract.objectives.p95_ms,
     )
     if override is not None:
         decision = decision.overridden(override.by, override.reason)
-    return releases.record(
-        candidate, evidence, decision, against=against, override=override, at=at, run_id=run_id
-    )
+    return releases.record(candidate, evidence, decision, against=against, by=by, at=at, run_id=run_id)
 
 
 def produced(judged: Judged, as_of: str, verdicts: tuple[Verdict, ...], *inputs: Pinned) -> Produced:
@@ -133,8 +133,8 @@ def _broken(stores: Stores, rival: Release | None, candidate: Candidate) -> list
     return breaches(kept_contract(stores, rival.contract), kept_contract(stores, candidate.contract))
 
 
-def _reigning(rival: Release | None, against: Against) -> Reigning | None:
-    return None if rival is None else Reigning(rival.version, rival.as_of, against.looks)
+def _reigning(rival: Release | None, against: Against, taken: float) -> Reigning | None:
+    return None if rival is None else Reigning(rival.version, rival.as_of, against.looks, taken)
 
 
 def _is(release: Release, candidate: Candidate) -> bool:
