@@ -278,7 +278,7 @@ def written_past_the_checks(
     rows = rows.set_column(
         rows.column_names.index("partition"), "partition", pa.array([to] * rows.num_rows, pa.string())
     )
-    made = Produced(rows, [to], {to: tuple(read)}, {to: verdicts}, volatile)
+    made = Produced(rows, [to], reads={to: tuple(read)}, verdicts={to: verdicts}, volatile=volatile)
     code = box.stores.records.code_versions(table)[partition]
     written = datetime.now(UTC).isoformat(timespec="microseconds")
     return box.stores.lake.write(table, made, Provenance(code, "a script", written))[to]
@@ -476,6 +476,13 @@ def test_what_breaks_the_contract_is_released_by_no_path(breaking, path):
     assert "the label is another" in said
     assert "declare contract.edition 2" in said
     assert versions(breaking) == [1]
+
+
+def test_what_breaks_the_contract_is_released_in_a_later_edition(breaking, tmp_path):
+    later = project_of(tmp_path / "later", OTHER_LABEL + "  contract: {edition: 2}\n")
+    with sandbox(later, Deployed(REAL, breaking.home).copied_to(tmp_path / "home").home) as box:
+        said = by_execute_in_process(box, [RELEASE])
+        assert versions(box) == [1, 2], said
 
 
 def test_what_was_pinned_before_it_was_written_again_is_not_released(evaluated, tmp_path):
