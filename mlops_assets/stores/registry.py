@@ -72,7 +72,11 @@ class MlflowStore:
     def shown(self, model: str) -> Shown:
         """The champion alias and every version of a model, as they are now."""
         versions = self._versions(model)
-        return Shown(self.champion(model), {str(one.version): self._digest(one) for one in versions})
+        return Shown(
+            champion=self.champion(model),
+            digests={str(one.version): self._digest(one) for one in versions},
+            shows={str(one.version): one.tags[VERSION_TAG] for one in versions if VERSION_TAG in one.tags},
+        )
 
     def champion(self, model: str) -> str | None:
         """The version that carries the champion alias, or None."""
@@ -103,7 +107,8 @@ class MlflowStore:
 
     def _mirrored(self, release: Release) -> ModelVersion | None:
         for version in self._versions(release.model):
-            if version.tags.get(VERSION_TAG) == str(release.version):
+            ours = version.run_id == release.mlflow_run_id
+            if ours and version.tags.get(VERSION_TAG) == str(release.version):
                 return version
         return None
 

@@ -17,10 +17,12 @@ class Shown:
     """What the registry shows of a model. champion: the number of the version that carries the alias.
 
     digests: the number of each version -> SHA-256 over its files, empty where they are gone.
+    shows: the number of each version -> the released version that it says it shows; those that say nothing apart.
     """
 
     champion: str | None
     digests: Mapping[str, str]
+    shows: Mapping[str, str]
 
 
 class TrackedRun(Protocol):
