@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Number, Owner, Whole, refusal
+from mlops_assets.declaration.card import CardText
 from mlops_assets.declaration.contract import Terms
 from mlops_assets.declaration.drift import Drift
 from mlops_assets.declaration.estimator import Estimator
@@ -174,6 +175,7 @@ class Model(Declaration):
     contract: Terms = Terms()
     drift: Drift = Drift()
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
+    card: CardText = CardText()
     tags: dict[str, str] = {}
 
     @field_validator("name")

@@ -27,7 +27,7 @@ class Decision:
     """The verdict over all gates, and what each of them said.
 
     spent: the risk of a false winner that comparing with the champion was allowed; zero where nothing was
-    compared.
+    compared that had not been compared before.
     """
 
     verdict: Verdict
@@ -55,11 +55,13 @@ class Reigning:
     """The version that is champion now, the as-of date it was trained for, and how often it was looked at.
 
     looks: the challengers that were compared with it, in the order in which they were judged.
+    taken: the risk that this very evidence was allowed when it was judged before; zero when it was not.
     """
 
     version: int
     as_of: str
     looks: tuple[Look, ...] = ()
+    taken: float = 0.0
 
 
 def decide(
@@ -90,7 +92,8 @@ def decide(
     verdict: Answer = (
         "hold" if "hold" in answers else "not enough data" if "not enough data" in answers else "promote"
     )
-    looked = reigning is not None and _compared(evidence.champion, gates.champion)
+    new = reigning is not None and not reigning.taken
+    looked = new and _compared(evidence.champion, gates.champion)
     return Decision(verdict, reasons, risk if looked else 0.0)
 
 
@@ -99,6 +102,8 @@ def _risk(evidence: Evidence, gate: ChampionGate, reigning: Reigning | None) -> 
     risk = 1 - gate.confidence
     if reigning is None:
         return risk
+    if reigning.taken:
+        return reigning.taken
     as_of = evidence.as_of
     return affordable(reigning.looks, since=reigning.as_of, as_of=as_of, risk=risk, per_days=gate.per_days)
 

@@ -236,15 +236,15 @@ def rao_scott_p(statistic: float, degrees: int, wander: CategoryWander) -> float
 
     >>> round(rao_scott_p(6.6667, 1, CategoryWander()), 4)
     0.0098
-    >>> round(rao_scott_p(6.6667, 1, CategoryWander(mean=2.0, degrees=19)), 4)
+    >>> round(rao_scott_p(6.6667, 1, CategoryWander(mean=2.0, mean_degrees=19)), 4)
     0.0836
     """
     if degrees < 1:
         return 1.0
     mean_square = statistic / (degrees * wander.mean)
-    if math.isinf(wander.degrees):
+    if math.isinf(wander.mean_degrees):
         return chi_square_p(statistic, degrees)
-    return float(fdtrc(wander.directions, wander.directions * wander.degrees, mean_square))
+    return float(fdtrc(wander.directions, wander.mean_degrees, mean_square))
 
 
 def _common(first: IntArray, second: IntArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

@@ -39,6 +39,12 @@ def unproven(records: Records, contents: Sequence[Content], required: Required) 
         yield from (f"{place}: {check} has said nothing of it" for check in must if check not in spoke)
 
 
+def unrecorded(contents: Sequence[Content], tables: Sequence[str]) -> Iterator[str]:
+    """What should be among these contents and is not: who does not say what it read has proven nothing of it."""
+    there = {content.table for content in contents}
+    yield from (f"it has no record of having been made from {one}" for one in tables if one not in there)
+
+
 def all_below(records: Records, contents: Sequence[Content]) -> list[Content]:
     """These contents and every one that they were made from, down to the raw rows; each once."""
     found = dict.fromkeys(contents)

@@ -24,3 +24,8 @@ def of_training_set(model: Model) -> Required:
 def of_model(catalog: Catalog, model: Model) -> Required:
     """All below a trained model."""
     return {**of_tables(catalog), **of_training_set(model)}
+
+
+def made_from(model: Model) -> tuple[str, ...]:
+    """The tables that every training set is made from, down to the raw rows."""
+    return f"validated/{model.label.table}", f"raw/{model.label.table}"

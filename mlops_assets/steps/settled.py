@@ -16,6 +16,7 @@ from mlops_assets.data.training_set import Horizon, labelled_events
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import LABEL_KNOWN_AT, USE
+from mlops_assets.errors import GateRefusal
 from mlops_assets.steps.population import came_true
 from mlops_assets.steps.training_set import EVENTS
 from mlops_assets.stores.pinned import Pinned
@@ -56,4 +57,8 @@ def events_read(stores: Stores, model: Model, training_set: Pinned) -> Pinned:
     """The label's table as it was when the training set was made from it."""
     table = f"validated/{model.label.table}"
     read = [one for made in training_set.contents for one in stores.records.reads(made) if one.table == table]
+    if not read:
+        raise GateRefusal(
+            f"{training_set.table} has no record of having been made from {table}; materialize it again"
+        )
     return stores.lake.pin(table, [one.partition for one in read], version=max(one.version for one in read))

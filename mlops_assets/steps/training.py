@@ -161,6 +161,17 @@ def require_made_from(stores: Stores, made: Pinned, *sources: Pinned) -> None:
                 )
 
 
+def require_newest(stores: Stores, *pinned: Pinned) -> None:
+    """Raise GateRefusal unless these are what their tables hold now."""
+    for one in pinned:
+        now = stores.lake.pin(one.table, [content.partition for content in one.contents])
+        if now.contents != one.contents:
+            raise GateRefusal(
+                f"{one.table} was written again since version {one.version} of it was read; found version "
+                f"{now.version}. Judge what is there now"
+            )
+
+
 def one_row(values: dict[str, Any], as_of: str, *inputs: Pinned, volatile: tuple[str, ...] = ()) -> Produced:
     """A partition of one row, made from the given inputs."""
     read = tuple(content for pinned in inputs for content in pinned.contents)

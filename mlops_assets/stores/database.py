@@ -81,6 +81,8 @@ decision = sa.Table(
     sa.Column("as_of", sa.Text, nullable=False),
     sa.Column("model_digest", sa.Text, nullable=False),
     sa.Column("evidence", sa.Text, nullable=False),
+    # The fingerprint of all that the gate asked beside the evidence; empty where an override decided.
+    sa.Column("asked", sa.Text, nullable=False),
     sa.Column("measured", sa.JSON, nullable=False),
     sa.Column("champion_version", sa.Integer),
     sa.Column("verdict", sa.Text, nullable=False),
@@ -93,7 +95,7 @@ decision = sa.Table(
     sa.Column("override_id", sa.Integer, nullable=False),
     sa.Column("decided_at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
-    sa.UniqueConstraint("model", "as_of", "model_digest", "evidence", "override_id"),
+    sa.UniqueConstraint("model", "as_of", "model_digest", "evidence", "asked", "override_id"),
     # Of two that look at one champion at once, one is refused: each must know what the other took.
     sa.UniqueConstraint("model", "champion_version", "look"),
 )

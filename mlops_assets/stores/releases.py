@@ -121,13 +121,21 @@ class Releases:
         with self._database.connect() as connection:
             return [_release(row) for row in connection.execute(query)]
 
-    def judged(self, candidate: Candidate, override: Override | None = None) -> Judged | None:
+    def judged(self, candidate: Candidate, by: str | Override) -> Judged | None:
         """What was decided about exactly this candidate on exactly this evidence, if anything was.
 
-        override: what was decided because of it; None for what the gate decided.
+        by: the fingerprint of all else that the gate asked, or the override that decided.
         """
         with self._database.connect() as connection:
-            return _judged(connection, candidate, override)
+            return _judged(connection, candidate, by)
+
+    def taken(self, candidate: Candidate, against: Against) -> float:
+        """The risk that comparing this evidence with that champion was allowed already; zero when it was not."""
+        query = sa.select(decisions.c.spent).where(
+            *_is_of(candidate), decisions.c.champion_version == against.version, decisions.c.look > 0
+        )
+        with self._database.connect() as connection:
+            return float(connection.execute(query).scalar() or 0.0)
 
     def stands(self, model: str, as_of: str) -> bool:
         """Whether there is a verdict as of a date, and judging the same model again would be with the same rival."""
@@ -159,20 +167,21 @@ class Releases:
         decision: Decision,
         *,
         against: Against,
+        by: str | Override,
         at: str,
         run_id: str,
-        override: Override | None = None,
     ) -> Judged:
         """Write down a verdict with the evidence it rests on, the version it makes and its reign.
 
         against: what the decision was taken against; when another version reigns by now, or another
-        model was compared with it, ReleaseConflict is raised and nothing is written. A candidate is
-        judged once: a verdict that is there already is returned as it is. A model that is a version
-        already keeps its number.
+        model was compared with it, ReleaseConflict is raised and nothing is written.
+        by: the fingerprint of all else that the gate asked, or the override that decided. A candidate is
+        judged by it once: a verdict that is there already is returned as it is. A model that is a
+        version already keeps its number.
         """
         try:
             with self._database.begin() as connection:
-                known = _judged(connection, candidate, override)
+                known = _judged(connection, candidate, by)
                 if known is not None:
                     return known
                 version = None
@@ -181,23 +190,21 @@ class Releases:
                         connection, candidate, at, run_id
                     )
                     if version != against.version:
-                        by, reason = (override.by, override.reason) if override else (GATE, decision.verdict)
+                        who, reason = (GATE, decision.verdict) if isinstance(by, str) else (by.by, by.reason)
                         add_reign(
                             connection,
                             candidate.model,
                             version,
                             after=against.reign,
-                            by=by,
+                            by=who,
                             reason=reason,
                             at=at,
                             run_id=run_id,
                         )
-                _insert_decision(
-                    connection, candidate, evidence, decision, against, version, override, at, run_id
-                )
+                _insert_decision(connection, candidate, evidence, decision, against, version, by, at, run_id)
         except sa.exc.IntegrityError as error:
             raise conflict(candidate.model) from error
-        judged = self.judged(candidate, override)
+        judged = self.judged(candidate, by)
         assert judged is not None
         return judged
 
@@ -264,13 +271,19 @@ def _looks(connection: sa.Connection, model: str, version: int) -> list[Look]:
     return [Look(row.as_of, row.spent) for row in connection.execute(query)]
 
 
-def _judged(connection: sa.Connection, candidate: Candidate, override: Override | None) -> Judged | None:
-    query = sa.select(decisions).where(
+def _is_of(candidate: Candidate) -> list[sa.ColumnElement[bool]]:
+    """Decisions about exactly this candidate on exactly this evidence."""
+    return [
         decisions.c.model == candidate.model,
         decisions.c.as_of == candidate.as_of,
         decisions.c.model_digest == candidate.model_digest,
         decisions.c.evidence == candidate.evidence,
-        decisions.c.override_id == (override.id if override else 0),
+    ]
+
+
+def _judged(connection: sa.Connection, candidate: Candidate, by: str | Override) -> Judged | None:
+    query = sa.select(decisions).where(
+        *_is_of(candidate), *(decisions.c[name] == value for name, value in _decided_by(by).items())
     )
     row = connection.execute(query).first()
     if row is None:
@@ -318,6 +331,11 @@ def _insert_release(connection: sa.Connection, candidate: Candidate, at: str, ru
     return version
 
 
+def _decided_by(by: str | Override) -> dict[str, Any]:
+    """An override decides whatever else was asked."""
+    return {"asked": by, "override_id": 0} if isinstance(by, str) else {"asked": "", "override_id": by.id}
+
+
 def _insert_decision(
     connection: sa.Connection,
     candidate: Candidate,
@@ -325,7 +343,7 @@ def _insert_decision(
     decision: Decision,
     against: Against,
     version: int | None,
-    override: Override | None,
+    by: str | Override,
     at: str,
     run_id: str,
 ) -> None:
@@ -342,7 +360,7 @@ def _insert_decision(
             version=version,
             look=len(against.looks) + 1 if decision.spent else None,
             spent=decision.spent,
-            override_id=override.id if override else 0,
+            **_decided_by(by),
             decided_at=at,
             run_id=run_id,
         )

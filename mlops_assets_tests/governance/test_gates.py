@@ -8,6 +8,7 @@ import pytest
 from mlops_assets.declaration.model import BaselineGate, ChampionGate, Gates
 from mlops_assets.governance.evidence import Comparison, Evidence
 from mlops_assets.governance.gates import Reigning, decide
+from mlops_assets.governance.looks import Look
 from mlops_assets.governance.paired import improvement_bound
 
 GOOD = Evidence(
@@ -172,3 +173,15 @@ def test_a_champion_that_answers_another_question_is_replaced_only_if_declared(a
     assert decision.verdict == verdict
     (said,) = [reason.sentence for reason in decision.reasons if reason.gate == "champion"]
     assert "version 4 cannot be compared: its label was another" in said
+
+
+def test_evidence_that_was_looked_at_before_is_asked_for_the_same_confidence_and_spends_nothing():
+    evidence = against(*[0.02, 0.05, 0.03, 0.04, 0.06, 0.01, 0.03])
+    looks = (Look("2013-04-30", 0.02),)
+    first = decide(evidence, Gates(), reigning=Reigning(4, "2013-04-01", looks))
+    assert first.spent > 0
+    looks = (*looks, Look("2013-05-01", first.spent))
+    again = decide(evidence, Gates(), reigning=Reigning(4, "2013-04-01", looks, taken=first.spent))
+    assert (again.verdict, again.reasons, again.spent) == (first.verdict, first.reasons, 0)
+    third = decide(evidence, Gates(), reigning=Reigning(4, "2013-04-01", looks))
+    assert third.spent < first.spent

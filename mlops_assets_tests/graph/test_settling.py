@@ -98,7 +98,7 @@ def release(stores: Stores, as_of: str) -> None:
     evidence = Evidence("model", as_of, f"digest {as_of}", 1, 1, as_of, as_of, {}, {})
     against = stores.releases.against("model")
     stores.releases.record(
-        candidate, evidence, Decision("promote", ()), against=against, at="now", run_id="run"
+        candidate, evidence, Decision("promote", ()), against=against, by="gates", at="now", run_id="run"
     )
 
 

@@ -11,7 +11,7 @@ from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.looks import Look
 from mlops_assets.governance.reasons import Reason
 from mlops_assets.stores.database import open_database
-from mlops_assets.stores.overrides import Overrides, Subject
+from mlops_assets.stores.overrides import Override, Overrides, Subject
 from mlops_assets.stores.reigns import Reigns
 from mlops_assets.stores.releases import Against, Candidate, Releases
 
@@ -25,6 +25,10 @@ EVIDENCE = Evidence("model", "2024-01-01", "a", 100, 20, "2023-12-01", "2023-12-
 @pytest.fixture
 def releases(database_url):
     return Releases(open_database(database_url))
+
+
+# What the gate asked beside the evidence.
+GATES = "gates and objections"
 
 
 def candidate(as_of: str, digest: str = "a", evidence: str = "e") -> Candidate:
@@ -47,10 +51,13 @@ def record(
     what: Decision,
     against: Against | None = None,
     evidence: Evidence = EVIDENCE,
+    by: str | Override = GATES,
 ):
     """against: as it is now, unless a test says what it was when the decision was taken."""
     against = releases.against(who.model) if against is None else against
-    return releases.record(who, evidence, what, against=against, at="2024-01-01T00:00:00+00:00", run_id="run")
+    return releases.record(
+        who, evidence, what, against=against, by=by, at="2024-01-01T00:00:00+00:00", run_id="run"
+    )
 
 
 def test_the_first_release_is_version_one_and_reigns(releases):
@@ -74,7 +81,7 @@ def test_a_candidate_is_judged_once_on_the_same_evidence(releases):
     again = record(releases, candidate("2024-01-01"), NO)
     assert again.decision == YES
     assert len(releases.history("model")) == 1
-    assert releases.judged(candidate("2024-01-01")) == again
+    assert releases.judged(candidate("2024-01-01"), GATES) == again
 
 
 def test_a_model_that_is_a_version_keeps_it_on_new_evidence(releases):
@@ -88,7 +95,7 @@ def test_a_decision_taken_against_another_champion_is_refused_and_leaves_nothing
     record(releases, candidate("2024-01-01"), YES)
     with pytest.raises(ReleaseConflict, match="another version was released"):
         record(releases, candidate("2024-02-01", "b"), YES, Against())
-    assert releases.judged(candidate("2024-02-01", "b")) is None
+    assert releases.judged(candidate("2024-02-01", "b"), GATES) is None
     assert [release.version for release in releases.versions("model")] == [1]
 
 
@@ -188,12 +195,25 @@ def test_what_a_person_releases_is_a_verdict_of_its_own_beside_that_of_the_gate(
         EVIDENCE,
         decision,
         against=against,
-        override=override,
+        by=override,
         at="2024-01-02",
         run_id="r",
     )
     assert judged.release.version == 1
     assert [one["verdict"] for one in releases.history("model")] == ["hold", "override"]
-    assert releases.judged(candidate("2024-01-01")) == held
+    assert releases.judged(candidate("2024-01-01"), GATES) == held
     (reign,) = Reigns(open_database(database_url)).history("model")
     assert (reign.by, reign.reason) == ("Ada", "the test set is odd")
+
+
+def test_evidence_is_judged_anew_by_other_gates_and_is_no_second_look(releases):
+    record(releases, candidate("2024-01-01"), YES)
+    late, looked = candidate("2024-02-01", "b"), replace(NO, spent=0.01)
+    before = releases.against("model")
+    assert releases.taken(late, before) == 0
+    record(releases, late, looked)
+    assert releases.taken(late, before) == 0.01
+    assert record(releases, late, YES, by="other gates").release.version == 2
+    assert releases.judged(late, GATES).decision.verdict == "hold"
+    assert [look.spent for look in releases.against("model").looks] == []
+    assert releases.taken(candidate("2024-02-01", "b", "other evidence"), before) == 0
