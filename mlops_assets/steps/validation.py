@@ -62,16 +62,13 @@ class Asked:
     @classmethod
     def of(cls, stores: Stores, raw: str, partitions: Sequence[str]) -> Self:
         """Raises what a reader of all would be told where none of them may be read."""
-        pinned = stores.lake.pin(raw, [])
         refused = stores.lake.refused(raw, partitions)
-        readable = [one for one in partitions if one not in refused]
-        if readable:
-            pinned = stores.lake.pin(raw, readable)
-            refused |= dict.fromkeys(pinned.absent, "nothing was written to it yet")
-            readable = [one for one in readable if one not in refused]
+        pinned = stores.lake.pin(raw, [one for one in partitions if one not in refused])
+        refused |= dict.fromkeys(pinned.absent, "nothing was written to it yet")
+        readable = tuple(one for one in partitions if one not in refused)
         if not readable:
             stores.lake.pin(raw, partitions).require(partitions)
-        return cls(pinned, tuple(readable), refused)
+        return cls(pinned, readable, refused)
 
     def require_all(self) -> None:
         """Raise GateRefusal for the partitions that may not be read."""
