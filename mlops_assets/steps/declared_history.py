@@ -10,13 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mlops_assets.data.changes import Change
-from mlops_assets.data.sql import PARTITION
+from mlops_assets.data.sql import PARTITION, name
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.errors import ViewUncomputable
 from mlops_assets.steps.changed import changed
 from mlops_assets.steps.features import compute_view
+from mlops_assets.steps.rounding import roundings
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
@@ -83,22 +84,33 @@ class _Again:
         assert isinstance(self.made.rows, pa.Table), "the rows of a view are in memory"
         read = {one for day in days for one in self.made.reads[day]}
         history = {
-            name: pinned.only(one.partition for one in read if one.table == pinned.table)
-            for name, pinned in self.tables.items()
+            table: pinned.only(one.partition for one in read if one.table == pinned.table)
+            for table, pinned in self.tables.items()
         }
         apart = compute_view(self.stores.view_engine, self.catalog, self.view, history, days).rows
         among = self.made.rows.filter(pc.field(PARTITION).isin(days))
         by = (PARTITION, *self.catalog.features.keys(self.view.name), EVENT_TIME, AVAILABLE_AT)
         columns = {feature: one.type for feature, one in self.view.features.items()}
         with self.stores.engine.session({APART: apart, AMONG: among}) as session:
-            found = changed(session, APART, AMONG, by=by, columns=columns)
+            found = changed(session, APART, AMONG, by=by, columns=columns, roundings=self.roundings)
         return min(found, key=lambda one: one.row[PARTITION]) if found else None
+
+    def roundings(self) -> Mapping[str, float]:
+        """The features that lose more in rounding than usual, asked of the rows that the days were made from."""
+        keys, calendar = (
+            self.catalog.features.key_types(self.view.name),
+            self.catalog.view_calendar(self.view),
+        )
+        tables = {table: f"SELECT * FROM {name(table)}" for table in self.tables}
+        days, zone = list(self.made.partitions), calendar.timezone if calendar else None
+        with self.stores.engine.session(self.tables) as session:
+            return roundings(session, self.view, keys, tables, days=days, timezone=zone)
 
     def refusal(self, found: Change) -> ViewUncomputable:
         """What is said of a row, as it is when its day is computed alone where that shows it."""
         day = found.row[PARTITION]
         told = self.change([day]) or found
-        row = ", ".join(f"{name}={value}" for name, value in told.row.items() if name != PARTITION)
+        row = ", ".join(f"{column}={value}" for column, value in told.row.items() if column != PARTITION)
         what = f"{told.column} is {told.here}" if told.column else "a row is there or not"
         other = f", computed alone it is {told.there}" if told.column else ", and alone it is otherwise"
         return ViewUncomputable(

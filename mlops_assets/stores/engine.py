@@ -65,6 +65,15 @@ class Session:
         self._connection.execute(f"CREATE OR REPLACE TABLE {kept} AS {sql}")
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {name(relation)} AS SELECT * FROM {kept}")
 
+    @contextmanager
+    def one_by_one(self) -> Iterator[None]:
+        """Windows add their rows one after the other, not in trees: slower, and the same but for rounding."""
+        self._connection.execute("SET debug_window_mode = 'separate'")
+        try:
+            yield
+        finally:
+            self._connection.execute("SET debug_window_mode = 'window'")
+
     def export(self, queries: Mapping[str, str], database: Path) -> None:
         """Write the results of queries as the tables of a new DuckDB file, each under its name."""
         self._connection.execute(f"ATTACH {text(str(database))} AS exported")

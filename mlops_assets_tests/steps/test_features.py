@@ -9,6 +9,7 @@ import pytest
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import Entity, FeatureRepository, FeatureView
+from mlops_assets.declaration.on_demand import Feature
 from mlops_assets.declaration.source import Source
 from mlops_assets.errors import ViewUncomputable
 from mlops_assets.steps.declared_history import QUERIES, days_apart, require_declared_history
@@ -156,11 +157,11 @@ def test_a_late_row_reopens_the_days_whose_windows_reach_it_and_no_others(tmp_pa
     assert held() == mended
 
 
-def of_orders(tmp_path, **said) -> tuple[Stores, Catalog, FeatureView]:
+def of_orders(tmp_path, *, each=(1, 2, 1), **said) -> tuple[Stores, Catalog, FeatureView]:
     view = RECENT.model_copy(update=said)
     entity = Entity(name="customer", key="customer", type="integer")
     stores = Stores.open(Places.below(tmp_path))
-    rows = pa.concat_tables([orders(day, [1, 2, 1]) for day in DAYS])
+    rows = pa.concat_tables([orders(day, list(each)) for day in DAYS])
     stores.lake.write("validated/orders", Produced(rows, DAYS), PROVENANCE)
     return stores, Catalog.of([ORDERS], FeatureRepository.of([entity], [view], [])), view
 
@@ -227,6 +228,26 @@ def test_every_day_is_computed_again_once_without_what_it_does_not_read(history)
             steps = [later - number for number, later in pairwise(numbers)]
             # Within a stretch, or beyond all that the next one reads.
             assert all(step < stretch or step > history + 1 for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("scale", "history", "said"), [("1e-11", 4, None), ("1e-11", 2, "rests on days"), ("1e-9", 2, "rests on")]
+)
+def test_what_only_rounding_changes_is_the_same_day(tmp_path, scale, history, said):
+    own = "RANGE BETWEEN INTERVAL 345600 SECONDS PRECEDING AND CURRENT ROW"
+    number = f"(id * id * 7919 % 1009) * {scale} + 1"
+    sql = (
+        f"SELECT customer, stddev({number}) OVER (PARTITION BY customer ORDER BY event_time {own}) AS orders, "
+        "event_time, available_at FROM orders"
+    )
+    changed = {"sql": sql, "reads": {"orders": timedelta(days=history)}}
+    features = {"orders": Feature(type="number")}
+    opened = of_orders(tmp_path, **changed, features=features, each=[1, 2, 1] * 7)
+    if said is None:
+        require_history_of(*opened, DAYS)
+    else:
+        with pytest.raises(ViewUncomputable, match=said):
+            require_history_of(*opened, DAYS)
 
 
 def test_rows_that_rest_on_later_days_are_refused(tmp_path):
