@@ -15,6 +15,7 @@ BENCHES = (
     "backfill",
     "drift_calibration",
     "flight_drift",
+    "flight_gate",
     "online",
     "gates",
 )

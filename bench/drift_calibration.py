@@ -1,8 +1,9 @@
 """How often drift policies cry wolf on quiet batches, and how much of true drift they see.
 
-Twenty-five columns, one of which is changed. The reference is four weeks of windows, each as large as
-the batch and a block of its own. Quiet batches are judged one after the other, with the last twenty
-reports as history; a changed batch is judged alone after a quiet history.
+Twenty-five columns, one of which is changed. The reference is 28 windows, each as large as the batch and a
+block of its own; or, of the streams so called, four weeks, whose days are the blocks and with which weeks
+are compared, and there are many such references, with a few batches each. Quiet batches are judged one after
+the other, with the last twenty reports as history; a changed batch is judged alone after a quiet history.
 
 The constants of the default policy were fixed elsewhere: on Gaussian columns with references of 1, 4,
 10 and 20 windows, and on the autoregressions of this file, with seeds 1, 7, 77, 20260 and 31415. What is
@@ -40,7 +41,6 @@ WATCHED = [
     *(Watched(name, "category") for name in CATEGORIES),
 ]
 CHANGES = ("shift 0.1", "shift 0.25", "shift 0.5", "category 0.05", "category 0.1", "missing 0.03")
-REFERENCE_WINDOWS = 28
 HISTORY = 20
 # size -> quiet batches, changed batches.
 QUICK = {1_000: (100, 20), 10_000: (100, 20)}
@@ -97,33 +97,44 @@ class Result:
 
 
 def run(stream: Stream, size: int, quiet: int, changed: int, seed: int) -> Result:
-    windows = Windows(stream, size, seed + size)
+    alarms = dict.fromkeys(("warn", "error", "article", "correlation warn", "correlation error"), 0)
+    seen = dict.fromkeys((*CHANGES, "correlation"), (0, 0, 0))
+    batches, moved = (max(1, number // stream.references) for number in (quiet, min(quiet, changed)))
     with duckdb.connect(config={"threads": 2}) as connection:
-        counter = Counter(connection)
-        reference, known = referenced(counter, windows)
-        history: list[DriftReport] = []
-        alarms = dict.fromkeys(("warn", "error", "article", "correlation warn", "correlation error"), 0)
-        seen = dict.fromkeys((*CHANGES, "correlation"), (0, 0, 0))
-        for number in range(quiet):
-            window = windows.next()
-            batch = counter.counts(window.table(), reference.cells, str(number))
-            report = calibrated(reference, batch, history[-HISTORY:])
-            alarms["warn"] += report.severity == "warn"
-            alarms["error"] += report.severity == "error"
-            alarms["article"] += article(reference, batch).verdict == "drift"
-            broken = {
-                finding.severity
-                for finding in broken_correlations(known, Correlations.of(sampled(window)), NUMBERS)
-            }
-            alarms["correlation error"] += "error" in broken
-            alarms["correlation warn"] += "warn" in broken and "error" not in broken
-            if number >= quiet - changed:
-                for change, answer in judged_changes(
-                    counter, reference, known, batch, window, windows, history
-                ):
-                    seen[change] = tuple(np.add(seen[change], answer).tolist())
-            history.append(report)
-    return Result(stream.name, size, quiet, alarms, min(quiet, changed), seen)
+        for drawn in range(stream.references):
+            windows = Windows(stream, size, [seed + size, drawn] if drawn else seed + size)
+            judge(Counter(connection), windows, batches, moved, alarms, seen)
+    return Result(stream.name, size, batches * stream.references, alarms, moved * stream.references, seen)
+
+
+def judge(
+    counter: "Counter",
+    windows: Windows,
+    quiet: int,
+    changed: int,
+    alarms: dict[str, int],
+    seen: dict[str, tuple[int, int, int]],
+) -> None:
+    """Of one reference and the batches after it; adds to ``alarms`` and ``seen``."""
+    reference, known = referenced(counter, windows)
+    history: list[DriftReport] = []
+    for number in range(quiet):
+        window = windows.next()
+        batch = counter.counts(window.table(), reference.cells, window.blocks())
+        report = calibrated(reference, batch, history[-HISTORY:])
+        alarms["warn"] += report.severity == "warn"
+        alarms["error"] += report.severity == "error"
+        alarms["article"] += article(reference, batch).verdict == "drift"
+        broken = {
+            finding.severity
+            for finding in broken_correlations(known, Correlations.of(sampled(window)), NUMBERS)
+        }
+        alarms["correlation error"] += "error" in broken
+        alarms["correlation warn"] += "warn" in broken and "error" not in broken
+        if number >= quiet - changed:
+            for change, answer in judged_changes(counter, reference, known, batch, window, windows, history):
+                seen[change] = tuple(np.add(seen[change], answer).tolist())
+        history.append(report)
 
 
 def judged_changes(
@@ -139,7 +150,7 @@ def judged_changes(
     for change in CHANGES:
         name, values = window.changed(change)
         cells = {watched: cells for watched, cells in reference.cells.items() if watched.name == name}
-        column = counter.counts(pa.table({name: values}), cells, "changed").columns[name]
+        column = counter.counts(pa.table({name: values}), cells, window.blocks()).columns[name]
         moved = Profile(batch.rows, {**batch.columns, name: column})
         found = [
             finding
@@ -165,8 +176,8 @@ class Counter:
     def cells(self, rows: pa.Table) -> dict[Watched, Cells]:
         return cells_from(self._ask(cells_query("rows", WATCHED), rows).to_arrow_table(), WATCHED)
 
-    def counts(self, rows: pa.Table, cells: dict[Watched, Cells], block: str) -> Profile:
-        asked = self._ask(values_query("rows", cells, block=f"'{block}'"), rows)
+    def counts(self, rows: pa.Table, cells: dict[Watched, Cells], blocks: pa.Array) -> Profile:
+        asked = self._ask(values_query("rows", cells, block="block"), rows.append_column("block", blocks))
         return tally(asked.to_arrow_reader(ROWS), cells)
 
     def _ask(self, sql: str, rows: pa.Table) -> duckdb.DuckDBPyRelation:
@@ -175,15 +186,16 @@ class Counter:
 
 
 def referenced(counter: Counter, windows: Windows) -> tuple[Profile, Correlations]:
-    """Four weeks: their profile, and the correlations of their numbers."""
-    first = [windows.next() for _ in range(min(REFERENCE_WINDOWS, max(7, 100_000 // windows.rows)))]
+    """The profile of a reference, and the correlations of its numbers."""
+    length = windows.stream.reference
+    first = [windows.next() for _ in range(min(length, max(7, 100_000 // windows.rows)))]
     cells = counter.cells(pa.concat_tables([window.table() for window in first]))
     profile, samples = None, []
-    for number in range(REFERENCE_WINDOWS):
+    for number in range(length):
         window = first[number] if number < len(first) else windows.next()
-        counted = counter.counts(window.table(), cells, f"{number:03d}")
+        counted = counter.counts(window.table(), cells, window.blocks())
         profile = counted if profile is None else merge(profile, counted)
-        samples.append(sampled(window, SAMPLE // REFERENCE_WINDOWS))
+        samples.append(sampled(window, SAMPLE // length))
     return profile, Correlations.of(np.concatenate(samples))
 
 

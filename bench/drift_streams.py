@@ -19,6 +19,9 @@ class Stream:
     """phi: of the first-order autoregression of every column and of its outages. loading: of a factor
     that ``together`` numeric columns share. weekend: sds that two windows of seven lie higher.
     every: how many windows one goes on at a time; seven compares like weekdays, as a declared season does.
+    days: of a window, each a block of its own. level: sd of the level that every column has on a day, an
+    autoregression of level_phi. reference: windows of it. references: how many of them are drawn, since the
+    luck of a short one rules what is said of all batches that follow it.
     """
 
     name: str
@@ -27,6 +30,15 @@ class Stream:
     together: int = 4
     weekend: float = 0.0
     every: int = 1
+    days: int = 1
+    level: float = 0.0
+    level_phi: float = 0.0
+    reference: int = 28
+    references: int = 1
+
+
+def four_weeks(name: str, level: float = 0.0, level_phi: float = 0.0) -> Stream:
+    return Stream(name, days=7, level=level, level_phi=level_phi, reference=4, references=20)
 
 
 STREAMS = (
@@ -37,6 +49,10 @@ STREAMS = (
     Stream("weekly season", weekend=0.3),
     Stream("weekly, like weekdays", weekend=0.3, every=7),
     Stream("correlated features", together=20),
+    four_weeks("four weeks"),
+    four_weeks("four weeks, level AR(1) 0.5", level=0.3, level_phi=0.5),
+    four_weeks("four weeks, level AR(1) 0.7", level=0.3, level_phi=0.7),
+    four_weeks("four weeks, level AR(1) 0.9", level=0.3, level_phi=0.9),
 )
 
 
@@ -49,6 +65,7 @@ class Windows:
         # Per row: a value of every column, one of the factor, and one of every column's outage.
         self.width = 2 * (len(NUMBERS) + len(CATEGORIES)) + 1
         self.state = self.random.standard_normal((1, self.width)) * stream.phi
+        self.levels = self.random.standard_normal(len(NUMBERS) + len(CATEGORIES)) if stream.level else 0.0
 
     def __iter__(self) -> Iterator["Window"]:
         while True:
@@ -64,8 +81,19 @@ class Windows:
         latent[:, 1:together] *= np.sqrt(1 - self.stream.loading**2)
         latent[:, 1:together] += self.stream.loading * factor[:, np.newaxis]
         latent += self.stream.weekend * (self.number % 7 >= 5)
+        for rows in np.array_split(latent, self.stream.days):
+            rows += self.stream.level * self.next_levels()
         self.number += self.stream.every
-        return Window(latent, outage < THRESHOLD, np.random.default_rng([self.number, self.rows]))
+        random = np.random.default_rng([self.number, self.rows])
+        return Window(latent, outage < THRESHOLD, random, self.number, self.stream.days)
+
+    def next_levels(self) -> np.ndarray | float:
+        """Of every column on one more day."""
+        if self.stream.level:
+            phi = self.stream.level_phi
+            noise = self.random.standard_normal(len(self.levels))
+            self.levels = phi * self.levels + np.sqrt(1 - phi**2) * noise
+        return self.levels
 
 
 # The normal quantile of MISSING, and those of the categories' shares.
@@ -80,6 +108,14 @@ class Window:
     latent: np.ndarray
     outage: np.ndarray
     random: np.random.Generator
+    number: int
+    days: int
+
+    def blocks(self) -> pa.Array:
+        """Of each row the name of its day; names sort in the order of time."""
+        days = np.array_split(np.arange(len(self.latent)), self.days)
+        names = [f"{self.number:06d}.{day}" for day in range(self.days)]
+        return pa.array(np.repeat(names, [len(day) for day in days]))
 
     def column(self, name: str) -> pa.Array:
         at = (NUMBERS + CATEGORIES).index(name)

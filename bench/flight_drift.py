@@ -5,10 +5,7 @@ its loss on the rows it was released on; days are the units, and the interval is
 """
 
 import argparse
-import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -17,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy.special import stdtrit
 
+from bench.hindsight import daily_losses, home, markdown
 from bench.machine import described
 
 FIRST, LAST = date(2013, 3, 15), date(2013, 12, 31)
@@ -46,15 +44,6 @@ def main() -> None:
         arguments.markdown.write_text("# " + TITLE + "\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-@contextmanager
-def home(kept: Path | None) -> Iterator[None]:
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["MLOPS_HOME"] = str(kept or folder)
-        # Dagster's memory belongs into it, whatever `make` says.
-        os.environ.pop("DAGSTER_HOME", None)
-        yield
-
-
 def watched() -> Iterator[dict]:
     """One row for each week: what the report said, and the champion's losses day by day."""
     from mlops_assets.cli.commands import bring_up_to
@@ -73,7 +62,8 @@ def watched() -> Iterator[dict]:
         ):
             execute(opened, run, console)
         report_key = keys.of_model(MODEL, "drift_report")
-        reference = daily_losses(opened, model, CHAMPION_AS_OF, model.window.evaluate_days)
+        champion = opened.stores.releases.champion(MODEL).artifact_digest
+        (reference,) = daily_losses(opened, model, CHAMPION_AS_OF, model.window.evaluate_days, [champion])
         as_of = FIRST
         while as_of <= LAST:
             day = as_of.isoformat()
@@ -82,7 +72,7 @@ def watched() -> Iterator[dict]:
                 "as_of": day,
                 "report": report_of(opened, report_key, day),
                 "reference": reference,
-                "losses": daily_losses(opened, model, as_of, model.drift.window_days),
+                "losses": daily_losses(opened, model, as_of, model.drift.window_days, [champion])[0],
             }
             as_of += timedelta(days=model.drift.window_days)
 
@@ -96,37 +86,6 @@ def report_of(opened, key, day):
     pinned = opened.stores.lake.pin(table_name(key), [day])
     (row,) = opened.stores.engine.rows("SELECT report FROM reports", {"reports": pinned}).to_pylist()
     return DriftReport.from_dict(json.loads(row["report"]))
-
-
-def daily_losses(opened, model, as_of: date, days: int) -> np.ndarray:
-    """The champion's mean log loss on each of the days before ``as_of``, by labels known then."""
-    from mlops_assets.data.on_demand import apply_on_demand
-    from mlops_assets.data.training_set import Horizon
-    from mlops_assets.declaration.training_columns import LABEL, USE
-    from mlops_assets.graph import keys
-    from mlops_assets.modeling.evaluation import log_losses
-    from mlops_assets.modeling.frames import score
-    from mlops_assets.modeling.serialization import from_files
-    from mlops_assets.steps.training_set import EVENTS, gathered, with_features
-
-    stores, catalog = opened.stores, opened.project.catalog
-    source = catalog.tables[model.label.table].source
-    champion = stores.releases.champion(MODEL)
-    loaded = from_files(stores.artifacts.load(champion.artifact_digest))
-    events = stores.lake.pin(keys.table_name(keys.validated(model.label.table)))
-    views = {
-        view: stores.lake.pin(keys.table_name(keys.features(view)))
-        for view in catalog.features.views_of(model.features)
-    }
-    horizon = Horizon.watched(as_of, days, source.zone)
-    with gathered(stores.engine, catalog, model, events, views, horizon) as session:
-        known = session.rows(f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate'")
-        joined = with_features(session, catalog, model, known)
-    rows = apply_on_demand(catalog.features, model.features, joined).to_pandas()
-    labels = rows[LABEL].to_numpy(dtype=np.float64)
-    losses = log_losses(labels, score(loaded.model, loaded.inputs, rows))
-    local = rows["event_time"].dt.tz_convert(source.timezone).dt.date
-    return np.array([losses[(local == day).to_numpy()].mean() for day in sorted(set(local))])
 
 
 def growth(reference: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
@@ -171,11 +130,6 @@ def summed(weeks: list[dict]) -> list[list[str]]:
         grown, calm = counts.get((said, True), 0), counts.get((said, False), 0)
         rows.append([said, str(grown + calm), str(grown), str(calm)])
     return rows
-
-
-def markdown(heads: tuple[str, ...], rows: list[list[str]]) -> str:
-    lines = [heads, tuple("---" for _ in heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def names(report, severity: str) -> list[str]:

@@ -6,12 +6,13 @@ the noise of the rows; what all models share cancels, since they are compared on
 challengers are as different as any two, which gives chance the most tries. Where trainings have luck that lasts,
 the models are equal on the whole, but half of the challengers are better, by that little.
 
-`ours` is the product's own decision. `Student's` shares one risk among looks as ours does, but takes days for
-independent. `higher wins` swaps whenever the mean is better. `p < 0.05` asks Student's paired test over the
-days at every look, with no memory of earlier ones.
+`ours` is the product's own decision; `ours, pooling` the same with `pool_days: 90`. `Student's` shares one risk
+among looks as ours does, but takes days for independent. `higher wins` swaps whenever the mean is better.
+`p < 0.05` asks Student's paired test over the days at every look, with no memory of earlier ones.
 """
 
 import argparse
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from scipy import stats
 from scipy.special import stdtrit
 
 from bench.machine import described
-from mlops_assets.declaration.model import Gates
+from mlops_assets.declaration.model import ChampionGate, Gates
 from mlops_assets.governance.evidence import Comparison, Evidence
 from mlops_assets.governance.gates import Reigning, decide
 from mlops_assets.governance.looks import Look, affordable
@@ -34,6 +35,7 @@ MONTH = 30
 PATIENCE = 90
 FIRST = date(2024, 1, 1)
 GATES = Gates()
+POOLING = Gates(champion=ChampionGate(pool_days=90))
 METRIC = GATES.champion.metric
 IMPROVEMENTS = (0.005, 0.01, 0.02)
 EVERY = {"daily": 1, "weekly": 7, "monthly": 30}
@@ -97,6 +99,15 @@ Rule = Callable[[int, Sequence[float], Champion], tuple[bool, float]]
 
 def ours(day: int, daily: Sequence[float], champion: Champion) -> tuple[bool, float]:
     """The product's decision on the evidence that it would be given."""
+    return _decided(day, daily, champion, GATES)
+
+
+def pooling(day: int, daily: Sequence[float], champion: Champion) -> tuple[bool, float]:
+    """The same, where the days of earlier challengers count too."""
+    return _decided(day, daily, champion, POOLING)
+
+
+def _decided(day: int, daily: Sequence[float], champion: Champion, gates: Gates) -> tuple[bool, float]:
     evidence = Evidence(
         model="model",
         as_of=_date(day),
@@ -107,10 +118,10 @@ def ours(day: int, daily: Sequence[float], champion: Champion) -> tuple[bool, fl
         last_day=_date(day - 1),
         metrics={METRIC: 0.4},
         baseline={METRIC: 0.5},
-        champion=Comparison(champion.model, {}, {METRIC: list(daily)}),
+        champion=Comparison(champion.model, {}, {METRIC: list(daily)}, days=_days(day)),
     )
     reigning = Reigning(champion.model, _date(champion.since), champion.looks)
-    decision = decide(evidence, GATES, reigning=reigning)
+    decision = decide(evidence, gates, reigning=reigning)
     return decision.verdict == "promote", decision.spent
 
 
@@ -139,6 +150,7 @@ def _surely_better(daily: Sequence[float], confidence: float) -> bool:
 
 RULES: dict[str, Rule] = {
     "ours": ours,
+    "ours, pooling": pooling,
     "Student's": students,
     "higher wins": higher_wins,
     "p < 0.05": p_below,
@@ -156,7 +168,9 @@ def swaps(rule: Rule, losses: np.ndarray, days: Sequence[int]) -> Iterator[int]:
             yield day
             champion = Champion(number, day)
         elif spent:
-            champion = Champion(champion.model, champion.since, (*champion.looks, Look(_date(day), spent)))
+            seen = {METRIC: dict(zip(_days(day), daily, strict=True))}
+            looks = (*champion.looks, Look(_date(day), spent, daily=seen))
+            champion = Champion(champion.model, champion.since, looks)
 
 
 def months_of_equals(world: World, months: int, random: np.random.Generator) -> dict[str, list[int]]:
@@ -171,7 +185,7 @@ def months_of_equals(world: World, months: int, random: np.random.Generator) -> 
 
 
 def until_promoted(
-    world: World, better: float, every: int, times: int, random: np.random.Generator
+    rule: Rule, world: World, better: float, every: int, times: int, random: np.random.Generator
 ) -> list[int]:
     """After how many days a better challenger reigned; beyond PATIENCE where none did."""
     days = range(every, PATIENCE + 1, every)
@@ -179,7 +193,7 @@ def until_promoted(
     for _ in range(times):
         losses = world.losses(random, len(days) + 1, PATIENCE + WINDOW)
         losses[1:] -= better
-        found.append(next(swaps(ours, losses, days), PATIENCE + 1))
+        found.append(next(swaps(rule, losses, days), PATIENCE + 1))
     return found
 
 
@@ -235,13 +249,16 @@ def _table_of_better_ones(times: int, random: np.random.Generator) -> Table:
         title=f"a challenger that is better, {times} times: half are promoted by day (within {PATIENCE} days, %)"
     )
     table.add_column("world")
+    table.add_column("rule")
     table.add_column("better by", justify="right")
     for rhythm in EVERY:
         table.add_column(f"looked at {rhythm}", justify="right")
     for world in (WORLDS[0], WORLDS[-1]):
-        for better in IMPROVEMENTS:
-            found = [until_promoted(world, better, every, times, random) for every in EVERY.values()]
-            table.add_row(world.name, f"{better:g}", *map(_told, found))
+        for name, better in itertools.product(("ours", "ours, pooling"), IMPROVEMENTS):
+            found = [
+                until_promoted(RULES[name], world, better, every, times, random) for every in EVERY.values()
+            ]
+            table.add_row(world.name, name, f"{better:g}", *map(_told, found))
     return table
 
 
@@ -249,6 +266,11 @@ def _told(days: list[int]) -> str:
     middle = sorted(days)[len(days) // 2]
     promoted = sum(day <= PATIENCE for day in days) / len(days)
     return f"{middle if middle <= PATIENCE else 'later'} ({100 * promoted:.0f})"
+
+
+def _days(day: int) -> list[str]:
+    """The days of the window that ends before an as-of date."""
+    return [_date(at) for at in range(day - WINDOW, day)]
 
 
 def _date(day: int) -> str:

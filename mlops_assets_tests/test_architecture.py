@@ -60,6 +60,7 @@ ONE_DOOR: dict[str, set[str]] = {
     # registry; and the registry brought to what is declared.
     "feast": {
         "stores/feast_objects.py",
+        "stores/feast_names.py",
         "stores/feast_offline.py",
         "stores/feast_online.py",
         "stores/feast_registry.py",

@@ -32,6 +32,23 @@ def test_the_expectations_it_shows_are_expectations_of_the_flights():
     assert set(map(repr, shown)) <= set(map(repr, declared))
 
 
+def test_the_parts_of_a_model_it_shows_are_parts_of_one(tmp_path):
+    (block,) = [block for block in blocks("yaml") if block.startswith("estimator:")]
+    shown = yaml.safe_load(block)
+    declared = yaml.safe_load(model_declaration())
+    declared["attributes"] |= {
+        "request": ["carrier", "origin", "distance", "scheduled_weekday"],
+        "window": {"train_days": 30, "evaluate_days": 7},
+        **shown,
+    }
+    project = make_project(
+        tmp_path, like=REAL, more={"PACKAGE/defs/shown/defs.yaml": yaml.safe_dump(declared)}
+    )
+    model = load_project(project).model(declared["attributes"]["name"])
+    assert model.search.combinations == 4
+    assert model.gates.champion.pool_days == 90
+
+
 def test_the_model_it_tells_you_to_add_can_be_added(tmp_path):
     declaration = model_declaration()
     (path,) = re.findall(r"`mlops_assets/(defs/[a-z_]+/defs\.yaml)`:", README)

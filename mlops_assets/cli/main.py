@@ -37,6 +37,8 @@ TableName = Annotated[str, typer.Argument(help="The name of a declared table.", 
 Partition = Annotated[
     str | None, typer.Option("--partition", help="The day, as 2013-01-31; a table without days needs none.")
 ]
+Junit = Annotated[Path | None, typer.Option("--junit", help="Write what was found to this file, as JUnit.")]
+AsJson = Annotated[Path | None, typer.Option("--json", help="Write what was found to this file, as JSON.")]
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in words that an auditor understands.")]
 Export = Annotated[Path | None, typer.Option("--export", help="Write the suite to this file, as JSON.")]
@@ -58,6 +60,41 @@ def run(model: ModelName, as_of: AsOf, again: Again = False) -> None:
 
     with opened_deployment() as opened:
         bring_up_to(opened, model, [as_of.date()], again=again, console=console)
+
+
+@app.command("validate-data")
+def validate_data(model: ModelName, as_of: AsOf, junit: Junit = None, as_json: AsJson = None) -> None:
+    """Step 1 of a pipeline: bring the data of MODEL up to a date; every check of it. Exit code 3: one failed."""
+    _step("validate_data", model, as_of, junit, as_json)
+
+
+@app.command()
+def train(model: ModelName, as_of: AsOf, junit: Junit = None, as_json: AsJson = None) -> None:
+    """Step 2 of a pipeline: make the training set of MODEL, prove it, train. Exit code 3: it leaks."""
+    _step("train", model, as_of, junit, as_json)
+
+
+@app.command()
+def evaluate(model: ModelName, as_of: AsOf, junit: Junit = None, as_json: AsJson = None) -> None:
+    """Step 3 of a pipeline: measure MODEL, and what its gates would say. Exit code 3: they would not release it."""
+    _step("evaluate", model, as_of, junit, as_json)
+
+
+@app.command()
+def register(model: ModelName, as_of: AsOf, junit: Junit = None, as_json: AsJson = None) -> None:
+    """Step 4 of a pipeline: judge MODEL, and release it if its gates allow it. Exit code 3: they do not."""
+    _step("register", model, as_of, junit, as_json)
+
+
+def _step(step: str, model: str, as_of: datetime, junit: Path | None, as_json: Path | None) -> None:
+    from mlops_assets.cli import steps
+    from mlops_assets.cli.outcome import tell
+
+    with opened_deployment() as opened:
+        outcome = getattr(steps, step)(opened, model, as_of.date(), console=console)
+        tell(outcome, console, junit=junit, as_json=as_json)
+        if not outcome.passed:
+            raise typer.Exit(FOUND)
 
 
 @app.command()
@@ -138,6 +175,23 @@ def contract(
     with opened_deployment() as opened:
         if show_contract(opened, model, version, beside, console=console) == "breaking":
             raise typer.Exit(FOUND)
+
+
+@app.command()
+def card(
+    model: ModelName,
+    version: Annotated[
+        int | None, typer.Option("--version", help="The version; by default the champion.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page to this file, instead of printing Markdown.")
+    ] = None,
+) -> None:
+    """The model card of a version of MODEL: every sentence with its evidence, and every gap as a gap."""
+    from mlops_assets.cli.card import show_card
+
+    with opened_deployment() as opened:
+        show_card(opened, model, version, html, console=console)
 
 
 @app.command()

@@ -71,6 +71,13 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Unheld:
+    """In the place of a measured value that Python has no type for. why: what Python said."""
+
+    why: str
+
+
+@dataclass(frozen=True)
 class Setting:
     """What a partition is judged beside. counts: the rows of each partition of the raw table, by day."""
 
@@ -138,8 +145,11 @@ def measured(expectation: Expectation) -> str:
         case Distinct(column=column):
             return f"count(DISTINCT {name(column)}) {OF_GOOD_ROWS}"
         case Mean(column=column):
-            # Sums of doubles depend on their order in the last digits, which a limit must not.
-            return f"CAST(format('{{:.15g}}', favg({name(column)}) {OF_GOOD_ROWS}) AS DOUBLE)"
+            # Sums of doubles depend on their order in the last digits, which a limit must not; one that is
+            # beyond doubles is no measurement.
+            mean = f"favg({name(column)}) {OF_GOOD_ROWS}"
+            beyond = f"error('the sum of {column} is beyond what a double holds')"
+            return f"CASE WHEN NOT isfinite({mean}) THEN {beyond} ELSE CAST(format('{{:.15g}}', {mean}) AS DOUBLE) END"
         case Quantile(column=column, at=at):
             return f"quantile_disc({name(column)}, {at!r}) {OF_GOOD_ROWS}"
     return f"count(*) FILTER ({fails(expectation)}) / count(*)"
@@ -167,6 +177,8 @@ def limits(expectation: Expectation, setting: Setting) -> tuple[Limits, ...]:
 
 def outcome(expectation: Expectation, value: Any, setting: Setting) -> Outcome:
     """What a measured value means."""
+    if isinstance(value, Unheld):
+        return could_not_run(expectation, f"what was measured cannot be held: {value.why}")
     bounds = limits(expectation, setting)
     spelled = _percent if expectation.kind in SHARES else _spelled
     said = "; ".join(_expected(one, spelled) for one in bounds)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlops_assets.declaration.features import FeatureRepository
 from mlops_assets.declaration.on_demand import OnDemandTransform
@@ -41,14 +42,16 @@ DTYPES = {
     "boolean": "flags (bool, or boolean where some are missing)",
     "timestamp": "moments with a time zone (datetime64[us, UTC])",
 }
-# As many rows as tell whether a row depends on others.
+# As many rows as tell whether a row depends on others, and as many of them as are asked alone.
 PROBED_ROWS = 1000
+ALONE = 32
 FEW_ROWS = 10_000
 # What code of a declaration is called in a traceback.
 FILE = "<on-demand transform"
 
 Function = Callable[[pd.DataFrame], pd.DataFrame]
 Columns = Mapping[str, str]
+Places: TypeAlias = "np.ndarray[tuple[int], np.dtype[np.int64]]"
 Values: TypeAlias = "pd.Series[Any] | pa.ChunkedArray"
 
 
@@ -64,7 +67,8 @@ def apply_on_demand(repository: FeatureRepository, service: str, rows: pa.Table)
     joined = {column for one in repository.joined(service).values() for column in one.columns.values()}
     computed = rows
     for transform in transforms:
-        for feature, values in _run(repository, transform, rows).items():
+        function = loaded(transform.python, transform.name)
+        for feature, values in _run(repository, transform, rows, function).items():
             computed = computed.append_column(f"{transform.name}__{feature}", values)
     carried = [column for column in rows.column_names if column not in joined]
     return computed.select([*carried, *(one.column for one in repository.served(service))])
@@ -73,14 +77,22 @@ def apply_on_demand(repository: FeatureRepository, service: str, rows: pa.Table)
 def require_row_wise(repository: FeatureRepository, service: str, rows: pa.Table) -> None:
     """Raise TransformFailed when an on-demand feature of a row depends on which other rows are asked for.
 
-    Such a feature is one value in training, among all rows, and another when it is served alone.
+    Such a feature is one value in training, among all rows, and another when it is served alone. The code is
+    loaded anew for each company, so that what it keeps of one shows in the next.
     """
-    spread = np.linspace(0, max(len(rows) - 1, 0), min(PROBED_ROWS, len(rows)), dtype=int)
-    some = rows.take(np.unique([*_incomplete(rows), *spread]).astype(int))
     for transform in repository.on_demand_of(service):
-        whole = _run(repository, transform, some)
-        for chosen in (*_other_company(len(some)), *_each_alone(_incomplete(some))):
-            again = _run(repository, transform, some.take(chosen))
+        takes = list(repository.input_types(transform))
+        telling = _telling(rows.select(takes))
+        some = rows.take(np.unique([*telling, *_spread(len(rows), PROBED_ROWS)]).astype(int))
+        first = load(transform.python, transform.name)
+        whole = _run(repository, transform, some, first)
+        everyone = np.arange(len(some))
+        asked = [(everyone, first)]
+        alone = {*_telling(some.select(takes)), *_spread(len(some), ALONE)}
+        for chosen in (*_companies(everyone), *(np.array([row]) for row in sorted(alone))):
+            asked.append((chosen, load(transform.python, transform.name)))
+        for chosen, function in asked:
+            again = _run(repository, transform, some.take(chosen), function)
             for feature, values in whole.items():
                 _require_equal(transform, feature, values.take(chosen), again[feature])
 
@@ -102,9 +114,8 @@ def computed(
     return frame
 
 
-@lru_cache
-def loaded(code: str, called: str, function: str = FUNCTION) -> Function:
-    """The function of that name that code defines."""
+def load(code: str, called: str, function: str = FUNCTION) -> Function:
+    """The function of that name that code defines, with nothing in it of earlier calls."""
     file = f"{FILE} {called}>"
     # So that a traceback can quote it.
     linecache.cache[file] = (len(code), None, code.splitlines(keepends=True), file)
@@ -114,13 +125,16 @@ def loaded(code: str, called: str, function: str = FUNCTION) -> Function:
     return found
 
 
+# The same, once for each code.
+loaded = lru_cache(load)
+
+
 def _run(
-    repository: FeatureRepository, transform: OnDemandTransform, rows: pa.Table
+    repository: FeatureRepository, transform: OnDemandTransform, rows: pa.Table, function: Function
 ) -> Mapping[str, pa.Array]:
     takes = repository.input_types(transform)
     gives = {name: feature.type for name, feature in transform.features.items()}
     inputs = {column: rows[column] for column in takes}
-    function = loaded(transform.python, transform.name)
     return _computed(function, inputs, len(rows), takes, gives, transform.called)
 
 
@@ -190,21 +204,33 @@ def _stored(values: pd.Series[Any], feature: str, kind: str, called: str) -> pa.
     return stored.combine_chunks() if isinstance(stored, pa.ChunkedArray) else stored
 
 
-def _other_company(rows: int) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """The rows again, every second of them from behind, and the first and the last alone."""
-    yield np.arange(rows)
-    yield np.arange(rows)[::-2].copy()
-    for alone in {0, rows - 1} if rows else ():
-        yield np.array([alone])
+def _companies(rows: Places) -> Iterator[Places]:
+    """All rows shuffled, each twice, in two halves, and every second from behind."""
+    yield np.random.default_rng(0).permutation(rows)
+    yield np.repeat(rows, 2)
+    yield rows[: len(rows) // 2]
+    yield rows[len(rows) // 2 :]
+    yield rows[::-2].copy()
 
 
-def _incomplete(rows: pa.Table) -> list[int]:
-    """The first row in which each column is missing; a rare one would hardly be among the others."""
-    return [int(np.argmax(column.is_null())) for column in rows.columns if column.null_count]
+def _telling(rows: pa.Table) -> list[int]:
+    """The first row in which each column is missing, is least and is most: what only few rows show.
+
+    A rare one would hardly be among others.
+    """
+    found = []
+    for column in rows.columns:
+        if column.null_count:
+            found.append(int(np.argmax(column.is_null())))
+        if column.null_count < len(column):
+            ends = pc.min_max(column)
+            found += [pc.index(column, ends[end]).as_py() for end in ("min", "max")]
+    return [row for row in found if row >= 0]
 
 
-def _each_alone(rows: list[int]) -> Iterator[np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    yield from (np.array([row]) for row in sorted(set(rows)))
+def _spread(rows: int, most: int) -> Places:
+    """At most so many places among the rows, the first and the last among them."""
+    return np.linspace(0, max(rows - 1, 0), min(most, rows), dtype=int)
 
 
 def _require_equal(transform: OnDemandTransform, feature: str, among: pa.Array, again: pa.Array) -> None:

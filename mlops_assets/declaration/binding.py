@@ -44,12 +44,24 @@ def bound(query: str, relations: Relations) -> Mapping[str, str]:
 
     Nothing else is in reach: no file, no other table.
     """
-    return _bound(query, tuple((table, tuple(columns.items())) for table, columns in relations.items()))
+    return dict(_bound(query, _frozen(relations)))
+
+
+def yielded(query: str, relations: Relations) -> Sequence[str]:
+    """The columns a query yields over empty ``relations``, as it calls them: one name may come twice.
+
+    Raises NotUnderstood.
+    """
+    return [column for column, _ in _bound(query, _frozen(relations))]
+
+
+def _frozen(relations: Relations) -> _Frozen:
+    return tuple((table, tuple(columns.items())) for table, columns in relations.items())
 
 
 # Every stage of a model asks the same of its label.
 @lru_cache
-def _bound(query: str, relations: _Frozen) -> Mapping[str, str]:
+def _bound(query: str, relations: _Frozen) -> Sequence[tuple[str, str]]:
     import duckdb
 
     with _engine().cursor() as cursor:
@@ -60,7 +72,7 @@ def _bound(query: str, relations: _Frozen) -> Mapping[str, str]:
             found = cursor.execute(f"DESCRIBE {query}").fetchall()
         except duckdb.Error as error:
             raise NotUnderstood(reason(error, query), kind=type(error).__name__) from error
-    return {column: kind for column, kind, *_ in found}
+    return [(column, kind) for column, kind, *_ in found]
 
 
 def pattern_problem(pattern: str) -> str | None:

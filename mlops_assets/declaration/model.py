@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Duration, Flag, Name, Number, Owner, Whole, refusal
+from mlops_assets.declaration.card import CardText
 from mlops_assets.declaration.contract import Terms
 from mlops_assets.declaration.drift import Drift
 from mlops_assets.declaration.estimator import Estimator
@@ -86,6 +87,9 @@ class ChampionGate(Declaration):
     confidence, per_days: of ``per_days`` as-of dates, however many of them are looked at, a challenger
         that is no better wins with a probability of at most one less ``confidence``; so each look is
         surer than that. One that is looked at once a month is asked for little more.
+    pool_days: so many days before the as-of date count the days on which earlier challengers of the same recipe
+        were compared with this champion, beside the challenger's own. Then a retrained model wins when retraining
+        is surely better, and it is no worse itself on its own days; without it, when it alone surely is.
     replace_incomparable: whether a champion that answers another question (other features or label)
         may be replaced without a comparison; a decision to declare, and to take back.
     """
@@ -95,6 +99,7 @@ class ChampionGate(Declaration):
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
     per_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
     at_least_days: Annotated[Whole, Field(ge=3)] = 7
+    pool_days: Annotated[Whole, Field(ge=0, le=3650)] = 0
     replace_incomparable: Flag = False
 
     @model_validator(mode="after")
@@ -174,6 +179,7 @@ class Model(Declaration):
     contract: Terms = Terms()
     drift: Drift = Drift()
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
+    card: CardText = CardText()
     tags: dict[str, str] = {}
 
     @field_validator("name")

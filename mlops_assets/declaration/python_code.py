@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
+from mlops_assets.declaration.python_state import remembered
 from mlops_assets.errors import DeclarationError, nearest, nearest_only
 
 FUNCTION = "transform"
@@ -15,11 +16,24 @@ FUNCTION = "transform"
 # in its hash, or be missing where it is served.
 ALLOWED_IMPORTS = frozenset({"__future__", "datetime", "math", "numpy", "pandas", "re", "typing", "zoneinfo"})
 # What answers differently when it is asked again.
-UNREPEATABLE = frozenset({"now", "today", "utcnow", "random"})
+UNREPEATABLE = frozenset({"now", "today", "utcnow", "random", "sample"})
+OF_THE_PROCESS = frozenset({"hash", "id"})
 # What reads, or runs, something that does not stand in the file.
-REACHING_OUT = frozenset({"open", "eval", "exec", "compile", "input", "__import__", "globals"})
-READING_FILES = re.compile(r"read_.*|fromfile|load(txt)?|genfromtxt|memmap|open_memmap")
+REACHING_OUT = frozenset(
+    {
+        *("open", "eval", "exec", "compile", "input", "globals", "locals", "vars"),
+        *("getattr", "setattr", "delattr", "breakpoint"),
+    }
+)
+READING_FILES = re.compile(
+    r"read_.*|fromfile|load(txt)?|genfromtxt|memmap|open_memmap|HDFStore|ExcelFile|DataSource"
+)
+# Modules that others have as attributes, and what belongs to Python itself.
+BEYOND = re.compile(r"sys|os|builtins|importlib|subprocess|ctypeslib|__.*__")
 CLOCK_WORDS = frozenset({"now", "today"})
+OF_MANY_MOMENTS = frozenset(
+    {"to_datetime", "DatetimeIndex", "array", "asarray", "date_range", "period_range"}
+)
 AT_THE_TOP = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Assign, ast.AnnAssign)
 
 # What is wrong, and the line.
@@ -42,7 +56,8 @@ def python_code(file: str, folder: Path, *, field: tuple[str | int, ...]) -> str
         place = f"{file}, line {error.lineno}" if isinstance(error, SyntaxError) else file
         told = error.msg if isinstance(error, SyntaxError) else str(error)
         raise DeclarationError(f"{place}: this is not Python: {told}", field=field) from error
-    for problem, line in (*_at_the_top(tree), *_beyond_the_file(tree), *_of_the_function(tree)):
+    found = (*_at_the_top(tree), *_beyond_the_file(tree), *remembered(tree), *_of_the_function(tree))
+    for problem, line in found:
         raise DeclarationError(f"{file}, line {line}: {problem}", field=field)
     return ast.unparse(ast.fix_missing_locations(_WithoutDocstrings().visit(tree)))
 
@@ -82,24 +97,53 @@ def _at_the_top(tree: ast.Module) -> Iterator[_Problem]:
 
 
 def _beyond_the_file(tree: ast.Module) -> Iterator[_Problem]:
+    clocks = _names_of_clock_words(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((problem, node.lineno) for problem in _imports(node))
         elif isinstance(node, ast.Attribute) and node.attr in UNREPEATABLE:
             yield f"found {node.attr!r}, expected what gives the same whenever it is asked", node.lineno
-        elif isinstance(node, ast.Attribute) and READING_FILES.fullmatch(node.attr):
+        elif isinstance(node, ast.Attribute) and _reaches_out(node.attr):
             yield f"found {node.attr!r}, expected what computes from the inputs alone", node.lineno
-        elif isinstance(node, ast.Call) and (words := _clock_words(node)):
+        elif isinstance(node, ast.Call) and (words := _clock_words(node, clocks)):
             yield f"found {words[0]!r}, expected what gives the same whenever it is asked", node.lineno
-        elif isinstance(node, ast.Name) and node.id in REACHING_OUT:
+        elif isinstance(node, ast.Name) and node.id in OF_THE_PROCESS:
+            yield f"found {node.id!r}, expected what gives the same in every process", node.lineno
+        elif isinstance(node, ast.Name) and (node.id in REACHING_OUT or BEYOND.fullmatch(node.id)):
             yield f"found {node.id!r}, expected what computes from the inputs alone", node.lineno
 
 
-def _clock_words(call: ast.Call) -> list[str]:
-    """The words among a call's arguments that pandas and NumPy take for the moment of the call."""
+def _reaches_out(attribute: str) -> bool:
+    return bool(READING_FILES.fullmatch(attribute) or BEYOND.fullmatch(attribute))
+
+
+def _clock_words(call: ast.Call, clocks: Mapping[str, str]) -> list[str]:
+    """The words among a call's arguments that pandas and NumPy take for the moment of the call.
+
+    clocks: names that stand for such a word.
+    """
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
-    said = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
-    return [word for word in said if word.strip().lower() in CLOCK_WORDS]
+    called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if called in OF_MANY_MOMENTS:
+        given += [item for one in given if isinstance(one, ast.List | ast.Tuple) for item in one.elts]
+    names = [clocks[one.id] for one in given if isinstance(one, ast.Name) and one.id in clocks]
+    return [*filter(None, map(_clock_word, given)), *names]
+
+
+def _names_of_clock_words(tree: ast.Module) -> dict[str, str]:
+    """The names that are given such a word, each with it."""
+    return {
+        target.id: word
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and (word := _clock_word(node.value))
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _clock_word(node: ast.expr) -> str | None:
+    said = node.value if isinstance(node, ast.Constant) else None
+    return said if isinstance(said, str) and said.strip().lower() in CLOCK_WORDS else None
 
 
 def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
@@ -112,8 +156,13 @@ def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
                 f"found an import of {module!r}, expected one of {allowed}: "
                 "what a feature means must stand in its own file"
             )
-    for part in {part for name in (*modules, *names) for part in name.split(".")} & UNREPEATABLE:
-        yield f"found an import of {part!r}, expected what gives the same whenever it is asked"
+    for part in sorted({part for name in (*modules, *names) for part in name.split(".")}):
+        if part in UNREPEATABLE:
+            yield f"found an import of {part!r}, expected what gives the same whenever it is asked"
+        elif _reaches_out(part) and part not in ALLOWED_IMPORTS:
+            yield f"found an import of {part!r}, expected what computes from the inputs alone"
+        elif part == "*":
+            yield "found an import of '*', expected the names that are used"
 
 
 def _of_the_function(tree: ast.Module) -> Iterator[_Problem]:

@@ -39,7 +39,12 @@ _TAKEN = {
     "boolean": "BOOLEAN",
     "timestamp": r"DATE|TIMESTAMP(_S|_MS|_NS)?|TIMESTAMP(_NS)? WITH TIME ZONE",
 }
-_LAST_SEMICOLON = r";\s*\Z"
+# Texts and quoted names as wholes; what stands between statements; anything else, character by character.
+_TOKEN = re.compile(
+    r"""[eE]'(?:\\.|''|[^'\\])*' | '(?:''|[^'])*' | "(?:""|[^"])*" | \$(?P<mark>\w*)\$.*?\$(?P=mark)\$
+    | (?P<between>--[^\n]* | /\*.*?\*/ | [\s;]) | .""",
+    re.DOTALL | re.VERBOSE,
+)
 _UNTYPED = '"NULL"'
 EXPECTED_TYPES = {
     "string": "VARCHAR",
@@ -60,12 +65,22 @@ def takes(declared: str, found: str) -> bool:
 
 
 def bracketed(sql: str) -> str:
-    """One statement or condition as part of another, on the same lines, whether it ends in a comment or ``;``.
+    """One statement or condition as part of another, on the same lines, whether it ends in comments or ``;``.
 
-    >>> bracketed("SELECT 1;")
+    >>> bracketed("SELECT 1; -- done")
     '(SELECT 1\\n)'
     """
-    return f"({re.sub(_LAST_SEMICOLON, '', sql)}\n)"
+    return f"({unended(sql)}\n)"
+
+
+def unended(sql: str) -> str:
+    """One statement or condition without the ``;`` and comments that end it.
+
+    >>> unended("SELECT ';--'; -- done")
+    "SELECT ';--'"
+    """
+    ends = [token.end() for token in _TOKEN.finditer(sql) if token["between"] is None]
+    return sql[: max(ends, default=0)]
 
 
 def sql_text(declared: str, folder: Path, *, field: Sequence[str | int] = ()) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from mlops_assets.declaration.binding import NotUnderstood, Relations, bound, parsed
+from mlops_assets.declaration.binding import NotUnderstood, Relations, bound, parsed, yielded
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.repeatable import EXPECTED, unrepeatable
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
@@ -40,7 +41,7 @@ def _yielded(view: FeatureView, tables: Relations) -> Mapping[str, str]:
             raise NotUnderstood("it is empty, expected a SELECT")
         if len(parsed(view.sql)) != 1:
             raise NotUnderstood("it is not one SELECT")
-        return bound(_as_it_runs(view), tables)
+        found, names = bound(_as_it_runs(view), tables), yielded(view.sql, tables)
     except NotUnderstood as problem:
         missing = _MISSING_TABLE.search(str(problem))
         told = (
@@ -49,6 +50,19 @@ def _yielded(view: FeatureView, tables: Relations) -> Mapping[str, str]:
             else f"does not fit: {problem}"
         )
         raise DeclarationError(f"the SQL of {view.called} {told}", field=field) from problem
+    _require_distinct(view, names)
+    return found
+
+
+def _require_distinct(view: FeatureView, names: Iterable[str]) -> None:
+    """DuckDB gives the second of two columns of one name another, by which nobody meant it."""
+    seen = Counter(column.casefold() for column in names)
+    twice = next((column for column, times in seen.items() if times > 1), None)
+    if twice is not None:
+        raise DeclarationError(
+            f"the SQL of {view.called}: column {twice!r} is yielded twice; yield each column once",
+            field=("views", view.name, "sql"),
+        )
 
 
 def _require_repeatable(view: FeatureView, tables: Relations) -> None:

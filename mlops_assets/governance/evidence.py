@@ -11,14 +11,19 @@ class Comparison:
     """Challenger against the champion on the same rows.
 
     daily_improvement: metric -> for each day, oldest first, how much lower the challenger's
-        mean loss was (above zero: the challenger was better). incomparable: why there is no such
-        number, where there is none.
+        mean loss was (above zero: the challenger was better). days: which days these are. incomparable: why
+        there is no such number, where there is none.
     """
 
     champion_version: int
     metrics: dict[str, float]
     daily_improvement: dict[str, list[float]]
     incomparable: str = ""
+    days: list[str] = field(default_factory=list)
+
+    def by_day(self, metric: str) -> dict[str, float]:
+        """Day -> improvement; empty where nothing was compared."""
+        return dict(zip(self.days, self.daily_improvement.get(metric, []), strict=bool(self.days)))
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,7 @@ class Behaviour:
 class Evidence:
     """The evaluation of one trained model on the newest mature labels.
 
+    recipe: of what is trained, how and for which question, as a hash: models of one recipe differ by their days only.
     metrics, baseline: metric -> value, NaN-free; a metric that cannot be computed (one class
     only) is absent. champion is None when none reigned before the as-of date.
     intervals: metric -> low and high of 95%, days drawn again. stability: against the champion's answers.
@@ -85,6 +91,7 @@ class Evidence:
     baseline: dict[str, float]
     champion: Comparison | None = None
     notes: list[str] = field(default_factory=list)
+    recipe: str = ""
     intervals: dict[str, list[float]] = field(default_factory=dict)
     slices: list[Slice] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)

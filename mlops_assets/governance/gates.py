@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Literal
 
 from mlops_assets.declaration.metrics import HIGHER_IS_BETTER
 from mlops_assets.declaration.model import ChampionGate, Gates
 from mlops_assets.governance.evaluation_gates import evaluation_reasons
 from mlops_assets.governance.evidence import Comparison, Evidence
-from mlops_assets.governance.looks import Look, affordable
+from mlops_assets.governance.looks import Look, affordable, pooled
 from mlops_assets.governance.paired import improvement_bound
 from mlops_assets.governance.reasons import Answer, Reason
 
@@ -119,7 +120,7 @@ def _reasons(evidence: Evidence, gates: Gates, reigning: Reigning | None, risk: 
     for metric, ceiling in gates.ceilings.items():
         yield _limit(evidence, metric, ceiling, "ceiling")
     yield _baseline(evidence, gates)
-    yield _champion(evidence.champion, gates.champion, risk)
+    yield _champion(evidence, gates.champion, reigning, risk)
     if reigning is not None:
         yield from _succession(evidence, reigning)
 
@@ -170,19 +171,38 @@ def _incomparable(champion: Comparison, gate: ChampionGate) -> Reason:
     return Reason("champion", "not enough data", f"{why}; {allow}")
 
 
-def _champion(champion: Comparison | None, gate: ChampionGate, risk: float) -> Reason:
+def _champion(evidence: Evidence, gate: ChampionGate, reigning: Reigning | None, risk: float) -> Reason:
+    champion = evidence.champion
     if champion is None:
         return Reason("champion", "promote", "no champion reigned before")
     if champion.incomparable:
         return _incomparable(champion, gate)
-    daily = champion.daily_improvement.get(gate.metric, [])
+    own = champion.daily_improvement.get(gate.metric, [])
     if not _compared(champion, gate):
-        sentence = f"{len(daily)} days to compare on, at least {gate.at_least_days} are needed"
+        sentence = f"{len(own)} days to compare on, at least {gate.at_least_days} are needed"
         return Reason("champion", "not enough data", sentence)
-    mean, bound = improvement_bound(daily, 1 - risk)
+    mean, daily = math.fsum(own) / len(own), _compared_days(evidence, champion, gate, reigning)
+    of_all, bound = improvement_bound(daily, 1 - risk)
+    said = f"{gate.metric} {_better(mean)} than version {champion.champion_version} on {len(own)} days"
+    if len(daily) > len(own):
+        said += f", its recipe {_better(of_all)} on {len(daily)}"
     sentence = (
-        f"{gate.metric} {abs(mean):.4f} {'better' if mean > 0 else 'worse'} than version "
-        f"{champion.champion_version} on {len(daily)} days; with {100 * (1 - risk):.6g}% confidence the "
-        f"improvement is at least {bound:+.4f}, and above {gate.margin:g} is asked"
+        f"{said}; with {100 * (1 - risk):.6g}% confidence the improvement is at least {bound:+.4f}, and above "
+        f"{gate.margin:g} is asked"
     )
-    return Reason("champion", "promote" if bound > gate.margin else "hold", sentence)
+    return Reason("champion", "promote" if min(bound, mean) > gate.margin else "hold", sentence)
+
+
+def _compared_days(
+    evidence: Evidence, champion: Comparison, gate: ChampionGate, reigning: Reigning | None
+) -> list[float]:
+    """The improvements that the bound is taken of, oldest first."""
+    if not gate.pool_days or reigning is None:
+        return champion.daily_improvement[gate.metric]
+    since = date.fromisoformat(evidence.as_of) - timedelta(days=gate.pool_days)
+    own = champion.by_day(gate.metric)
+    return pooled(reigning.looks, own, metric=gate.metric, recipe=evidence.recipe, since=since.isoformat())
+
+
+def _better(mean: float) -> str:
+    return f"{abs(mean):.4f} {'better' if mean > 0 else 'worse'}"

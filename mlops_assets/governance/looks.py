@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 
 @dataclass(frozen=True)
 class Look:
-    """A challenger that was compared with a champion. spent: the risk of a false winner it was allowed."""
+    """A challenger that was compared with a champion. spent: the risk of a false winner it was allowed.
+
+    recipe: of the challenger. daily: metric -> day -> by how much its mean loss was lower.
+    """
 
     as_of: str
     spent: float
+    recipe: str = ""
+    daily: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def pooled(
+    looks: Sequence[Look], own: Mapping[str, float], *, metric: str, recipe: str, since: str
+) -> list[float]:
+    """The improvements of a challenger's own days, and before them of days on which others of its recipe were seen.
+
+    looks: in the order in which they were taken; of two at one day the later counts. since: the first day that may.
+    In order of the days.
+
+    >>> before = Look("2024-02-01", 0.02, "r", {"log_loss": {"2024-01-30": 0.1, "2024-01-31": 0.2}})
+    >>> pooled([before], {"2024-01-31": 0.5}, metric="log_loss", recipe="r", since="2024-01-01")
+    [0.1, 0.5]
+    """
+    found: dict[str, float] = {}
+    for look in looks:
+        if look.recipe == recipe:
+            found.update(look.daily.get(metric, {}))
+    first = min(own, default="")
+    earlier = {day: value for day, value in found.items() if since <= day < first}
+    return [value for _, value in sorted({**earlier, **own}.items())]
 
 
 def affordable(looks: Sequence[Look], *, since: str, as_of: str, risk: float, per_days: int) -> float:

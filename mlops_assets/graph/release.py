@@ -54,6 +54,7 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         model: Pinned,
         evaluation_report: Pinned,
     ) -> Iterator[Any]:
+        from mlops_assets.steps.card import keep_card
         from mlops_assets.steps.release import produced, release_if_allowed
 
         judged = release_if_allowed(
@@ -67,7 +68,9 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
             run_id=context.run.run_id,
         )
         as_of = context.partition_key
-        say_of_partitions(context, stage.key, {as_of: _told(judged)})
+        card = keep_card(stores, declared, judged.release) if judged.release else None
+        told = {**_told(judged), **({"card": dg.MetadataValue.path(card)} if card else {})}
+        say_of_partitions(context, stage.key, {as_of: told})
         made = produced(judged, as_of, (_verdict(judged),), model, evaluation_report)
         yield from write_and_tell(context, {stage.key: made})
 

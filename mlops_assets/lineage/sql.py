@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from mlops_assets.declaration.sql import SQL_TYPES
+from mlops_assets.declaration.sql import SQL_TYPES, unended
 from mlops_assets.lineage.derivation import CONSTANT, Derivation, SourceColumn, together, unknown
 
 DIALECT = "duckdb"
@@ -48,7 +48,7 @@ def derivations(
 
 def _scope(query: str, relations: Mapping[str, Mapping[str, str]]) -> Scope:
     schema = {table: {name: SQL_TYPES[kind] for name, kind in of.items()} for table, of in relations.items()}
-    tree = qualify(sqlglot.parse_one(query, dialect=DIALECT), schema=schema, dialect=DIALECT)
+    tree = qualify(sqlglot.parse_one(unended(query), dialect=DIALECT), schema=schema, dialect=DIALECT)
     scope = build_scope(tree)
     if scope is None:
         raise ValueError(f"it is a {type(tree).__name__.upper()}")

@@ -34,6 +34,8 @@ from mlops_assets.monitoring.profile import ColumnProfile, IntArray, Profile
 
 DISTRIBUTION = "distribution"
 MISSING = "missing"
+# Rows of a batch beyond the reference's range are taken to lie at its end: with any, the distance is a lower bound.
+WASSERSTEIN, BEYOND_RANGE = "wasserstein_in_sd", "share_beyond_range"
 # A category that the batch is expected to hold more seldom joins the others (Cochran 1954).
 LEAST_EXPECTED = 5
 # When a batch neither has nor is expected to have so many effective rows without a value, missingness
@@ -167,7 +169,7 @@ def _of_numbers(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
             "p_value_of_independent_rows": kolmogorov_smirnov_p(effect, reference.usable, batch.usable),
             "population_stability_index": population_stability_index(*tens),
             "jensen_shannon_distance": jensen_shannon_distance(*tens),
-            **({} if math.isnan(apart) else {"wasserstein_in_sd": apart}),
+            **({} if math.isnan(apart) else {WASSERSTEIN: apart, BEYOND_RANGE: batch.outside}),
         },
     )
 
@@ -234,15 +236,15 @@ def rao_scott_p(statistic: float, degrees: int, wander: CategoryWander) -> float
 
     >>> round(rao_scott_p(6.6667, 1, CategoryWander()), 4)
     0.0098
-    >>> round(rao_scott_p(6.6667, 1, CategoryWander(mean=2.0, degrees=19)), 4)
+    >>> round(rao_scott_p(6.6667, 1, CategoryWander(mean=2.0, mean_degrees=19)), 4)
     0.0836
     """
     if degrees < 1:
         return 1.0
     mean_square = statistic / (degrees * wander.mean)
-    if math.isinf(wander.degrees):
+    if math.isinf(wander.mean_degrees):
         return chi_square_p(statistic, degrees)
-    return float(fdtrc(wander.directions, wander.directions * wander.degrees, mean_square))
+    return float(fdtrc(wander.directions, wander.mean_degrees, mean_square))
 
 
 def _common(first: IntArray, second: IntArray) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

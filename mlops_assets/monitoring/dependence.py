@@ -7,12 +7,18 @@ them: then it holds all that sets one such batch apart from another. The batch's
 only where the reference has too few: a column that breaks inside the batch would else pass for one that
 wobbles. When it has not, smaller groups are taken, and what their neighbours share is carried on as a
 first-order autoregression (prewhitened batch means, Andrews and Monahan 1992).
+
+A short reference knows little of how far its own level wanders: groups that share much deviate too little
+from their common mean, and by luck look less alike than they are. So the variance is freed of the first
+bias, the correlation is taken above its estimate, and the degrees of freedom are those that the doubt about
+both leaves.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -26,10 +32,14 @@ GROUPS = 10
 # Else groups are smaller: about so many of a batch, or of a reference that is not much longer.
 PARTS_OF_BATCH = 16
 PARTS_OF_REFERENCE = 40
-# A group that holds this share of the batch's rows is as large as the batch.
-AS_LARGE = 0.75
 # Greater correlations of neighbouring groups cannot be told from a trend.
-MOST_CORRELATION = 0.9
+MOST_CORRELATION = 0.95
+# So many standard errors above its estimate the correlation is taken: the days of a short reference that
+# happened to look independent must not pass for days that are.
+SURENESS = 1.5
+# With fewer degrees of freedom no shift, however great, would be told from chance, although the correlation
+# has its bounds. With this, series of correlation 0.95 were still hardly ever surely moved (p < 0.00002).
+LEAST_DEGREES = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,11 +59,12 @@ class CategoryWander(Wander):
     """mean: the mean generalised design effect of Rao and Scott (1984), one or more.
 
     directions: the independent directions in which the shares move: between one and the number
-    of cells less one (Satterthwaite's correction).
+    of cells less one (Satterthwaite's correction). mean_degrees: degrees of freedom of the mean.
     """
 
     mean: float = 1.0
     directions: float = 1.0
+    mean_degrees: float = math.inf
 
 
 def distribution_wander(reference: IntArray, batch: IntArray) -> Wander:
@@ -66,7 +77,7 @@ def distribution_wander(reference: IntArray, batch: IntArray) -> Wander:
     if deviations is None:
         return Wander()
     ordered = deviations.cumulated()
-    return Wander(ordered.greatest_effect(), deviations.degrees)
+    return Wander(ordered.greatest_effect(), ordered.degrees())
 
 
 def category_wander(reference: IntArray, batch: IntArray) -> CategoryWander:
@@ -76,7 +87,13 @@ def category_wander(reference: IntArray, batch: IntArray) -> CategoryWander:
     if deviations is None or cells < 2:
         return CategoryWander(directions=max(1.0, cells - 1.0))
     mean, directions = deviations.rao_scott()
-    return CategoryWander(max(mean, deviations.greatest_effect()), deviations.degrees, mean, directions)
+    return CategoryWander(
+        effect=max(mean, deviations.greatest_effect()),
+        degrees=deviations.degrees(),
+        mean=mean,
+        directions=directions,
+        mean_degrees=deviations.degrees(directions),
+    )
 
 
 @dataclass(frozen=True)
@@ -84,73 +101,118 @@ class Deviations:
     """Shares of groups less their sample's shares, weighted by the root of the groups' rows.
 
     samples: one array of shape (groups, cells) for each sample. shares: of all samples together,
-    shape (cells,). extrapolated: the groups are smaller than the batch.
+    shape (cells,). reference, batch: how many groups each side is as large as.
     """
 
     samples: tuple[FloatArray, ...]
     shares: FloatArray
-    extrapolated: bool
+    reference: float
+    batch: float
 
     @classmethod
     def of(cls, reference: IntArray, batch: IntArray) -> Deviations | None:
         """None when neither side has two blocks."""
-        groups, extrapolated = _groups(reference, batch)
+        groups = _groups(reference, batch)
         if not groups:
             return None
         total = sum(sample.sum(axis=0) for sample in groups)
-        shares = np.asarray(total / total.sum(), dtype=np.float64)
-        return cls(tuple(_deviations(sample) for sample in groups), shares, extrapolated)
+        rows = total.sum() / sum(len(sample) for sample in groups)
+        return cls(
+            samples=tuple(_deviations(sample) for sample in groups),
+            shares=np.asarray(total / total.sum(), dtype=np.float64),
+            reference=max(1.0, float(reference.sum() / rows)),
+            batch=max(1.0, float(batch.sum() / rows)),
+        )
+
+    def degrees(self, directions: float = 1.0) -> float:
+        """Of freedom, of the design effect in so many directions: what its variance leaves (Satterthwaite).
+
+        To first order: of a Gaussian autoregression of n groups the innovations' variance has the
+        relative variance 2 / n, and the correlation r the variance (1 - r^2) / n, each over directions.
+        """
+        r, step = self.correlation, 1e-6
+        slope = math.log(self._carried_on(r + step) / self._carried_on(r)) / step + 2 * r / (1 - r**2)
+        degrees = self.free / (1 / directions + slope**2 * (1 - r**2) / (2 * self.directions))
+        return max(degrees, min(LEAST_DEGREES, self.free))
 
     @property
-    def degrees(self) -> int:
+    def free(self) -> int:
+        """Groups less one for each sample."""
         return sum(len(sample) - 1 for sample in self.samples)
 
     def cumulated(self) -> Deviations:
         """Of the distribution function instead of the shares."""
         samples = tuple(np.cumsum(sample, axis=1) for sample in self.samples)
-        return Deviations(samples, np.cumsum(self.shares), self.extrapolated)
+        return replace(self, samples=samples, shares=np.cumsum(self.shares))
 
     def greatest_effect(self) -> float:
         independent = self.shares * (1 - self.shares)
         if independent.max() <= 0:
             return 1.0
-        between = sum((sample**2).sum(axis=0) for sample in self.samples) / self.degrees
-        return max(1.0, self.carried_on() * float(np.max(between) / independent.max()))
+        squares = sum((sample**2).sum(axis=0) for sample in self.samples)
+        between = float(np.max(squares) / self.free)
+        return max(1.0, self._carried_on(self.correlation) * between / float(independent.max()))
 
     def rao_scott(self) -> tuple[float, float]:
         """The mean design effect of all cells, and the directions that they move in."""
         seen = self.shares > 0
         scaled = np.concatenate(self.samples)[:, seen] / np.sqrt(self.shares[seen])
-        covariance = scaled.T @ scaled / self.degrees
-        trace, squared = float(np.trace(covariance)), float((covariance**2).sum())
-        cells, degrees = int(seen.sum()), self.degrees
-        # What the noise of the estimate adds to the squares is taken off, where there is enough of it.
-        if degrees > 2:
-            squared = (squared - trace**2 / degrees) * degrees**2 / ((degrees - 1) * (degrees + 2))
-        directions = trace**2 / squared if squared > 0 else cells - 1.0
-        mean = self.carried_on() * trace / (cells - 1)
-        return max(1.0, mean), min(max(directions, 1.0), cells - 1.0)
+        cells = int(seen.sum())
+        mean = self._carried_on(self.correlation) * float((scaled**2).sum()) / self.free / (cells - 1)
+        return max(1.0, mean), _directions(scaled, self.free)
 
-    def carried_on(self) -> float:
-        """The factor from the variance of small groups to that of batches; one when they are as large."""
-        if not self.extrapolated:
-            return 1.0
-        correlation = min(max(self._neighbours_correlation(), 0.0), MOST_CORRELATION)
-        return (1 + correlation) / (1 - correlation)
+    @cached_property
+    def directions(self) -> float:
+        """How many independent ones the deviations move in, about."""
+        return _directions(np.concatenate(self.samples), self.free)
 
-    def _neighbours_correlation(self) -> float:
-        """Lag-one autocorrelation over all cells, with the first-order correction of its bias."""
+    @cached_property
+    def correlation(self) -> float:
+        """Of neighbouring groups over all cells, free of its first-order bias, and ``SURENESS`` errors up."""
         lagged = sum(float((sample[:-1] * sample[1:]).sum()) for sample in self.samples)
         squares = sum(float((sample**2).sum()) for sample in self.samples)
         if squares <= 0:
             return 0.0
-        groups = self.degrees + len(self.samples)
+        groups = self.free + len(self.samples)
         raw = lagged / squares
-        return raw + (1 + 3 * raw) * len(self.samples) / groups
+        likely = min(max(raw + (1 + 3 * raw) * len(self.samples) / groups, 0.0), MOST_CORRELATION)
+        error = math.sqrt((1 - likely**2) / (groups * self.directions))
+        return min(likely + SURENESS * error, MOST_CORRELATION)
+
+    def _carried_on(self, correlation: float) -> float:
+        """The factor from the variance that groups show to that of the two sides' difference.
+
+        Deviations from a sample's own mean are too small by what its groups share.
+        """
+        sides = _mean_of(self.batch, correlation) / self.batch
+        sides += _mean_of(self.reference, correlation) / self.reference
+        independent = 1 / self.batch + 1 / self.reference
+        shown = sum(len(sample) - _mean_of(len(sample), correlation) for sample in self.samples)
+        return float(sides / independent * self.free / shown)
 
 
-def _groups(reference: IntArray, batch: IntArray) -> tuple[list[FloatArray], bool]:
-    """Samples of groups of equal size, and whether they are smaller than the batch."""
+def _directions(deviations: FloatArray, free: int) -> float:
+    """Satterthwaite's: the squared trace of the covariance over the trace of its square."""
+    covariance = deviations.T @ deviations / free
+    trace, squared = float(np.trace(covariance)), float((covariance**2).sum())
+    # What the noise of the estimate adds to the squares is taken off, where there is enough of it.
+    if free > 2:
+        squared = (squared - trace**2 / free) * free**2 / ((free - 1) * (free + 2))
+    most: float = max(1.0, deviations.shape[1] - 1.0)
+    return min(max(trace**2 / squared, 1.0), most) if squared > 0 else most
+
+
+def _mean_of(groups: float, r: float) -> float:
+    """The variance of a mean of neighbours with the correlation ``r`` over that of as many independent ones.
+
+    >>> round(_mean_of(2, 0.5), 3), round(_mean_of(1000, 0.5), 3)
+    (1.5, 2.996)
+    """
+    return float((1 + r) / (1 - r) - 2 * r * (1 - r**groups) / (groups * (1 - r) ** 2))
+
+
+def _groups(reference: IntArray, batch: IntArray) -> list[FloatArray]:
+    """Samples of groups of equal size."""
     reference, batch = _inhabited(reference), _inhabited(batch)
     rows, known = float(batch.sum()), float(reference.sum())
     direct = known >= GROUPS * rows
@@ -160,8 +222,7 @@ def _groups(reference: IntArray, batch: IntArray) -> tuple[list[FloatArray], boo
     # A break inside the batch is no wobble: its own blocks count only where the reference has too few.
     if len(reference) > 1 and samples and len(samples[0]) >= GROUPS:
         samples = samples[:1]
-    smaller = any(sample.sum(axis=1).mean() < AS_LARGE * rows for sample in samples)
-    return samples, smaller
+    return samples
 
 
 def _inhabited(blocks: IntArray) -> IntArray:

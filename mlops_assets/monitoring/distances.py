@@ -143,7 +143,7 @@ def wasserstein(reference: Counts, current: Counts, edges: Edges) -> float:
     """The first Wasserstein distance in standard deviations of the reference; NaN when it has none.
 
     From cells: rows are spread evenly inside a cell, and those beyond the outer edges lie on
-    them, so that it is a lower bound when a batch leaves the reference's range.
+    them, so that it is a lower bound when a batch leaves the reference's range; who shows it says so.
     """
     p = proportions(reference)
     if p.max() == 1:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mlops_assets.data.legible import embedded, in_html, in_markdown
 from mlops_assets.data.page import listed, section, whole
+from mlops_assets.monitoring.comparison import BEYOND_RANGE, WASSERSTEIN
 from mlops_assets.monitoring.findings import DriftReport, Finding
 from mlops_assets.monitoring.picture import overlaid
 from mlops_assets.monitoring.profile import Profile
@@ -16,7 +17,7 @@ FIGURES = {
     "p_value": "p",
     "jensen_shannon_distance": "JS distance (base 2)",
     "population_stability_index": "PSI",
-    "wasserstein_in_sd": "Wasserstein (sd)",
+    WASSERSTEIN: "Wasserstein (sd)",
     "effective_rows": "effective rows",
 }
 # Characters of a cell of the short table.
@@ -93,8 +94,14 @@ def _row(one: Finding) -> str:
 def _cells(one: Finding) -> list[str]:
     verdict = one.severity or one.verdict
     effect = "–" if one.effect is None else f"{one.effect:.3f}"
-    figures = [_figure(name, one.values.get(name)) for name in FIGURES]
-    return [one.column, one.test, verdict, effect, *figures]
+    return [one.column, one.test, verdict, effect, *(_told(one, name) for name in FIGURES)]
+
+
+def _told(one: Finding, name: str) -> str:
+    """A figure, and that it is a lower bound where it is one."""
+    figure = _figure(name, one.values.get(name))
+    clipped = name == WASSERSTEIN and one.values.get(BEYOND_RANGE, 0.0) > 0
+    return f"at least {figure}" if clipped else figure
 
 
 def _figure(name: str, value: float | None) -> str:

@@ -48,6 +48,13 @@ class ColumnProfile:
     def unusable(self) -> int:
         return self.missing + self.nonfinite
 
+    @property
+    def outside(self) -> float:
+        """The share of usable rows with a number beyond the outer edges; nought of categories."""
+        if not isinstance(self.cells, Edges) or not self.cells.edges or not self.usable:
+            return 0.0
+        return (self.counts[0] + self.counts[-1]) / self.usable
+
     def block_counts(self) -> IntArray:
         """Shape (blocks, coarse cells + 1), oldest block first; the last column has no usable value."""
         ordered = [self.blocks[block] for block in sorted(self.blocks)]

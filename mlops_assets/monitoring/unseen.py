@@ -37,7 +37,7 @@ def unseen_shares(reference: ColumnProfile, batch: ColumnProfile) -> Unseen:
     if reference.others is not None and batch.others is not None:
         new = batch.others.rows_not_in(reference.others)
         return Unseen(min(new, batch.counts[-1]) / batch.usable, _new_of_late(reference, batch.usable))
-    return Unseen(_outside(batch), _outside(reference))
+    return Unseen(batch.outside, reference.outside)
 
 
 def unseen(reference: ColumnProfile, batch: ColumnProfile, warn_at: float) -> Finding | None:
@@ -69,12 +69,6 @@ def unseen(reference: ColumnProfile, batch: ColumnProfile, warn_at: float) -> Fi
         ),
         values={"share": found.share, "usual": found.usual, "floor": warn_at},
     )
-
-
-def _outside(column: ColumnProfile) -> float:
-    if not isinstance(column.cells, Edges) or not column.cells.edges:
-        return 0.0
-    return (column.counts[0] + column.counts[-1]) / column.usable
 
 
 def _new_of_late(reference: ColumnProfile, rows: int) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.evidence import Behaviour, Comparison, Evidence, Group, Slice
 from mlops_assets.modeling.agreement import agreement
@@ -97,6 +98,7 @@ def evaluate(
         baseline=measure(found.labels, rival.baseline),
         champion=rival.comparison,
         notes=rival.notes,
+        recipe=meaning(model.recipe(catalog.input_types(model)), loaded.question),
         intervals=intervals(found.labels, scores, draws),
         slices=list(_slices(model, found, scores, rival)),
         groups=list(_groups(model, found, scores, draws)),
@@ -161,9 +163,8 @@ def _rival(
         return Rival(baseline, None, *_incomparable(release))
     theirs = score(champion.model, champion.inputs, found.rows)
     daily = daily_improvement(found.labels, challenger=scores, champion=theirs, days=found.days)
-    return Rival(
-        baseline, theirs, Comparison(release.version, measure(found.labels, theirs), dict(daily)), []
-    )
+    metrics, days = measure(found.labels, theirs), sorted(set(found.days))
+    return Rival(baseline, theirs, Comparison(release.version, metrics, dict(daily), days=days), [])
 
 
 def _incomparable(release: Release) -> tuple[Comparison, list[str]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from mlops_assets.data.changes import Change, changes, changes_query, same_rows
+from mlops_assets.data.changes import Change
 from mlops_assets.data.knowledge import ROW
 from mlops_assets.data.leaks import Leak, told
 from mlops_assets.data.on_demand import apply_on_demand
@@ -18,6 +18,7 @@ from mlops_assets.data.worlds import known_of_days
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.declaration.training_columns import PREDICTED_AT
 from mlops_assets.errors import NotMaterialized
+from mlops_assets.steps.changed import changed
 from mlops_assets.steps.leak_case import TRAINING, Case, count, pinned_rows, request, stored_rows
 from mlops_assets.steps.training_set import with_features
 from mlops_assets.steps.worlds import Batch, Worlds, batches, opened
@@ -58,7 +59,45 @@ def days_before(case: Case, view: str, at: datetime) -> list[Batch]:
     return batches(pinned, case.reads)
 
 
-def look(case: Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Batch]]) -> Look:
+@dataclass(frozen=True)
+class Roundings:
+    """By which share the numbers of each view may differ, asked of the world cut at one moment, and once at most.
+
+    days: of each view the partitions that can answer then.
+    """
+
+    case: Case
+    worlds: Worlds
+    at: datetime
+    days: Mapping[str, list[Batch]]
+    known: dict[str, Mapping[str, float]] = field(default_factory=dict)
+
+    def of_view(self, view: str) -> Mapping[str, float]:
+        if view not in self.known:
+            self.known[view] = self.worlds.roundings(self.case.view(view), self.days[view], self.at)
+        return self.known[view]
+
+    def of_answers(self) -> dict[str, float]:
+        """The same by the columns that are served; what is computed on demand from some loses as they do."""
+        features, service = self.case.catalog.features, self.case.model.features
+        joined = {
+            column: share
+            for one in features.joined(service).values()
+            for feature, column in one.columns.items()
+            if (share := self.of_view(one.view).get(feature)) is not None
+        }
+        on_demand = {
+            f"{transform.name}__{feature}": max(shares)
+            for transform in features.on_demand_of(service)
+            if (shares := [joined[one] for one in features.input_types(transform) if one in joined])
+            for feature in transform.features
+        }
+        return {**joined, **on_demand}
+
+
+def look(
+    case: Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Batch]], roundings: Roundings
+) -> Look:
     """Everything that one cut of the world shows."""
     leaks: list[Leak] = []
     notes: list[str] = []
@@ -68,10 +107,10 @@ def look(case: Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Batch
         then = f"_then_{view}"
         worlds.compute(then, case.view(view), of_view, at)
         worlds.compute(PLANTED, case.view(view), of_view, at, canaries=True)
-        moved = _changed_rows(case, worlds.session, view, name(then), name(PLANTED))
+        moved = _changed_rows(case, worlds.session, view, name(then), name(PLANTED), roundings)
         stored = known_of_days(stored_rows(view), [day for batch in of_view for day in batch.days], at)
-        found = _changed_rows(case, worlds.session, view, name(then), stored)
-        rest = _with_more_history(case, view, at, of_view, stored) if found else None
+        found = _changed_rows(case, worlds.session, view, name(then), stored, roundings)
+        rest = _with_more_history(case, view, at, of_view, stored, roundings) if found else None
         if rest is None:
             leaks += [Leak("cut", _place(view, one), one.rows, _told_cut(one, at)) for one in found]
         else:
@@ -82,26 +121,20 @@ def look(case: Case, worlds: Worlds, at: datetime, days: Mapping[str, list[Batch
         rows += count(worlds.session, name(then))
         for joined in (one for of, one in case.joins() if of == view):
             worlds.session.keep(joined.relation, f"SELECT * FROM {name(then)}")
-    requests, of_requests = _answer_again(case, worlds.session, at)
+    requests, of_requests = _answer_again(case, worlds.session, at, roundings)
     return Look(at, rows, requests, (*leaks, *of_requests), tuple(notes))
 
 
-def _changed_rows(case: Case, session: Session, view: str, there: str, here: str) -> list[Change]:
+def _changed_rows(
+    case: Case, session: Session, view: str, there: str, here: str, roundings: Roundings
+) -> list[Change]:
     by = (*case.catalog.features.keys(view), EVENT_TIME, AVAILABLE_AT)
     columns = {feature: one.type for feature, one in case.view(view).features.items()}
-    return _changes(session, there, here, by, columns)
-
-
-def _changes(
-    session: Session, there: str, here: str, by: Sequence[str], columns: Mapping[str, str]
-) -> list[Change]:
-    if session.rows(same_rows(there, here, [*by, *columns]))["same"][0].as_py():
-        return []
-    return changes(session.rows(changes_query(there, here, by=by, columns=columns)).to_pylist())
+    return changed(session, there, here, by=by, columns=columns, roundings=lambda: roundings.of_view(view))
 
 
 def _with_more_history(
-    case: Case, view: str, at: datetime, days: Sequence[Batch], stored: str
+    case: Case, view: str, at: datetime, days: Sequence[Batch], stored: str, roundings: Roundings
 ) -> pa.Table | None:
     """The rows in the same cut of a world that has more of the past, if the stored rows are those; else None."""
     wanted = {day for batch in days for day in batch.days}
@@ -115,11 +148,11 @@ def _with_more_history(
     with opened(case.stores, case.catalog, case.lake_tables, read, relations) as worlds:
         worlds.session.keep(stored_rows(view), f"SELECT * FROM {name(pinned_rows(view))}")
         worlds.compute(REST, case.view(view), past, at)
-        found = _changed_rows(case, worlds.session, view, REST, stored)
+        found = _changed_rows(case, worlds.session, view, REST, stored, roundings)
         return None if found else worlds.session.rows(f"SELECT * FROM {REST}")
 
 
-def _answer_again(case: Case, session: Session, at: datetime) -> tuple[int, list[Leak]]:
+def _answer_again(case: Case, session: Session, at: datetime, roundings: Roundings) -> tuple[int, list[Leak]]:
     """Answer the last requests before ``at`` from the rows as they were computed in the world cut there."""
     features, service = case.catalog.features, case.model.features
     columns = {one.column: one.type for one in features.served(service)}
@@ -135,7 +168,7 @@ def _answer_again(case: Case, session: Session, at: datetime) -> tuple[int, list
     joined = with_features(session, case.catalog, case.model, asked)
     session.register(ANSWERED, apply_on_demand(features, service, joined))
     stored = f"(SELECT * FROM {TRAINING} SEMI JOIN {ASKED} USING ({ROW}))"
-    found = _changes(session, ANSWERED, stored, (ROW,), columns)
+    found = changed(session, ANSWERED, stored, by=(ROW,), columns=columns, roundings=roundings.of_answers)
     leaks = [
         Leak(
             "cut",

@@ -10,6 +10,7 @@ import duckdb
 
 from mlops_assets.data.knowledge import ROW
 from mlops_assets.data.leaks import Leak, could_not_run, told, verdict
+from mlops_assets.data.moments import EARLIEST
 from mlops_assets.data.sql import name
 from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
@@ -18,7 +19,7 @@ from mlops_assets.declaration.training_columns import PREDICTED_AT
 from mlops_assets.errors import GateRefusal, NotMaterialized
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.leak_case import LABEL_ROWS, TRAINING, Case, pinned_rows, stored_rows
-from mlops_assets.steps.leaks_in_cuts import Look, days_before, look
+from mlops_assets.steps.leaks_in_cuts import Look, Roundings, days_before, look
 from mlops_assets.steps.leaks_in_rows import leaking_cells, leaking_labels
 from mlops_assets.steps.worlds import CANARY_ROWS, opened
 from mlops_assets.stores.pinned import Pinned
@@ -76,7 +77,10 @@ def _proof(case: Case, made: Produced) -> Proof:
         for view in case.views:
             session.keep(stored_rows(view), f"SELECT * FROM {name(pinned_rows(view))}")
         leaks = [*leaking_labels(case, session), *leaking_cells(case, session, made)]
-        looks = [look(case, worlds, at, {view: days[view, at] for view in case.views}) for at in moments]
+        by_moment = {at: {view: days[view, at] for view in case.views} for at in moments}
+        last = max(moments, default=EARLIEST)
+        roundings = Roundings(case, worlds, last, by_moment.get(last, {}))
+        looks = [look(case, worlds, at, by_moment[at], roundings) for at in moments]
     found = _merged([*leaks, *(leak for look in looks for leak in look.leaks)])
     notes = tuple(dict.fromkeys(note for look in looks for note in look.notes))
     return Proof(verdict(found, _looked_at(case, made, looks)), found, notes)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
+from mlops_assets.errors import NotMaterialized
 from mlops_assets.governance.contract import breaches
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.gates import Reigning, decide
+from mlops_assets.governance.gates import Decision, Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.contract import contract_of, keep_contract, kept_contract
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
@@ -19,6 +20,7 @@ from mlops_assets.steps.mirror import show
 from mlops_assets.steps.proven import made_from, of_model
 from mlops_assets.steps.reigns import gate_of
 from mlops_assets.steps.training import one_row, require_made_from, require_newest, trained_record
+from mlops_assets.stores.overrides import Override
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Against, Candidate, Judged, Release
@@ -45,15 +47,31 @@ def release_if_allowed(
     """
     candidate, evidence = proposed(stores, catalog, model, trained, report)
     stores.artifacts.load(candidate.artifact_digest)
-    below = all_below(stores.records, trained.contents)
-    wrong = [
-        *unrecorded(below, made_from(model)),
-        *unproven(stores.records, below, of_model(catalog, model)),
-    ]
+    wrong = _unproven(stores, catalog, model, trained)
     judged = judge(stores, model, candidate, evidence, inputs=wrong, at=at, run_id=run_id)
     if judged.release is not None:
         show(stores, tracking, judged.release)
     return judged
+
+
+def previewed(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Decision:
+    """What was decided about a model, or would be now; nothing is recorded, and no look is spent."""
+    candidate, evidence = proposed(stores, catalog, model, trained, report)
+    asked = _asked(stores, model, candidate, _unproven(stores, catalog, model, trained))
+    known = stores.releases.judged(candidate, asked.by)
+    return known.decision if known is not None else asked.decision(evidence, model)
+
+
+def recorded(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Judged:
+    """What was decided about exactly this model on exactly this evaluation. Raises NotMaterialized when nothing was."""
+    candidate, _ = proposed(stores, catalog, model, trained, report)
+    asked = _asked(stores, model, candidate, _unproven(stores, catalog, model, trained))
+    known = stores.releases.judged(candidate, asked.by)
+    if known is None:
+        raise NotMaterialized(
+            f"nothing was decided about {model.name} as of {candidate.as_of}; materialize its release"
+        )
+    return known
 
 
 def proposed(
@@ -94,25 +112,57 @@ def judge(
     run_id: str,
 ) -> Judged:
     """Decide on this candidate, once by the same gates and objections, and record the verdict and its version."""
+    asked = _asked(stores, model, candidate, inputs)
+    known = stores.releases.judged(candidate, asked.by)
+    if known is not None:
+        return known
+    decision = asked.decision(evidence, model)
+    return stores.releases.record(
+        candidate, evidence, decision, against=asked.against, by=asked.by, at=at, run_id=run_id
+    )
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What a decision is taken on beside the evidence. by: the override, or the gates and objections, as a hash."""
+
+    against: Against
+    reigning: Reigning | None
+    inputs: list[str]
+    broken: list[str]
+    override: Override | None
+    by: Override | str
+
+    def decision(self, evidence: Evidence, model: Model) -> Decision:
+        decided = decide(
+            evidence,
+            model.gates,
+            reigning=self.reigning,
+            inputs=self.inputs,
+            contract=self.broken,
+            p95_ms=model.contract.objectives.p95_ms,
+        )
+        if self.override is None:
+            return decided
+        return decided.overridden(self.override.by, self.override.reason)
+
+
+def _asked(stores: Stores, model: Model, candidate: Candidate, inputs: list[str]) -> _Asked:
     releases, override = stores.releases, stores.overrides.of(gate_of(candidate))
     against, champion = releases.against(model.name), releases.champion(model.name)
     rival = champion if champion is not None and not _is(champion, candidate) else None
     broken = _broken(stores, rival, candidate)
     by = override or meaning(model.gates, model.contract.objectives, inputs, broken)
-    known = releases.judged(candidate, by)
-    if known is not None:
-        return known
-    decision = decide(
-        evidence,
-        model.gates,
-        reigning=_reigning(rival, against, releases.taken(candidate, against)),
-        inputs=inputs,
-        contract=broken,
-        p95_ms=model.contract.objectives.p95_ms,
-    )
-    if override is not None:
-        decision = decision.overridden(override.by, override.reason)
-    return releases.record(candidate, evidence, decision, against=against, by=by, at=at, run_id=run_id)
+    reigning = _reigning(rival, against, releases.taken(candidate, against))
+    return _Asked(against, reigning, inputs, broken, override, by)
+
+
+def _unproven(stores: Stores, catalog: Catalog, model: Model, trained: Pinned) -> list[str]:
+    below = all_below(stores.records, trained.contents)
+    return [
+        *unrecorded(below, made_from(model)),
+        *unproven(stores.records, below, of_model(catalog, model)),
+    ]
 
 
 def produced(judged: Judged, as_of: str, verdicts: tuple[Verdict, ...], *inputs: Pinned) -> Produced:

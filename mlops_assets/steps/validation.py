@@ -11,8 +11,9 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import duckdb
+import pyarrow as pa
 
-from mlops_assets.data.expectations import Outcome, Setting, could_not_run, outcome, referred
+from mlops_assets.data.expectations import Outcome, Setting, Unheld, could_not_run, outcome, referred
 from mlops_assets.data.ingestion import EVENT_DAY
 from mlops_assets.data.sql import PARTITION
 from mlops_assets.data.sql import name as quoted
@@ -61,16 +62,13 @@ class Asked:
     @classmethod
     def of(cls, stores: Stores, raw: str, partitions: Sequence[str]) -> Self:
         """Raises what a reader of all would be told where none of them may be read."""
-        pinned = stores.lake.pin(raw, [])
         refused = stores.lake.refused(raw, partitions)
-        readable = [one for one in partitions if one not in refused]
-        if readable:
-            pinned = stores.lake.pin(raw, readable)
-            refused |= dict.fromkeys(pinned.absent, "nothing was written to it yet")
-            readable = [one for one in readable if one not in refused]
+        pinned = stores.lake.pin(raw, [one for one in partitions if one not in refused])
+        refused |= dict.fromkeys(pinned.absent, "nothing was written to it yet")
+        readable = tuple(one for one in partitions if one not in refused)
         if not readable:
             stores.lake.pin(raw, partitions).require(partitions)
-        return cls(pinned, tuple(readable), refused)
+        return cls(pinned, readable, refused)
 
     def require_all(self) -> None:
         """Raise GateRefusal for the partitions that may not be read."""
@@ -254,6 +252,7 @@ def _without_what_they_need(table: Table, present: Sequence[str], others: Referr
 def _failing_alone(session: Session, table: Table, present: Sequence[str]) -> dict[str, str]:
     """The expectations whose SQL cannot be run, each tried by itself, with the first line of what DuckDB says."""
     names = [one.name for one in table.expectations]
+    session.keep("repeated", repeated_keys(table, "raw", present))
     session.keep("checked", checked_rows(table.without(names), "raw", present, repeated="repeated"))
     broken = {}
     for tried in names:
@@ -273,10 +272,24 @@ def _counts(
     by_reason: dict[str, dict[str, int]] = defaultdict(dict)
     for row in session.rows(reasons_query("checked")).to_pylist():
         by_reason[row[PARTITION]][row["reason"]] = row["rows"]
-    found = {row[PARTITION]: row for row in session.rows(counts_query(table, "checked")).to_pylist()}
+    rows = _held(session.rows(counts_query(table, "checked")))
+    found = {row[PARTITION]: row for row in rows}
     return {
         partition: counts_of(table, found.get(partition), by_reason[partition]) for partition in partitions
     }
+
+
+def _held(rows: pa.Table) -> list[dict[str, Any]]:
+    """The rows; DuckDB measures what Python has no type for, and one such value costs no other."""
+    columns = {name: [_value(one) for one in rows.column(name)] for name in rows.column_names}
+    return [{name: values[at] for name, values in columns.items()} for at in range(rows.num_rows)]
+
+
+def _value(measured: pa.Scalar) -> Any:
+    try:
+        return measured.as_py()
+    except (ArithmeticError, ValueError) as error:
+        return Unheld(str(error))
 
 
 def _outcomes(

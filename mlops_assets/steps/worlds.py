@@ -15,6 +15,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.source import EVENT_TIME
 from mlops_assets.errors import NotMaterialized
+from mlops_assets.steps.rounding import roundings
 from mlops_assets.stores.engine import Relation, Session
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.stores import Stores
@@ -94,10 +95,22 @@ class Worlds:
             before = f"SELECT * FROM {name(relation)} UNION ALL " if number else ""
             self.session.keep(relation, before + known)
 
+    def roundings(self, view: FeatureView, batches: Sequence[Batch], at: datetime) -> Mapping[str, float]:
+        """The features of a view that lose more in rounding than usual, in the world cut at a moment."""
+        if not batches:
+            return {}
+        batch = max(batches, key=lambda one: len(one.days))
+        tables = {table: self._cut(table, batch, at, canaries=False) for table in view.reads}
+        keys = self.catalog.features.key_types(view.name)
+        return roundings(self.session, view, keys, tables, days=list(batch.days), timezone=self._zone(view))
+
     def _rows(self, view: FeatureView, days: Sequence[str]) -> str:
+        keys = self.catalog.features.key_types(view.name)
+        return view_rows(view, keys, days=days, timezone=self._zone(view))
+
+    def _zone(self, view: FeatureView) -> str | None:
         calendar = self.catalog.view_calendar(view)
-        zone = calendar.timezone if calendar else None
-        return view_rows(view, self.catalog.features.key_types(view.name), days=days, timezone=zone)
+        return calendar.timezone if calendar else None
 
     def _cut(self, table: str, batch: Batch, at: datetime, canaries: bool) -> str:
         by_pin: dict[int, list[str]] = defaultdict(list)

@@ -45,8 +45,12 @@ class Session:
         return spooled(reader.schema, reader, self._folder)
 
     def batches(self, sql: str, rows: int) -> pa.RecordBatchReader:
-        """The result of a query, at most so many rows at a time; the next query of this session ends it."""
-        return self._connection.sql(sql).to_arrow_reader(rows)
+        """The result of a query, at most so many rows at a time; the next query of this session ends it.
+
+        What stops the query is an error of DuckDB, also where it comes while rows are read.
+        """
+        reader = self._connection.sql(sql).to_arrow_reader(rows)
+        return pa.RecordBatchReader.from_batches(reader.schema, _as_errors_of_duckdb(reader))
 
     def register(self, relation: str, rows: pa.Table) -> None:
         """Give rows a name for later queries of this session."""
@@ -61,12 +65,29 @@ class Session:
         self._connection.execute(f"CREATE OR REPLACE TABLE {kept} AS {sql}")
         self._connection.execute(f"CREATE OR REPLACE TEMP VIEW {name(relation)} AS SELECT * FROM {kept}")
 
+    @contextmanager
+    def one_by_one(self) -> Iterator[None]:
+        """Windows add their rows one after the other, not in trees: slower, and the same but for rounding."""
+        self._connection.execute("SET debug_window_mode = 'separate'")
+        try:
+            yield
+        finally:
+            self._connection.execute("SET debug_window_mode = 'window'")
+
     def export(self, queries: Mapping[str, str], database: Path) -> None:
         """Write the results of queries as the tables of a new DuckDB file, each under its name."""
         self._connection.execute(f"ATTACH {text(str(database))} AS exported")
         for relation, sql in queries.items():
             self._connection.execute(f"CREATE TABLE exported.{name(relation)} AS {sql}")
         self._connection.execute("DETACH exported")
+
+
+def _as_errors_of_duckdb(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The batches. Arrow knows what DuckDB says while it streams, memory that is too small say, as OSError."""
+    try:
+        yield from reader
+    except OSError as error:
+        raise duckdb.OperationalError(str(error)) from error
 
 
 @dataclass(frozen=True)

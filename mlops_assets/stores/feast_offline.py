@@ -7,7 +7,7 @@ event time; this one also asks when it became available.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,14 +23,17 @@ from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
+from feast.types import FeastType, Int64, String
 from pydantic import field_validator
 
+from mlops_assets.data.asked import held, keys_of, moments_of
 from mlops_assets.data.moments import EARLIEST, LATEST, earlier
 from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.data.sql import moment, names
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
 from mlops_assets.errors import BadRequest, GateRefusal
 from mlops_assets.stores.as_known import features_as_known, span_of
+from mlops_assets.stores.feast_names import tell_known_features
 from mlops_assets.stores.feast_objects import version_meant
 from mlops_assets.stores.feast_registry import said_or_empty
 from mlops_assets.stores.pinned import Pinned
@@ -39,9 +42,11 @@ from mlops_assets.stores.view_versions import require_version
 
 # Feast's name for the moment a request is about.
 AT = "event_timestamp"
-MOMENT = pa.timestamp("us", tz="UTC")
+KEY_TYPES: dict[FeastType, str] = {String: "string", Int64: "integer"}
 # Beside the repository, where the platform's commands put it when nothing else is said.
 DEFAULT_HOME = "../.mlops"
+
+tell_known_features()
 
 
 class AsKnownAtOfflineStoreConfig(FeastConfigBaseModel):
@@ -74,31 +79,37 @@ class AsKnownAtOfflineStore(OfflineStore):
         full_feature_names: bool = False,
         **kwargs: Any,
     ) -> RetrievalJob:
-        """For every row of ``entity_df`` the features as known at its ``event_timestamp``, in the rows' order."""
+        """For every row of ``entity_df`` the features as known at its ``event_timestamp``, in the rows' order.
+
+        Which moments and keys can be meant, ``data.asked`` says. As with Feast's own stores the rows are
+        numbered anew: an index of the frame is no part of the answer.
+        """
         if not isinstance(entity_df, pd.DataFrame):
             raise BadRequest(f"found {type(entity_df).__name__} for entity_df, expected a pandas frame")
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         wanted = [*feature_refs, *_needed(on_demand)]
         joined = [_joined(view, wanted, full_feature_names) for view in feature_views]
         _refuse_unanswerable(list(entity_df.columns), joined)
+        keys = {column: keys_of(entity_df[column], kind) for column, kind in _key_types(feature_views)}
         requests = _requests(entity_df)
+        span = span_of(requests[AT])
         tables = {view.projection.name_to_use(): _table(view.batch_source) for view in feature_views}
 
         def compute() -> pa.Table:
-            stores, span = _stores(config), span_of(requests[AT])
+            stores = _stores(config)
             relations = {
                 one.relation: _pinned(stores, tables[one.relation], earlier(span[0], one.ttl), span[1])
                 for one in joined
             }
             with stores.engine.session(relations) as session:
-                return features_as_known(session, requests, AT, joined)
+                answered = features_as_known(session, _with_columns(requests, keys), AT, joined)
+            return _with_columns(answered, {column: requests[column] for column in keys})
 
-        moments = entity_df[AT]
         metadata = RetrievalMetadata(
             features=feature_refs,
             keys=[column for column in entity_df.columns if column != AT],
-            min_event_timestamp=moments.min() if len(moments) else None,
-            max_event_timestamp=moments.max() if len(moments) else None,
+            min_event_timestamp=span[0] if len(requests) else None,
+            max_event_timestamp=span[1] if len(requests) else None,
         )
         return _Job(compute, full_feature_names, metadata, on_demand)
 
@@ -234,6 +245,8 @@ def _pinned(stores: Stores, table: FileSource, first: datetime, last: datetime) 
 
 def _refuse_unanswerable(asked: Sequence[str], joined: Sequence[JoinedView]) -> None:
     """Raise BadRequest for rows without the moment or a key, or with a column named like an answer."""
+    if nameless := [column for column in asked if not isinstance(column, str)]:
+        raise BadRequest(f"entity_df has a column called {nameless[0]!r}; expected names that are text")
     if AT not in asked:
         found = ", ".join(asked)
         raise BadRequest(f"found the columns {found}, expected one called {AT!r} that says as known when")
@@ -254,9 +267,23 @@ def _refuse_taken(asked: Sequence[str], answers: Sequence[str]) -> None:
 
 def _requests(entity_df: pd.DataFrame) -> pa.Table:
     """The rows, their moments in UTC."""
-    moments = pd.to_datetime(entity_df[AT], utc=True)
-    rows = pa.Table.from_pandas(entity_df.drop(columns=AT), preserve_index=False)
-    return rows.add_column(entity_df.columns.get_loc(AT), AT, pa.array(moments, MOMENT, from_pandas=True))
+    moments, others = moments_of(entity_df[AT]), held(entity_df.drop(columns=AT))
+    return others.add_column(entity_df.columns.get_loc(AT), AT, moments)
+
+
+def _key_types(views: Sequence[FeatureView]) -> Iterator[tuple[str, str]]:
+    """The columns of a request by which views are joined, each with the type that the view declares."""
+    for view in views:
+        for key in view.entity_columns:
+            if key.dtype in KEY_TYPES:
+                yield view.projection.join_key_map.get(key.name, key.name), KEY_TYPES[key.dtype]
+
+
+def _with_columns(rows: pa.Table, columns: Mapping[str, pa.Array | pa.ChunkedArray]) -> pa.Table:
+    """The same rows with other values in these columns."""
+    for column, values in columns.items():
+        rows = rows.set_column(rows.schema.get_field_index(column), column, values)
+    return rows
 
 
 def _joined(view: FeatureView, feature_refs: Sequence[str], full_feature_names: bool) -> JoinedView:

@@ -137,5 +137,9 @@ def _unpack(archive: Path, target: Path) -> None:
                 shutil.copyfileobj(member, stream)
         # Renaming last: a reader sees the whole file or none, whatever kills this process.
         os.replace(partial, target)
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise SourceUnreadable(
+            f"{archive.name} cannot be unpacked ({error}); expected a whole zip archive"
+        ) from error
     finally:
         shutil.rmtree(partial.parent, ignore_errors=True)

@@ -7,7 +7,9 @@ from mlops_assets.data.features import view_rows
 from mlops_assets.declaration.features import FeatureView
 
 
-@pytest.mark.parametrize("end", ["", "\n", " -- all of them", ";", " -- all of them\n;\n"])
+@pytest.mark.parametrize(
+    "end", ["", "\n", " -- all of them", ";", " -- all of them\n;\n", "; -- all of them", "; /* all */ ;\n"]
+)
 def test_sql_may_end_in_a_comment_or_a_semicolon(end):
     moments = "TIMESTAMPTZ '2024-03-01 12:00:00+00' AS event_time, event_time AS available_at"
     view = FeatureView.model_validate(

@@ -167,6 +167,13 @@ def test_what_a_function_does_to_its_inputs_stays_in_it():
         'pd.Series(range(len(inputs)), dtype="float64")',
         'inputs.groupby("word")["x"].transform("sum")',
         '(inputs["x"] - inputs["x"].min()) / (inputs["x"].max() - inputs["x"].min())',
+        'inputs["x"].clip(upper=inputs["x"].quantile(0.99))',
+        'inputs["x"].clip(upper=inputs["x"].quantile(0.9999))',
+        'inputs["x"].where(inputs["x"] < inputs["x"].max(), 0.0)',
+        'inputs["x"].fillna(0.0) + float((inputs["x"] > 3000).any())',
+        'inputs["x"].duplicated().astype("float64")',
+        'inputs["x"].sort_values().reset_index(drop=True)',
+        'inputs["x"].fillna(-1.0) * (inputs.index == 1250)',
     ],
 )
 def test_a_feature_that_looks_at_other_rows_is_found(values):
@@ -175,10 +182,35 @@ def test_a_feature_that_looks_at_other_rows_is_found(values):
         require_row_wise(declared, "service", rows(2500))
 
 
+@pytest.mark.parametrize(
+    ("top", "body"),
+    [
+        ("SEEN = {}", 'seen = SEEN; seen.setdefault("mean", inputs["x"].mean()); y = inputs["x"] - seen["mean"]'),
+        ("SEEN = []", 'seen = SEEN; seen.append(1); y = inputs["x"] * len(seen)'),
+        ("SEEN = [None]", 'a, = [SEEN]; a[0] = a[0] or inputs["x"].mean(); y = inputs["x"] + SEEN[0]'),
+    ],
+)  # fmt: skip
+def test_what_a_function_keeps_under_another_name_is_found(top, body):
+    declared = repository(
+        f'{body}; return pd.DataFrame({{"y": y}})', top=f"import numpy as np\nimport pandas as pd\n{top}"
+    )
+    # As it is when the code has answered somebody before.
+    apply_on_demand(declared, "service", rows(7))
+    with pytest.raises(TransformFailed, match="expected each row by itself"):
+        require_row_wise(declared, "service", rows(2500))
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 999, 3000])
 @pytest.mark.parametrize(
     "values",
-    ['np.exp(np.sin(inputs["x"].fillna(0) / 1e3))', 'inputs["x"].clip(0, 3) * 2', 'inputs["view__hidden"]'],
+    [
+        'np.exp(np.sin(inputs["x"].fillna(0) / 1e3))',
+        'inputs["x"].clip(0, 3) * 2',
+        'inputs["view__hidden"]',
+        'inputs["word"].map({"ö": 1.0})',
+        'inputs.apply(lambda row: row["view__hidden"] + 1.0, axis=1)',
+        'inputs["at"].dt.hour.astype("float64")',
+    ],
 )
 def test_a_feature_of_one_row_is_not_flagged(values, count):
     declared = repository(f'return pd.DataFrame({{"y": {values}}})')

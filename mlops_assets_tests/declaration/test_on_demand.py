@@ -169,6 +169,23 @@ def test_a_declaration_that_does_not_fit_is_refused_at_its_place(folder, file, o
         ('inputs["hour"] > 16', "pd.read_csv('x')", "clock.py, line 7: found 'read_csv', expected what computes"),
         ("import pandas as pd", "import pandas as pd\nW = pd.read_json('x')", "clock.py, line 3: found 'read_json'"),
         ('inputs["hour"] > 16', "open('x')", "clock.py, line 7: found 'open', expected what computes"),
+        ("import pandas as pd", "from pandas import read_csv", "clock.py, line 2: found an import of 'read_csv'"),
+        ("import pandas as pd", "from numpy import load as get", "clock.py, line 2: found an import of 'load'"),
+        ("import pandas as pd", "from pandas import *", "clock.py, line 2: found an import of '*', expected the names"),
+        ("import pandas as pd", "import time", "clock.py, line 2: found an import of 'time', expected one of"),
+        ("import pandas as pd", "import random", "clock.py, line 2: found an import of 'random', expected one of"),
+        ("import pandas as pd", "from re import sys", "clock.py, line 2: found an import of 'sys', expected what"),
+        ("import pandas as pd", "from numpy.random import rand", "clock.py, line 2: found an import of 'random'"),
+        ('inputs["hour"] > 16', "pd.Timestamp.today().hour > 16", "clock.py, line 7: found 'today', expected"),
+        ('inputs["hour"] > 16', "pd.datetime.now", "clock.py, line 7: found 'now', expected what gives"),
+        ('inputs["hour"] > 16', "pd.to_datetime(['now'])", "clock.py, line 7: found 'now', expected what gives"),
+        ('inputs["hour"] > 16', "inputs.sample(3)", "clock.py, line 7: found 'sample', expected what gives"),
+        ('inputs["hour"] > 16', "getattr(pd, 'read' + '_csv')", "clock.py, line 7: found 'getattr', expected what"),
+        ('inputs["hour"] > 16', "inputs['hour'].map(hash)", "clock.py, line 7: found 'hash', expected what gives the "),
+        ('inputs["hour"] > 16', "pd.io.common.os.environ", "clock.py, line 7: found 'os', expected what computes"),
+        ('inputs["hour"] > 16', "transform.__globals__", "clock.py, line 7: found '__globals__', expected what"),
+        ("import pandas as pd", "import pandas as pd\nWORD = 'now'\nAT = pd.Timestamp(WORD)",
+         "clock.py, line 4: found 'now', expected what gives"),
         ('inputs["hour"]', 'inputs["hours"]',
          "on-demand transform 'clock' (clock.py) reads 'hours', which is no input. Did you mean 'hour'?"),
     ],
@@ -178,6 +195,57 @@ def test_code_that_cannot_mean_a_feature_is_refused(folder, old, new, said):
     with pytest.raises(DeclarationError) as refused:
         read_feature_repository(place)
     assert str(refused.value).replace(f"{place}/", "").startswith(f"on_demand/clock.yaml:8: python: {said}")
+
+
+@pytest.mark.parametrize(
+    ("top", "body", "said"),
+    [
+        ("loaded = None", "global loaded\n    loaded = inputs", "found 'global loaded', expected a function that"),
+        ("SEEN = {}", "SEEN['a'] = inputs['hour'].max()", "found a change of 'SEEN'"),
+        ("SEEN = {'a': {}}", "SEEN['a']['b'] = 1", "found a change of \"SEEN['a']\""),
+        ("SEEN = {}", "SEEN.setdefault('a', inputs['hour'].max())", "found a change of 'SEEN'"),
+        ("SEEN = []", "SEEN.append(1)", "found a change of 'SEEN'"),
+        ("SEEN: list = []", "del SEEN[:]", "found a change of 'SEEN'"),
+        ("SEEN = {'n': 0}", "SEEN['n'] += 1", "found a change of 'SEEN'"),
+        ("", "transform.seen = inputs", "found a change of 'transform'"),
+        ("", "pd.options.mode.copy_on_write = True", "found a change of 'pd.options.mode'"),
+        ("COUNT = (n for n in range(9))", "next(COUNT)", "found a generator"),
+        ("COUNT = iter([1])", "next(COUNT)", "found a change of 'COUNT'"),
+        ("def helper(x, seen=[]):\n    return x", "helper(1)", "found the default '[]', which lives as long"),
+        ("def helper(x, *, seen=dict()):\n    return x", "helper(1)", "found the default 'dict()', which lives"),
+        ("SEEN = []\nhelper = lambda x: SEEN.append(x)", "helper(1)", "found a change of 'SEEN'"),
+    ],
+)  # fmt: skip
+def test_code_that_remembers_what_was_asked_before_is_refused(folder, top, body, said):
+    code = PYTHON.replace("import pandas as pd", f"import pandas as pd\n{top}")
+    place = folder("on_demand/clock.py", text=code.replace("    return pd", f"    {body}\n    return pd"))
+    with pytest.raises(DeclarationError) as refused:
+        read_feature_repository(place)
+    assert said in str(refused.value)
+    assert "expected a function that remembers nothing" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("top", "body"),
+    [
+        ("CODES = {'AA': 1}", "codes = dict(CODES)\n    codes['BB'] = 2"),
+        ("SEEN = []", "SEEN = []\n    SEEN.append(1)"),
+        ("import numpy as np", "np.append(np.sort(inputs['hour']), 1)"),
+        ("import re\nWORD = re.compile('a')", "WORD.sub('b', 'a')"),
+        ("import datetime as dt\nNOON = dt.time(12)", "inputs['today'] = 1\n    inputs['today'] == 'now'"),
+        ("from datetime import datetime\nSTART = datetime(2024, 1, 1)", "pd.Timestamp('2024-01-01')"),
+        (
+            "def helper(x, hours=pd.Timedelta(hours=1)):\n    return x + hours",
+            "found = []\n    found.append(1)",
+        ),
+        ("from __future__ import annotations", "inputs['rush'] = (lambda x: x)(1)"),
+    ],
+)
+def test_code_that_keeps_what_it_makes_to_itself_is_taken(folder, top, body):
+    code = PYTHON.replace("import pandas as pd", f"{top}\nimport pandas as pd" if "__future__" in top else
+                          f"import pandas as pd\n{top}")  # fmt: skip
+    place = folder("on_demand/clock.py", text=code.replace("    return pd", f"    {body}\n    return pd"))
+    assert read_feature_repository(place).on_demand
 
 
 def test_a_column_that_the_code_makes_itself_may_be_read(folder):

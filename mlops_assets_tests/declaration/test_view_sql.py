@@ -39,6 +39,9 @@ def check(sql, *reads, feature="integer", key="string"):
         f"SELECT {ROW} FROM flights -- all of them",
         f"SELECT {ROW} FROM flights;",
         f"SELECT {ROW} FROM flights\n;\n\n",
+        f"SELECT {ROW} FROM flights; -- all of them",
+        f"SELECT {ROW} FROM flights; /* all\nof them */ ;; -- and no more;\n",
+        f"SELECT {ROW} FROM flights WHERE tailnum <> ';--' -- all; of them",
         f"SELECT {ROW} FROM flights UNION ALL SELECT {ROW} FROM flights",
         "SELECT tailnum, max(delay) OVER (PARTITION BY tailnum ORDER BY event_time) AS delay, "
         "event_time AT TIME ZONE 'America/New_York' AS event_time, available_at FROM flights",
@@ -77,7 +80,11 @@ def test_every_table_that_is_read_may_be_joined():
         ("SELECT delay, event_time, available_at FROM flights", "sql", "does not yield 'tailnum'"),
         ("SELECT tailnum, delay, event_time FROM flights", "sql", "does not yield 'available_at'"),
         (f"SELECT {ROW}, 1 AS more FROM flights", "sql", "yields 'more', which is not declared"),
-        (f"SELECT {ROW}, delay FROM flights", "sql", "yields 'delay_1', which is not declared"),
+        (f"SELECT {ROW}, delay FROM flights", "sql", "column 'delay' is yielded twice; yield each column once"),
+        (f"SELECT {ROW}, 1 AS Delay FROM flights; -- done", "sql", "column 'delay' is yielded twice"),
+        ("SELECT *, 1 AS tailnum FROM flights", "sql", "column 'tailnum' is yielded twice"),
+        (f"WITH f AS (SELECT {ROW}, 1 AS delay FROM flights) SELECT * FROM f", "sql",
+         "yields 'delay_1', which is not declared"),
     ],
 )  # fmt: skip
 def test_sql_that_does_not_fit_is_refused_at_its_place(sql, part, said):

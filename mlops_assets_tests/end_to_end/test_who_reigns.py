@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from rich.console import Console
 
 from mlops_assets.cli import releases
+from mlops_assets.cli.card import show_card
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.errors import ArtifactMismatch, BadRequest, GateRefusal
 from mlops_assets.graph import keys
@@ -247,6 +248,28 @@ def test_a_contract_is_printed_and_held_against_another(box):
         assert part.replace("training_set@", "raw/orders@") in printed
     beside = told(releases.show_contract, opened(box), "returned", 2, 1)
     assert "returned version 2 after version 1: compatible" in beside
+
+
+def test_the_card_says_what_is_recorded_and_what_is_not(box, tmp_path):
+    said = told(show_card, opened(box), "returned", 1, None)
+    release = box.stores.releases.champion("returned")
+    evidence = box.stores.releases.history("returned")[0]["measured"]
+    for part in (
+        "Will this order come back?",
+        "team:shop",
+        f"[contract {release.contract[:12]}]",
+        f"log_loss: {evidence['metrics']['log_loss']:.4f}",
+        "validated/orders: 28 partitions, 2024-03-01 to 2024-03-28",
+        "It reigned from",
+        "GAP: Nobody has said what it is to be used for",
+        "GAP: It was not trained again",
+        "GAP: No slices were looked at",
+    ):
+        assert part in said
+    told(show_card, opened(box), "returned", None, tmp_path / "cards" / "card.html")
+    page = (tmp_path / "cards" / "card.html").read_text()
+    assert 'class="error">GAP: Nobody has said' in page
+    assert (box.home / "reports" / "returned" / "version-1" / "card.html").is_file()
 
 
 def test_a_contract_that_was_changed_is_refused(box):

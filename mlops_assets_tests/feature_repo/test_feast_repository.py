@@ -14,13 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
 
 from mlops_assets.declaration.repository import read_feature_repository
 from mlops_assets.declaration.versions import Version, declared_version
-from mlops_assets.errors import BadRequest, GateRefusal, NotMaterialized
+from mlops_assets.errors import BadRequest, GateRefusal, NotMaterialized, UnknownName
 from mlops_assets.resources.environment import DATABASE, HOME, ONLINE, REGISTRY
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
@@ -239,6 +240,55 @@ def test_asking_for_what_is_always_done_is_no_error(store):
 def test_a_request_that_would_be_answered_wrongly_is_refused(store, columns, message):
     with pytest.raises(BadRequest, match=message):
         store.get_historical_features(pd.DataFrame([columns]), ["customer_orders:settled"])
+
+
+def test_moments_and_keys_of_any_type_are_answered_in_their_rows_order(store):
+    moments = [
+        str(at(0)),
+        pd.Timestamp(at(-3)) + pd.Timedelta(nanoseconds=1),
+        at(4).replace(tzinfo=None),
+        None,
+    ]
+    frame = pd.DataFrame(
+        {
+            "note": ["d", "c", "b", "a"],
+            "customer_id": pd.Series([1.0, 1, np.nan, 1]),
+            "event_timestamp": pd.Series(moments, dtype=object),
+        }
+    ).set_index(pd.Index([7, 3, 9, 1]))
+    answer = store.get_historical_features(frame, ["customer_orders:settled"]).to_df()
+    assert [None if pd.isna(one) else one for one in answer["settled"]] == [21, 20, None, None]
+    assert answer["note"].tolist() == ["d", "c", "b", "a"]
+    assert answer["event_timestamp"].tolist()[:3] == [at(0), at(-3), at(4)]
+    assert answer["customer_id"].equals(frame["customer_id"].reset_index(drop=True))
+    # As with Feast's own stores, rows are numbered anew.
+    assert answer.index.tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"customer_id": ["1"], "event_timestamp": [at(0)]}, "'customer_id' of entity_df is '1' in row 0"),
+        ({"customer_id": [1], "event_timestamp": ["soon"]}, "'event_timestamp' of entity_df is 'soon'"),
+        ({"customer_id": [1], "event_timestamp": [at(0)], "x": [1j]}, "no one type that a table can hold"),
+        ({"customer_id": [1], "event_timestamp": [at(0)], 5: [1]}, "a column called 5; expected names"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_column(store, columns, message):
+    with pytest.raises(BadRequest, match=message):
+        store.get_historical_features(pd.DataFrame(columns), ["customer_orders:settled"])
+
+
+@pytest.mark.parametrize("view", ["customer_orders:setled", "order_habits:wey"])
+def test_an_unknown_feature_is_told_with_the_nearest(store, view):
+    meant = {"customer_orders:setled": "settled", "order_habits:wey": "way"}[view]
+    frame = pd.DataFrame(
+        {"customer_id": [1], "event_timestamp": [at(0)], "amount": [1.0], "channel": ["web"]}
+    )
+    with pytest.raises(UnknownName, match=f"does not exist. Did you mean '{meant}'"):
+        store.get_historical_features(frame, [view])
+    with pytest.raises(UnknownName, match=f"does not exist. Did you mean '{meant}'"):
+        store.get_online_features([view], [{"customer_id": 1, "amount": 1.0, "channel": "web"}])
 
 
 def test_a_request_that_is_no_frame_or_has_no_moment_is_told_what_is_expected(store):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.gates import EVERY, WORLDS, World, interval, months_of_equals, until_promoted
+from bench.gates import EVERY, WORLDS, World, interval, months_of_equals, ours, until_promoted
 
 MONTHS = 400
 ASKED = 0.05
@@ -14,6 +14,7 @@ def test_equal_models_are_swapped_in_at_most_one_month_of_twenty(world):
     counted = months_of_equals(world, MONTHS, np.random.default_rng(1))
     hits = {name: sum(count > 0 for count in counts) for name, counts in counted.items()}
     assert interval(hits["ours"], MONTHS)[0] <= ASKED
+    assert interval(hits["ours, pooling"], MONTHS)[0] <= ASKED
     assert interval(hits["p < 0.05"], MONTHS)[0] > 6 * ASKED
     assert hits["higher wins"] > 0.98 * MONTHS
 
@@ -29,6 +30,7 @@ def test_days_that_come_in_runs_do_not_make_winners_where_students_test_would():
 def test_a_better_challenger_wins_sooner_the_better_it_is():
     random = np.random.default_rng(3)
     little, much = (
-        np.median(until_promoted(WORLDS[0], better, EVERY["daily"], 60, random)) for better in (0.01, 0.02)
+        np.median(until_promoted(ours, WORLDS[0], better, EVERY["daily"], 60, random))
+        for better in (0.01, 0.02)
     )
     assert much < little <= 30

@@ -24,6 +24,27 @@ attributes:
       columns:
         id: {type: integer}
         word: {type: string}
+    - name: places
+      reads: {landing: places.csv}
+      select: SELECT *, TIMESTAMPTZ '2024-01-01' AS event_time, TIMESTAMPTZ '2024-01-01' AS available_at FROM source
+      key: [place]
+      partitions: none
+      columns:
+        place: {type: string}
+"""
+WAITS = """
+import warnings
+
+import dagster as dg
+
+DAYS = dg.DailyPartitionsDefinition(start_date="2024-03-01", timezone="UTC")
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    together = {"partitions_def": DAYS, "backfill_policy": dg.BackfillPolicy.single_run()}
+
+    @dg.asset(deps=[dg.AssetKey(["raw", "visits"])], **together)
+    def waits() -> None:
+        pass
 """
 FIRST, NUMBERS = date(2024, 3, 1), count()
 RAW, VALIDATED, QUARANTINE = keys.of_table("visits")
@@ -141,3 +162,32 @@ def test_where_no_day_can_be_read_nothing_is_judged(box, days):
     assert [event.step_key for event in result.all_events if event.is_step_failure] == ["raw__visits"]
     assert not written(box, VALIDATED, days)
     assert shown(box, RAW, "schema", days) == dict.fromkeys(days, "FAILED")
+
+
+def test_a_table_without_days_keeps_what_it_held(box):
+    file, assets = box.home / "landing" / "places.csv", keys.of_table("places")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("place\nBonn\n")
+    assert box.run(*assets).success
+    file.write_text("\n")
+    result = box.run(*assets, raise_on_error=False)
+    assert not result.success
+    assert "landing:places.csv, read for table 'places': found no line in 1 bytes" in told(result)
+    assert [row["place"] for row in box.rows("validated/places")] == ["Bonn"]
+    key = dg.AssetCheckKey(keys.raw("places"), "schema")
+    (newest,) = box.instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert newest.status.value == "FAILED"
+    assert "found no line" in told(box.run(keys.validated("places"), raise_on_error=False))
+    file.write_text("place\nBonn\nKöln\n")
+    assert box.run(*assets).success
+    assert len(box.rows("validated/places")) == 2
+
+
+def test_who_else_reads_the_table_in_the_run_is_stopped_with_it(box, days, tmp_path):
+    """An asset of one's own that only waits for the rows does not ask whether it may read them."""
+    more = {"PACKAGE/defs/sources/visits/defs.yaml": SOURCE, "PACKAGE/defs/waiting/waits.py": WAITS}
+    with sandbox(load_project(make_project(tmp_path, like=SHOP, more=more)), tmp_path / "home") as other:
+        land_all(other, days, GOOD, EMPTY, GOOD)
+        result = run(other, days, *ALL, dg.AssetKey("waits"))
+        assert not result.success
+        assert "waits" not in {event.step_key for event in result.all_events if event.is_step_success}

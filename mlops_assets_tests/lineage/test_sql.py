@@ -191,6 +191,12 @@ def test_a_long_chain_of_queries_that_each_read_the_last_one_twice_is_followed_o
     assert told(found["n"]) == "t.a t.k"
 
 
+def test_what_ends_a_query_is_no_part_of_it():
+    query = "SELECT a AS x FROM t"
+    for end in (";", "; -- done", " -- done\n; /* all of them */"):
+        assert derivations(query + end, RELATIONS, ["x"]) == derivations(query, RELATIONS, ["x"])
+
+
 @pytest.mark.parametrize(
     "sql", ["", "SELECT", "DROP TABLE t", "SELECT a FROM t; SELECT k FROM t", "SELECT z FROM t"]
 )

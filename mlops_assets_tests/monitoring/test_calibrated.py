@@ -154,6 +154,43 @@ def test_quiet_streams_stay_quiet_and_a_great_shift_is_seen(stream):
     assert sum(each is not None and each.verdict == "drift" for each in found) >= 19
 
 
+def weeks_after_four(level: float, random: np.random.Generator, columns: int, shift: float = 0.0):
+    """A report of each of two weeks, a month and more after a reference of 28 days, by days as blocks.
+
+    level: the standard deviation of the daily level, an autoregression of 0.7. shift: of column x0.
+    """
+    rows, days = 200, 28 + 56
+    levels = level * autoregression(random, (days, columns), 0.7)
+    values = np.repeat(levels, rows, axis=0) + random.standard_normal((days * rows, columns))
+    watched = [Watched(f"x{number}", "number") for number in range(columns)]
+
+    def counted(part, blocks, cells):
+        return profile(dict(zip(watched, part.T, strict=True)), cells, blocks)
+
+    reference = values[: 28 * rows]
+    cells = cells_of(dict(zip(watched, reference.T, strict=True)))
+    known, history = counted(reference, 28, cells), []
+    for week in np.split(values[-14 * rows :], 2):
+        week[:, 0] += shift
+        history.append(calibrated(known, counted(week, 7, cells), history))
+    return history
+
+
+def test_a_daily_level_that_wanders_is_no_error_on_a_reference_of_four_weeks():
+    random = np.random.default_rng(12)
+    reports = [report for _ in range(60) for report in weeks_after_four(0.3, random, columns=10)]
+    assert sum(report.severity == "error" for report in reports) <= 1
+
+
+def test_a_reference_of_four_weeks_sees_a_shift_where_days_are_alike():
+    random = np.random.default_rng(13)
+    moved = [
+        weeks_after_four(0.0, random, columns=10, shift=0.5)[0].of("x0", "distribution") for _ in range(20)
+    ]
+    assert sum(found.verdict == "drift" for found in moved) >= 19
+    assert sum(found.severity == "error" for found in moved) >= 16
+
+
 @pytest.mark.parametrize("phi", [0.0, 0.9])
 @pytest.mark.parametrize("first_bad_day", range(1, 7))
 def test_a_column_that_breaks_inside_the_window_is_not_taken_for_a_wobbly_one(phi, first_bad_day):

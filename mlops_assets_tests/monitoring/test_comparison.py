@@ -125,7 +125,9 @@ def test_total_variation_of_equal_sides_is_noise_that_the_bound_takes_off():
 def test_dependence_weakens_and_never_strengthens_a_p_value():
     weights = [wandering_p(0.1, 400 / effect, 19) for effect in (1, 2, 4)]
     assert weights == sorted(weights)
-    shared = [rao_scott_p(40.0, 4, CategoryWander(mean=mean, degrees=19, directions=4)) for mean in (1, 2, 4)]
+    shared = [
+        rao_scott_p(40.0, 4, CategoryWander(mean=mean, mean_degrees=76, directions=4)) for mean in (1, 2, 4)
+    ]
     assert shared == sorted(shared)
 
 

@@ -6,7 +6,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from scipy.stats import wasserstein_distance
 
+from mlops_assets.monitoring.article import article
 from mlops_assets.monitoring.calibrated import calibrated
 from mlops_assets.monitoring.cells import Watched
 from mlops_assets.monitoring.findings import Finding, report
@@ -134,3 +136,37 @@ def test_the_table_shows_the_worst_first():
     assert header.startswith("| column | test | verdict | effect | p | JS distance (base 2) | PSI |")
     assert worst.startswith("| x | distribution | error |")
     assert pictures(found, before, after).startswith("![x](data:image/svg+xml;base64,")
+
+
+def wasserstein_cell(found, name: str = "x") -> str:
+    header, _, *rows = [line.split(" | ") for line in table(found).splitlines()]
+    (row,) = [row for row in rows if row[0] == f"| {name}" and row[1] == "distribution"]
+    return row[header.index("Wasserstein (sd)")]
+
+
+@pytest.mark.parametrize("policy", [calibrated, article])
+@pytest.mark.parametrize(
+    ("batch", "clipped"),
+    [
+        (np.arange(1000.0), False),
+        (np.full(1000, 999.0), False),
+        (np.append(np.arange(999.0), 999.5), True),
+        (np.append(np.arange(999.0), -0.5), True),
+        (np.arange(1000.0) + 5000, True),
+    ],
+)
+def test_a_distance_that_the_range_of_the_reference_clips_says_so(policy, batch, clipped):
+    before, after = number_profiles(np.arange(1000.0), batch)
+    found = policy(before, after)
+    told, (finding,) = wasserstein_cell(found), [one for one in found.findings if one.test == "distribution"]
+    assert told == f"{'at least ' if clipped else ''}{finding.values['wasserstein_in_sd']:.3f}"
+    assert (finding.values["share_beyond_range"] > 0) is clipped
+    whole = page("title", found, before, after, {})
+    assert (f">at least {finding.values['wasserstein_in_sd']:.3f}<" in whole) is clipped
+
+
+def test_a_distance_that_is_clipped_is_a_lower_bound():
+    reference, batch = np.arange(1000.0), np.arange(1000.0) + 5000
+    before, after = number_profiles(reference, batch)
+    (finding,) = [one for one in calibrated(before, after).findings if one.test == "distribution"]
+    assert 1 < finding.values["wasserstein_in_sd"] < wasserstein_distance(reference, batch) / reference.std()

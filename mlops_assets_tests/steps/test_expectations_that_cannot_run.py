@@ -4,6 +4,7 @@ from datetime import date
 
 import pytest
 
+from mlops_assets.data import validation
 from mlops_assets.declaration.source import Source
 from mlops_assets.steps.ingestion import ingest
 from mlops_assets.steps.validation import judge
@@ -16,7 +17,7 @@ DAY = "2024-03-30"
 ROWS = f"id,word,moment\n1,5,{DAY}T12:00Z\n2,x,{DAY}T12:00Z\nthree,7,{DAY}T12:00Z\n"
 
 
-def source(**expectation) -> Source:
+def source(*, of: str = "string", **expectation) -> Source:
     usual = {"name": "enough", "row_count": {"between": [3, None]}}
     table = {
         "name": "words",
@@ -24,7 +25,7 @@ def source(**expectation) -> Source:
         "select": SELECT,
         "key": ["id"],
         "quarantine_at_most": 1.0,
-        "columns": {"id": {"type": "integer"}, "word": {"type": "string"}},
+        "columns": {"id": {"type": "integer"}, "word": {"type": of}},
         "expectations": [usual, {"name": "it", **expectation}],
     }
     other = {**table, "name": "others", "partitions": "none", "expectations": []}
@@ -174,3 +175,39 @@ def test_a_day_that_cannot_be_evaluated_costs_the_other_days_of_the_range_nothin
     assert "could not run" not in good.reason
     aside = [row for row in found.quarantined.rows.to_pylist() if row["partition"] == days[1]]
     assert {row["word"] for row in aside} >= {"-1"}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "TIMESTAMPTZ '290000-01-01'",
+        "TIMESTAMP 'infinity'",
+        "TIMESTAMPTZ '0044-03-15 (BC)'",
+        "DATE '-infinity'",
+    ],
+)
+@pytest.mark.parametrize("severity", ["critical", "warning"])
+def test_a_value_that_python_cannot_hold_costs_its_own_expectation_only(stores, monkeypatch, found, severity):
+    ours = validation.measured
+    monkeypatch.setattr(validation, "measured", lambda one: found if one.name == "it" else ours(one))
+    judgement, said = judged(stores, source(severity=severity, freshness={"within": "2h"}))
+    verdict = said["freshness"]
+    assert verdict.reason.startswith("could not run: it: what was measured cannot be held: ")
+    assert (verdict.passed, verdict.blocking, verdict.error) == (False, severity == "critical", True)
+    assert said["volume"].passed
+    assert judgement.validated.rows.num_rows == 2
+
+
+@pytest.mark.parametrize("between", [[None, 1], [0, None]])
+def test_a_mean_beyond_doubles_is_an_error_and_one_at_their_end_is_not(stores, between):
+    declared = source(of="number", mean={"column": "word", "between": between})
+
+    def said_of(*values: str):
+        lines = [f"{n},{value},{DAY}T12:00Z" for n, value in enumerate(values)]
+        (stores.files.landing / "words.csv").write_text("\n".join(["id,word,moment", *lines]) + "\n")
+        return judged(stores, declared)[1]
+
+    said = said_of("1e308", "1e308", "1e308")
+    assert "could not run: it: Invalid Input Error: the sum of word is beyond" in said["distribution"].reason
+    assert said["volume"].passed
+    assert said_of("1e308", "-1e308", "0")["distribution"].passed

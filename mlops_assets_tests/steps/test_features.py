@@ -1,15 +1,18 @@
 """From validated tables to the rows of a view."""
 
+import math
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import Entity, FeatureRepository, FeatureView
+from mlops_assets.declaration.on_demand import Feature
 from mlops_assets.declaration.source import Source
 from mlops_assets.errors import ViewUncomputable
-from mlops_assets.steps.declared_history import require_declared_history
+from mlops_assets.steps.declared_history import QUERIES, days_apart, require_declared_history
 from mlops_assets.steps.features import compute_view
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
@@ -154,11 +157,11 @@ def test_a_late_row_reopens_the_days_whose_windows_reach_it_and_no_others(tmp_pa
     assert held() == mended
 
 
-def of_orders(tmp_path, **said) -> tuple[Stores, Catalog, FeatureView]:
+def of_orders(tmp_path, *, each=(1, 2, 1), **said) -> tuple[Stores, Catalog, FeatureView]:
     view = RECENT.model_copy(update=said)
     entity = Entity(name="customer", key="customer", type="integer")
     stores = Stores.open(Places.below(tmp_path))
-    rows = pa.concat_tables([orders(day, [1, 2, 1]) for day in DAYS])
+    rows = pa.concat_tables([orders(day, list(each)) for day in DAYS])
     stores.lake.write("validated/orders", Produced(rows, DAYS), PROVENANCE)
     return stores, Catalog.of([ORDERS], FeatureRepository.of([entity], [view], [])), view
 
@@ -181,6 +184,70 @@ def test_a_window_longer_than_the_declared_history_is_refused(tmp_path):
         ViewUncomputable, match=r"'recent': 2024-03-20 rests on days .* orders is 9, computed alone it is 5"
     ):
         require_history_of(*opened, DAYS)
+
+
+def looking_further(day: str, history: int, further: str) -> dict[str, object]:
+    """A view whose SQL keeps to its history, but for the rows of one day."""
+    own = f"RANGE BETWEEN INTERVAL {history * 86400} SECONDS PRECEDING AND CURRENT ROW"
+    sql = (
+        f"SELECT customer, CASE WHEN CAST(event_time AS DATE) = DATE '{day}' THEN count(*) OVER further "
+        "ELSE count(*) OVER own END AS orders, event_time, available_at FROM orders "
+        f"WINDOW own AS (PARTITION BY customer ORDER BY event_time {own}), "
+        f"further AS (PARTITION BY customer ORDER BY event_time {further})"
+    )
+    return {"sql": sql, "reads": {"orders": timedelta(days=history)}}
+
+
+PAST = "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW"
+FUTURE = "RANGE BETWEEN CURRENT ROW AND INTERVAL 86400 SECONDS FOLLOWING"
+
+
+@pytest.mark.parametrize(
+    ("number", "history", "further"),
+    [(number, history, PAST) for history in (0, 1, 4) for number in (6, 7, 8, 9, 10, 11, 18)]
+    + [(number, history, FUTURE) for history in (0, 1, 4) for number in (1, 8, 17)]
+    + [(18, 9, PAST), (17, 12, PAST)],
+)
+def test_a_day_between_that_looks_further_than_the_others_is_refused(tmp_path, number, history, further):
+    opened = of_orders(tmp_path, **looking_further(DAYS[number], history, further))
+    with pytest.raises(ViewUncomputable, match=f"'recent': {DAYS[number]} rests on days"):
+        require_history_of(*opened, DAYS)
+
+
+@pytest.mark.parametrize("history", [0, 1, 4, 9, 12, 30])
+def test_every_day_is_computed_again_once_without_what_it_does_not_read(history):
+    days = [(date(2024, 3, 1) + timedelta(days=number)).isoformat() for number in range(60)]
+    for made in (days, [*days[:3], *days[20:21], *days[40:]]):
+        groups = list(days_apart(made, history))
+        assert sorted(day for group in groups for day in group) == made
+        assert groups[:2] == [[made[-1]], [made[0]]]
+        assert len(groups) <= 2 + QUERIES
+        stretch = max(1, math.ceil((history + 1) / (QUERIES - 1)))
+        for group in groups:
+            numbers = [date.fromisoformat(day).toordinal() for day in group]
+            steps = [later - number for number, later in pairwise(numbers)]
+            # Within a stretch, or beyond all that the next one reads.
+            assert all(step < stretch or step > history + 1 for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("scale", "history", "said"), [("1e-11", 4, None), ("1e-11", 2, "rests on days"), ("1e-9", 2, "rests on")]
+)
+def test_what_only_rounding_changes_is_the_same_day(tmp_path, scale, history, said):
+    own = "RANGE BETWEEN INTERVAL 345600 SECONDS PRECEDING AND CURRENT ROW"
+    number = f"(id * id * 7919 % 1009) * {scale} + 1"
+    sql = (
+        f"SELECT customer, stddev({number}) OVER (PARTITION BY customer ORDER BY event_time {own}) AS orders, "
+        "event_time, available_at FROM orders"
+    )
+    changed = {"sql": sql, "reads": {"orders": timedelta(days=history)}}
+    features = {"orders": Feature(type="number")}
+    opened = of_orders(tmp_path, **changed, features=features, each=[1, 2, 1] * 7)
+    if said is None:
+        require_history_of(*opened, DAYS)
+    else:
+        with pytest.raises(ViewUncomputable, match=said):
+            require_history_of(*opened, DAYS)
 
 
 def test_rows_that_rest_on_later_days_are_refused(tmp_path):

@@ -90,6 +90,54 @@ def test_the_page_tells_of_every_animal_and_no_other():
     assert [row.split("|")[1].strip() for row in rows] == [one.name.replace("_", " ") for one in ANIMALS]
 
 
+PAST = "RANGE BETWEEN INTERVAL 259200 SECONDS PRECEDING AND CURRENT ROW"
+AROUND = "RANGE BETWEEN INTERVAL 259200 SECONDS PRECEDING AND INTERVAL 86400 SECONDS FOLLOWING"
+
+
+@pytest.mark.parametrize("daily_runs", [False, True])
+@pytest.mark.parametrize(
+    ("function", "by"),
+    [
+        ("stddev(amount * 1e-9 + 1) OVER w", "PARTITION BY customer_id"),
+        ("stddev(amount * 1e-11 + 1) OVER w", "PARTITION BY customer_id"),
+        ("stddev(order_id * 1e-9 + 1) OVER w", "PARTITION BY channel"),
+        ("var_samp(amount * 1e-7 + 1) OVER w", ""),
+        ("avg(amount + 1e12) OVER w - 1e12", "PARTITION BY customer_id"),
+    ],
+)
+def test_what_only_rounding_changes_is_no_leak(stores, function, by, daily_runs):
+    """Nothing but the order in which rows are added changes, and most of the digits go with it."""
+    window = f"({by} ORDER BY available_at {PAST})"
+    sql = over(f"CAST({function} AS DOUBLE)") + f" WINDOW w AS {window}"
+    proof = proof_of(stores, Animal("ill_conditioned", sql, daily_runs=daily_runs))
+    assert proof.verdict.passed, proof.verdict.reason
+
+
+def test_digits_that_are_lost_are_lost_on_the_way_to_an_on_demand_feature_too(stores):
+    sql = over(f"stddev(amount * 1e-11 + 1) OVER (PARTITION BY customer_id ORDER BY available_at {PAST})")
+    transform = {
+        "name": "scaled",
+        "owner": "team:x",
+        "inputs": {"views": ["ill_conditioned:x"]},
+        "features": {"y": {"type": "number"}},
+        "python": "def transform(inputs):\n    return (inputs * 1e9).set_axis(['y'], axis=1)",
+    }
+    animal = Animal("ill_conditioned", sql, service=["scaled"], on_demand=[transform])
+    assert proof_of(stores, animal).verdict.passed
+
+
+@pytest.mark.parametrize("scale", ["1e-7", "1e-9", "1e-11"])
+def test_a_leak_is_found_beside_what_rounding_loses(stores, scale):
+    window = f"(PARTITION BY customer_id ORDER BY available_at {AROUND})"
+    sql = over(f"stddev(amount * {scale} + 1) OVER {window}")
+    found = proof_of(stores, Animal("ill_conditioned", sql))
+    assert {(leak.test, leak.where) for leak in found.leaks} >= {
+        ("cut", "ill_conditioned.x"),
+        ("canary", "ill_conditioned.x"),
+        ("cut", "ill_conditioned__x"),
+    }
+
+
 @pytest.fixture
 def own(tmp_path):
     """A shop that a test may spoil."""

@@ -163,3 +163,14 @@ def test_rows_are_set_aside_for_what_can_be_evaluated_and_the_others_are_measure
     assert [name for name, one in theirs.items() if one.error] == ["broken"]
     assert {name: one.passed for name, one in ours.items()} == {name: name != "broken" for name in asked}
     assert {name: one.passed for name, one in theirs.items()} == {name: name != "broken" for name in asked}
+
+
+def test_a_mean_beyond_doubles_could_not_run_for_both(tmp_path):
+    asked = {
+        "mean": {"mean": {"column": "x", "between": [0, None]}},
+        "many": {"row_count": {"between": [2, 2]}},
+    }
+    ours, theirs = results(tmp_path, {"x": [1e308, 1.7e308]}, asked)
+    assert (ours["mean"].could_run, bool(theirs["mean"].error)) == (False, True)
+    assert ours["many"].passed
+    assert theirs["many"].passed

@@ -275,6 +275,23 @@ def test_a_link_out_of_the_landing_root_costs_its_day(stores, tmp_path):
     assert "leads out of the landing root" in read(stores, "words", DAYS).refused[BAD][0].reason
 
 
+def test_a_file_that_may_not_be_opened_is_to_be_read_again_and_costs_its_day(stores, monkeypatch):
+    land_good(stores, "words")
+    read(stores, "words", DAYS)
+    locked, unlocked = stores.files.landing / file_of("words", BAD), open
+
+    def opened(path, *args, **kwargs):
+        if str(path) == str(locked):
+            raise PermissionError(13, "Permission denied")
+        return unlocked(path, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", opened)
+    monkeypatch.setattr("pathlib.Path.open", opened)
+    assert restated(stores, SOURCE.table("words")) == {BAD}
+    (schema, _) = read(stores, "words", DAYS).refused[BAD]
+    assert "found that it cannot be opened ([Errno 13] Permission denied); expected CSV" in schema.reason
+
+
 def test_too_little_memory_is_not_the_fault_of_a_file(stores):
     land(stores, file_of("words", BAD), csv(BAD, 300_000))
     small = replace(stores, engine=replace(stores.engine, memory_limit="1MB", threads=1))

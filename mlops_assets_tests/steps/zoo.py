@@ -12,6 +12,7 @@ import pyarrow as pa
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import Entity, FeatureRepository, FeatureService, FeatureView
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.on_demand import OnDemandTransform
 from mlops_assets.declaration.source import Source
 from mlops_assets.steps.features import compute_view
 from mlops_assets.steps.no_leak import Proof, prove_no_leak
@@ -84,7 +85,7 @@ class Animal:
 
     feature: type of the view's one feature ``x``. reads: as a view declares it. tests: which tests must see
     it, and where: places that each of them names. says: what the reason must say.
-    service: what the model asks for, where that is not the view as it is.
+    service: what the model asks for, where that is not the view as it is. on_demand: transforms it may name.
     mutate: SQL over ``training`` that makes the rows of another training set. told: the view as the
     join believed it, where that is not the view: another TTL, or SQL over the view's ``rows``.
     """
@@ -97,6 +98,7 @@ class Animal:
     tests: Sequence[tuple[str, str]] = ()
     says: str = ""
     service: Sequence[object] = ()
+    on_demand: Sequence[Mapping[str, object]] = ()
     request: Sequence[str] = ("amount",)
     predict_before: str = "2h"
     joined_ttl: str = ""
@@ -210,6 +212,7 @@ def declared(animal: Animal, *, ttl: str = "") -> tuple[Catalog, Model]:
         [Entity(name="customer", key="customer_id", type="integer")],
         [FeatureView.model_validate(view)],
         [FeatureService.model_validate({"name": "service", "owner": "team:x", "features": asked_for})],
+        [OnDemandTransform.model_validate(one) for one in animal.on_demand],
     )
     model = {
         "name": "returned",

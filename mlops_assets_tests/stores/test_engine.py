@@ -87,3 +87,15 @@ def test_a_session_leaves_nothing_behind(tmp_path):
         rows = session.spooled("SELECT x FROM kept")
     assert rows.num_rows == 1
     assert list((tmp_path / "spill").iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["batches", "spooled"])
+def test_a_query_that_stops_while_rows_are_read_is_an_error_of_duckdb(engine, way):
+    late = (
+        "SELECT CASE WHEN x = 900000 THEN CAST('x' || x AS INTEGER) ELSE x END AS x FROM range(1000000) t(x)"
+    )
+    with (
+        engine.session({}) as session,
+        pytest.raises(duckdb.Error, match="Could not convert string 'x900000'"),
+    ):
+        list(session.batches(late, 2048) if way == "batches" else [session.spooled(late)])
