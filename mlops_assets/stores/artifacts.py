@@ -7,9 +7,11 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from uuid import uuid4
 
 from mlops_assets.errors import ArtifactMismatch, NotMaterialized
 
@@ -24,12 +26,18 @@ class Artifacts:
     root: Path
 
     def save(self, files: Mapping[str, bytes]) -> str:
-        """Store the files and return their digest. Storing the same files again changes nothing."""
+        """Store the files and return their digest. Storing the same files again changes nothing.
+
+        Unless what is stored is not what was: then it is put aside, and the files are stored anew.
+        """
         manifest = json.dumps({name: _sha256(files[name]) for name in sorted(files)}, indent=2).encode()
         digest = _sha256(manifest)
         target = self.folder(digest)
-        if not target.is_dir():
+        there = target.is_dir()
+        if not there or not self._whole(digest):
             self.root.mkdir(parents=True, exist_ok=True)
+            if there:
+                _put_aside(target)
             partial = Path(mkdtemp(prefix=".partial-", dir=self.root))
             for name, content in {**files, MANIFEST: manifest}.items():
                 _write(partial / name, content)
@@ -55,6 +63,13 @@ class Artifacts:
                 )
         return files
 
+    def _whole(self, digest: str) -> bool:
+        try:
+            self.load(digest)
+        except (ArtifactMismatch, NotMaterialized):
+            return False
+        return True
+
     def folder(self, digest: str) -> Path:
         """Where an artifact's files are."""
         return self.root / digest
@@ -72,6 +87,12 @@ def _write(path: Path, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def _put_aside(target: Path) -> None:
+    """Keep what is not what was stored for whoever looks for how that came to be; no digest names it."""
+    with suppress(FileNotFoundError):
+        target.rename(target.with_name(f".damaged-{target.name[:12]}-{uuid4().hex}"))
 
 
 def _publish(partial: Path, target: Path) -> None:

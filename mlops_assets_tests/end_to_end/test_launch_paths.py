@@ -105,7 +105,7 @@ def test_so_it_is_when_the_ui_launches_it_and_then_the_sensor_settles_it(deploye
     with dagster_dev(deployed) as server:
 
         def launch():
-            launched = server.ask(LAUNCH, params=_launch_of_the_story())["launchRun"]
+            launched = server.ask(LAUNCH, params=launch_of_the_story())["launchRun"]
             assert launched["__typename"] == "LaunchRunSuccess", launched
             run = launched["run"]["runId"]
             return until(lambda: _ended(server, run), seconds=120, what="the run ends") == "SUCCESS"
@@ -122,7 +122,7 @@ def _ended(server, run):
     return status if status in ("SUCCESS", "FAILURE", "CANCELED") else None
 
 
-def _launch_of_the_story():
+def launch_of_the_story():
     return {
         "mode": "default",
         "runConfigData": {},

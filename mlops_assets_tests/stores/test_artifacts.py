@@ -44,3 +44,18 @@ def test_a_missing_file_is_refused_with_its_name(artifacts):
 def test_an_artifact_that_is_not_there_is_told(artifacts):
     with pytest.raises(NotMaterialized, match="there is no artifact"):
         artifacts.load("0" * 64)
+
+
+@pytest.mark.parametrize("name", [*FILES, MANIFEST])
+@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"swapped"), lambda path: path.unlink()])
+def test_what_was_damaged_is_whole_again_when_it_is_stored_again_and_the_damage_is_kept(
+    artifacts, name, damage
+):
+    digest = artifacts.save(FILES)
+    damage(artifacts.folder(digest) / name)
+    assert artifacts.save(FILES) == digest
+    assert artifacts.load(digest) == FILES
+    (aside,) = artifacts.root.glob(".damaged-*")
+    assert not (aside / name).exists() or (aside / name).read_bytes() == b"swapped"
+    artifacts.save(FILES)
+    assert len(list(artifacts.root.glob(".damaged-*"))) == 1
