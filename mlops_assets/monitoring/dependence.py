@@ -36,10 +36,10 @@ PARTS_OF_REFERENCE = 40
 MOST_CORRELATION = 0.95
 # So many standard errors above its estimate the correlation is taken: the days of a short reference that
 # happened to look independent must not pass for days that are.
-SURENESS = 1.5
-# With fewer degrees of freedom no shift, however great, would be told from chance, although the correlation
-# has its bounds. With this, series of correlation 0.95 were still hardly ever surely moved (p < 0.00002).
-LEAST_DEGREES = 3.0
+SURENESS = 1.0
+# With fewer degrees of freedom a reference of two or three weeks would not tell even a great shift from chance.
+# The price: a daily level that lasts as at 0.9 is taken as known from four weeks a little too surely.
+LEAST_DEGREES = 8.0
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Wander:
     """What the blocks say about dependence.
 
     effect: the design effect, one or more. degrees: degrees of freedom of its estimate; infinite
-    when there were no blocks to measure it on, and rows are taken as independent. windows: so many
-    batches are as large as the reference that its wander is known from; infinite without blocks.
+    when there were no blocks to measure it on, and rows are taken as independent. windows: how many
+    batches the reference is as large as; infinite without blocks.
     """
 
     effect: float = 1.0

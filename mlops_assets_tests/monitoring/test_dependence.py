@@ -47,9 +47,10 @@ def day_counts(random: np.random.Generator, days: int, rows: int, phi: float, sd
     return np.stack([below, rows - below], axis=1)
 
 
-@pytest.mark.parametrize("phi", [0.0, 0.5, 0.7, 0.9])
-@pytest.mark.parametrize("weeks", [4, 8, 28])
-def test_a_wandering_daily_level_seldom_looks_sure_to_have_moved(phi, weeks):
+@pytest.mark.parametrize(
+    ("weeks", "phi"), [(4, 0.0), (4, 0.5), (4, 0.7), (8, 0.7), (8, 0.9), (28, 0.7), (28, 0.9)]
+)
+def test_a_wandering_daily_level_seldom_looks_sure_to_have_moved(weeks, phi):
     """Of a thousand quiet weeks, each long after a reference of its own, hardly more than one has p < 0.001."""
     random, days, sure = np.random.default_rng(6), 7 * weeks, 0
     for _ in range(1000):
@@ -62,19 +63,19 @@ def test_a_wandering_daily_level_seldom_looks_sure_to_have_moved(phi, weeks):
     assert sure <= 5
 
 
-def test_a_short_reference_knows_its_effect_less_surely_the_more_its_days_depend():
+def test_a_short_reference_knows_its_effect_less_surely_than_its_days_are_many():
     random = np.random.default_rng(7)
-    degrees = [
+    four, long = (
         np.median(
             [
-                distribution_wander(counts[:28], counts[28:]).degrees
-                for counts in (day_counts(random, 35, 1000, phi, 0.3) for _ in range(50))
+                distribution_wander(counts[: 7 * weeks], counts[7 * weeks :]).degrees
+                for counts in (day_counts(random, 7 * weeks + 7, 1000, 0.5, 0.3) for _ in range(50))
             ]
         )
-        for phi in (0.0, 0.5, 0.9)
-    ]
-    assert degrees == sorted(degrees, reverse=True)
-    assert degrees[-1] < 4
+        for weeks in (4, 28)
+    )
+    assert four < 12
+    assert 15 < long < 28
 
 
 def test_days_that_differ_count_as_wander():
