@@ -3,7 +3,8 @@
 Each month's model is trained, evaluated and judged as of the first, beside the champion of that moment. The month
 that followed, which nobody knew, then shows which of the two would have lost less: the mean difference of their
 daily log loss, with its 95% interval, which allows for days that come in runs. A gate is wrong when it promotes what
-then was worse, or holds what then was better.
+then was worse, or holds what then was better. `alone surely by` is the 97.5% bound of the challenger's own fourteen
+days; the gate counts those of earlier challengers of the recipe too.
 """
 
 from collections.abc import Iterator
