@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeGuard
 
-from mlops_assets.declaration.python_state import remembered
+from mlops_assets.declaration.python_state import bound_names, remembered
 from mlops_assets.errors import DeclarationError, nearest, nearest_only
 
 FUNCTION = "transform"
@@ -30,6 +30,7 @@ READING_FILES = re.compile(
 )
 # Modules that others have as attributes, and what belongs to Python itself.
 BEYOND = re.compile(r"sys|os|builtins|importlib|subprocess|ctypeslib|__.*__")
+OF_PYTHON = re.compile(r"__.*__")
 CLOCK_WORDS = frozenset({"now", "today"})
 OF_MANY_MOMENTS = frozenset(
     {"to_datetime", "DatetimeIndex", "array", "asarray", "date_range", "period_range"}
@@ -97,7 +98,7 @@ def _at_the_top(tree: ast.Module) -> Iterator[_Problem]:
 
 
 def _beyond_the_file(tree: ast.Module) -> Iterator[_Problem]:
-    clocks = _names_of_clock_words(tree)
+    clocks, own = _names_of_clock_words(tree), bound_names(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((problem, node.lineno) for problem in _imports(node))
@@ -107,9 +108,9 @@ def _beyond_the_file(tree: ast.Module) -> Iterator[_Problem]:
             yield f"found {node.attr!r}, expected what computes from the inputs alone", node.lineno
         elif isinstance(node, ast.Call) and (words := _clock_words(node, clocks)):
             yield f"found {words[0]!r}, expected what gives the same whenever it is asked", node.lineno
-        elif isinstance(node, ast.Name) and node.id in OF_THE_PROCESS:
+        elif isinstance(node, ast.Name) and node.id in OF_THE_PROCESS - own:
             yield f"found {node.id!r}, expected what gives the same in every process", node.lineno
-        elif isinstance(node, ast.Name) and (node.id in REACHING_OUT or BEYOND.fullmatch(node.id)):
+        elif isinstance(node, ast.Name) and (node.id in REACHING_OUT or OF_PYTHON.fullmatch(node.id)):
             yield f"found {node.id!r}, expected what computes from the inputs alone", node.lineno
 
 

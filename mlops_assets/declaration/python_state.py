@@ -33,7 +33,7 @@ def remembered(tree: ast.Module) -> Iterator[tuple[str, int]]:
         ):
             yield f"found a generator, which is another one after each use, {EXPECTED}", statement.lineno
         for function in _functions_of(statement):
-            own = _own_names(function)
+            own = bound_names(function)
             yield from _of_function(function, constants - own, modules - own)
 
 
@@ -93,9 +93,9 @@ def _modules_of(tree: ast.Module) -> set[str]:
     return {(alias.asname or alias.name).split(".")[0] for node in imports for alias in node.names}
 
 
-def _own_names(function: Function) -> set[str]:
-    """The names that mean something else in a function than outside."""
-    return {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)} | _stored_names(function)
+def bound_names(tree: ast.AST) -> set[str]:
+    """The names that code gives a meaning of its own: what it assigns, and its arguments."""
+    return {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)} | _stored_names(tree)
 
 
 def _stored_names(tree: ast.AST) -> set[str]:

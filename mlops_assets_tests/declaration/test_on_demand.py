@@ -239,6 +239,7 @@ def test_code_that_remembers_what_was_asked_before_is_refused(folder, top, body,
             "found = []\n    found.append(1)",
         ),
         ("from __future__ import annotations", "inputs['rush'] = (lambda x: x)(1)"),
+        ("", "id = inputs['hour']\n    os = id + 1"),
     ],
 )
 def test_code_that_keeps_what_it_makes_to_itself_is_taken(folder, top, body):
