@@ -4,18 +4,14 @@ Version 1 of flight_delay, as of 1 March 2013, is watched week by week. Its loss
 its loss on the rows it was released on; days are the units, and the interval is Student's.
 """
 
-import argparse
 from collections.abc import Iterator
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from scipy.special import stdtrit
 
-from bench.hindsight import daily_losses, home, markdown
-from bench.machine import described
+from bench.hindsight import daily_losses, home, options, tell
 
 FIRST, LAST = date(2013, 3, 15), date(2013, 12, 31)
 TITLE = "flight_delay version 1, week by week"
@@ -26,22 +22,11 @@ MODEL, CHAMPION_AS_OF = "flight_delay", date(2013, 3, 1)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench flight_drift", description=__doc__)
-    parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
-    parser.add_argument("--home", type=Path, help="an MLOPS_HOME to use and keep (default: a temporary one)")
-    arguments = parser.parse_args()
+    arguments = options("flight_drift", __doc__)
     with home(arguments.home):
         weeks = list(watched())
-    rows, summary = told(weeks), summed(weeks)
-    console = Console(width=200)
-    for title, heads, body in ((TITLE, HEADS, rows), (SUMMARY_TITLE, SUMMARY_HEADS, summary)):
-        table = Table(*heads, title=title, title_justify="left", caption=described())
-        for row in body:
-            table.add_row(*row)
-        console.print(table)
-    if arguments.markdown:
-        parts = [__doc__.strip(), markdown(SUMMARY_HEADS, summary), markdown(HEADS, rows), described()]
-        arguments.markdown.write_text("# " + TITLE + "\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
+    tables = [(SUMMARY_TITLE, SUMMARY_HEADS, summed(weeks)), (TITLE, HEADS, told(weeks))]
+    tell(TITLE, __doc__, tables, arguments.markdown)
 
 
 def watched() -> Iterator[dict]:

@@ -6,17 +6,13 @@ daily log loss, with its 95% interval, which allows for days that come in runs. 
 then was worse, or holds what then was better.
 """
 
-import argparse
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from bench.hindsight import daily_losses, home, markdown
-from bench.machine import described
+from bench.hindsight import daily_losses, home, options, tell
 
 MODEL = "flight_delay"
 MONTHS = [date(2013, month, 1) for month in range(3, 13)]
@@ -31,26 +27,19 @@ HEADS = (
     "better by",
     "the gate was",
 )
+SUMMARY_TITLE = "How often it was right, by what the month after showed"
 SUMMARY_HEADS = ("the gate", "months", "right", "wrong, surely", "wrong, not surely")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench flight_gate", description=__doc__)
-    parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
-    parser.add_argument("--home", type=Path, help="an MLOPS_HOME to use and keep (default: a temporary one)")
-    arguments = parser.parse_args()
+    arguments = options("flight_gate", __doc__)
     with home(arguments.home):
         months = list(judged())
-    rows, summary = [told(month) for month in months], summed(months)
-    console = Console(width=160)
-    for heads, body in ((HEADS, rows), (SUMMARY_HEADS, summary)):
-        table = Table(*heads, title=TITLE, title_justify="left", caption=described())
-        for row in body:
-            table.add_row(*row)
-        console.print(table)
-    if arguments.markdown:
-        parts = [__doc__.strip(), markdown(SUMMARY_HEADS, summary), markdown(HEADS, rows), described()]
-        arguments.markdown.write_text("# " + TITLE + "\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
+    tables = [
+        (SUMMARY_TITLE, SUMMARY_HEADS, summed(months)),
+        (TITLE, HEADS, [told(month) for month in months]),
+    ]
+    tell(TITLE, __doc__, tables, arguments.markdown)
 
 
 def judged() -> Iterator[dict]:

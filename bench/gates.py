@@ -6,7 +6,7 @@ the noise of the rows; what all models share cancels, since they are compared on
 challengers are as different as any two, which gives chance the most tries. Where trainings have luck that lasts,
 the models are equal on the whole, but half of the challengers are better, by that little.
 
-`ours` is the product's own decision; `ours, pooling` the same with `pool_days: 90`. `Student's` shares one risk
+`ours` is the product's own decision; `ours, alone` the same with `pool_days: 0`. `Student's` shares one risk
 among looks as ours does, but takes days for independent. `higher wins` swaps whenever the mean is better.
 `p < 0.05` asks Student's paired test over the days at every look, with no memory of earlier ones.
 """
@@ -35,7 +35,7 @@ MONTH = 30
 PATIENCE = 90
 FIRST = date(2024, 1, 1)
 GATES = Gates()
-POOLING = Gates(champion=ChampionGate(pool_days=90))
+ALONE = Gates(champion=ChampionGate(pool_days=0))
 METRIC = GATES.champion.metric
 IMPROVEMENTS = (0.005, 0.01, 0.02)
 EVERY = {"daily": 1, "weekly": 7, "monthly": 30}
@@ -102,9 +102,9 @@ def ours(day: int, daily: Sequence[float], champion: Champion) -> tuple[bool, fl
     return _decided(day, daily, champion, GATES)
 
 
-def pooling(day: int, daily: Sequence[float], champion: Champion) -> tuple[bool, float]:
-    """The same, where the days of earlier challengers count too."""
-    return _decided(day, daily, champion, POOLING)
+def alone(day: int, daily: Sequence[float], champion: Champion) -> tuple[bool, float]:
+    """The same, where only the challenger's own days count."""
+    return _decided(day, daily, champion, ALONE)
 
 
 def _decided(day: int, daily: Sequence[float], champion: Champion, gates: Gates) -> tuple[bool, float]:
@@ -150,7 +150,7 @@ def _surely_better(daily: Sequence[float], confidence: float) -> bool:
 
 RULES: dict[str, Rule] = {
     "ours": ours,
-    "ours, pooling": pooling,
+    "ours, alone": alone,
     "Student's": students,
     "higher wins": higher_wins,
     "p < 0.05": p_below,
@@ -254,7 +254,7 @@ def _table_of_better_ones(times: int, random: np.random.Generator) -> Table:
     for rhythm in EVERY:
         table.add_column(f"looked at {rhythm}", justify="right")
     for world in (WORLDS[0], WORLDS[-1]):
-        for name, better in itertools.product(("ours", "ours, pooling"), IMPROVEMENTS):
+        for name, better in itertools.product(("ours", "ours, alone"), IMPROVEMENTS):
             found = [
                 until_promoted(RULES[name], world, better, every, times, random) for every in EVERY.values()
             ]

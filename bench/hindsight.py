@@ -1,5 +1,6 @@
 """What models would have lost on days whose labels are known by now."""
 
+import argparse
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -8,6 +9,10 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bench.machine import described
 
 
 @contextmanager
@@ -50,6 +55,29 @@ def daily_losses(opened, model, as_of: date, days: int, artifacts: Sequence[str]
         losses = log_losses(labels, score(loaded.model, loaded.inputs, rows))
         found.append(np.array([losses[(local == day).to_numpy()].mean() for day in sorted(set(local))]))
     return found
+
+
+def options(bench: str, doc: str) -> argparse.Namespace:
+    """What a bench on the flights is asked: where to write its tables, and a home to keep."""
+    parser = argparse.ArgumentParser(prog=f"python -m bench {bench}", description=doc)
+    parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
+    parser.add_argument("--home", type=Path, help="an MLOPS_HOME to use and keep (default: a temporary one)")
+    return parser.parse_args()
+
+
+def tell(
+    title: str, doc: str, tables: Sequence[tuple[str, tuple[str, ...], list[list[str]]]], path: Path | None
+):
+    """Print the tables; with a path, write them too, as Markdown."""
+    console = Console(width=200)
+    for named, heads, body in tables:
+        table = Table(*heads, title=named, title_justify="left", caption=described())
+        for row in body:
+            table.add_row(*row)
+        console.print(table)
+    if path:
+        parts = [doc.strip(), *(markdown(heads, body) for _, heads, body in tables), described()]
+        path.write_text(f"# {title}\n\n" + "\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 def markdown(heads: tuple[str, ...], rows: list[list[str]]) -> str:

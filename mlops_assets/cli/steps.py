@@ -1,7 +1,9 @@
 """The steps of a delivery pipeline, one command each: validate the data, train, evaluate, register."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date
+from typing import Self
 
 from rich.console import Console
 
@@ -11,7 +13,6 @@ from mlops_assets.cli.execution import execute
 from mlops_assets.cli.outcome import Case, Outcome
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import BadRequest, RunFailed
-from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision
 from mlops_assets.graph import keys
 from mlops_assets.graph.jobs import STEPS
@@ -60,34 +61,48 @@ def train(opened: Deployment, name: str, as_of: date, *, console: Console) -> Ou
 
 def evaluate(opened: Deployment, name: str, as_of: date, *, console: Console) -> Outcome:
     """Measure the trained model, and say what the gates would say now; nothing is decided by it."""
-    model, day = opened.project.model(name), as_of.isoformat()
-    stopped = _stopped(lambda: _run(opened, model, "evaluate", as_of, console))
-    if stopped is not None:
-        return _outcome("evaluate", model, as_of, [], stopped)
-    trained, report = (_pinned(opened, model, stage, day) for stage in ("model", "evaluation_report"))
-    decision = previewed(opened.stores, opened.project.catalog, model, trained, report)
-    return Outcome(
-        "evaluate",
-        name,
-        day,
-        _reasons(model, decision),
-        _facts(recorded_evidence(opened.stores, report), decision),
-    )
+    model = opened.project.model(name)
+    _run(opened, model, "evaluate", as_of, console)
+    judged = _Judged.of(opened, model, as_of.isoformat())
+    decision = previewed(opened.stores, opened.project.catalog, model, judged.trained, judged.report)
+    return Outcome("evaluate", name, judged.as_of, _reasons(model, decision), judged.facts(opened, decision))
 
 
 def register(opened: Deployment, name: str, as_of: date, *, console: Console) -> Outcome:
     """Ask the gate, which decides and records, and release if it says so."""
-    model, day = opened.project.model(name), as_of.isoformat()
-    stopped = _stopped(lambda: _run(opened, model, "register", as_of, console))
-    if stopped is not None:
-        return _outcome("register", model, as_of, [], stopped)
-    trained, report = (_pinned(opened, model, stage, day) for stage in ("model", "evaluation_report"))
-    judged = recorded(opened.stores, opened.project.catalog, model, trained, report)
-    facts = _facts(recorded_evidence(opened.stores, report), judged.decision)
-    facts["version"] = judged.release.version if judged.release else None
-    failed = None if judged.decision.releases else judged.decision.verdict
-    gate = Case(f"{name}/release", "gate", failed is not None, "; ".join(judged.decision.told()))
-    return Outcome("register", name, day, [gate, *_reasons(model, judged.decision)], facts)
+    model = opened.project.model(name)
+    _run(opened, model, "register", as_of, console)
+    judged = _Judged.of(opened, model, as_of.isoformat())
+    found = recorded(opened.stores, opened.project.catalog, model, judged.trained, judged.report)
+    version = found.release.version if found.release else None
+    facts = {**judged.facts(opened, found.decision), "version": version}
+    gate = Case(f"{name}/release", "gate", not found.decision.releases, "; ".join(found.decision.told()))
+    return Outcome("register", name, judged.as_of, [gate, *_reasons(model, found.decision)], facts)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A model and its evaluation, of one as-of date."""
+
+    as_of: str
+    trained: Pinned
+    report: Pinned
+
+    @classmethod
+    def of(cls, opened: Deployment, model: Model, as_of: str) -> Self:
+        return cls(
+            as_of, _pinned(opened, model, "model", as_of), _pinned(opened, model, "evaluation_report", as_of)
+        )
+
+    def facts(self, opened: Deployment, decision: Decision) -> dict[str, object]:
+        evidence = recorded_evidence(opened.stores, self.report)
+        return {
+            "verdict": decision.verdict,
+            "metrics": evidence.metrics,
+            "intervals": evidence.intervals,
+            "baseline": evidence.baseline,
+            "champion": evidence.champion.metrics if evidence.champion else None,
+        }
 
 
 def _run(opened: Deployment, model: Model, step: str, as_of: date, console: Console) -> None:
@@ -138,16 +153,6 @@ def _reasons(model: Model, decision: Decision) -> list[Case]:
         )
         for reason in decision.reasons
     ]
-
-
-def _facts(evidence: Evidence, decision: Decision) -> dict[str, object]:
-    return {
-        "verdict": decision.verdict,
-        "metrics": evidence.metrics,
-        "intervals": evidence.intervals,
-        "baseline": evidence.baseline,
-        "champion": evidence.champion.metrics if evidence.champion else None,
-    }
 
 
 def _table(model: Model, stage: str) -> str:

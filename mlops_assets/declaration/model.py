@@ -87,9 +87,9 @@ class ChampionGate(Declaration):
     confidence, per_days: of ``per_days`` as-of dates, however many of them are looked at, a challenger
         that is no better wins with a probability of at most one less ``confidence``; so each look is
         surer than that. One that is looked at once a month is asked for little more.
-    pool_days: so many days before the as-of date count the days on which earlier challengers of the same recipe
-        were compared with this champion, beside the challenger's own. Then a retrained model wins when retraining
-        is surely better, and it is no worse itself on its own days; without it, when it alone surely is.
+    pool_days: of so many days before the as-of date those count too on which earlier challengers of the same recipe
+        were compared with this champion. A retrained model wins when retraining surely is better, and it is better
+        itself on its own days, less surely. With 0 it stands alone.
     replace_incomparable: whether a champion that answers another question (other features or label)
         may be replaced without a comparison; a decision to declare, and to take back.
     """
@@ -99,7 +99,7 @@ class ChampionGate(Declaration):
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
     per_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
     at_least_days: Annotated[Whole, Field(ge=3)] = 7
-    pool_days: Annotated[Whole, Field(ge=0, le=3650)] = 0
+    pool_days: Annotated[Whole, Field(ge=0, le=3650)] = 90
     replace_incomparable: Flag = False
 
     @model_validator(mode="after")

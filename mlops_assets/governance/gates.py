@@ -197,7 +197,7 @@ def _compared_days(
     evidence: Evidence, champion: Comparison, gate: ChampionGate, reigning: Reigning | None
 ) -> list[float]:
     """The improvements that the bound is taken of, oldest first."""
-    if not gate.pool_days or reigning is None:
+    if reigning is None or not reigning.looks:
         return champion.daily_improvement[gate.metric]
     since = date.fromisoformat(evidence.as_of) - timedelta(days=gate.pool_days)
     own = champion.by_day(gate.metric)

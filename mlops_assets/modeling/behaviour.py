@@ -96,10 +96,10 @@ def numeric(model: Any, inputs: Inputs, rows: pd.DataFrame, scores: Scores) -> d
     perturbed: when every number is larger by a billionth of itself.
     """
     prepared = frame(rows, inputs)
-    before = probabilities(model, prepared) if len(rows) else np.empty(0)
-    reverse = probabilities(model, prepared.iloc[::-1])[::-1] if len(rows) else before
+    before = probabilities(model, prepared)
+    reverse = probabilities(model, prepared.iloc[::-1])[::-1]
     moved = {column: prepared[column] * (1 + 1e-9) for column in inputs.numbers}
-    perturbed = probabilities(model, prepared.assign(**moved)) if len(rows) else before
+    perturbed = probabilities(model, prepared.assign(**moved))
     return {
         "outside": float((~(np.isfinite(scores) & (scores >= 0) & (scores <= 1))).sum()),
         "order": float(np.max(np.abs(reverse - before), initial=0.0)),

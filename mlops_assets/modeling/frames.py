@@ -15,8 +15,6 @@ Scores = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 def score(pipeline: Any, inputs: Inputs, rows: pd.DataFrame) -> Scores:
     """The probability of the positive class, shape (n,), in the order of ``rows``."""
-    if rows.empty:
-        return np.empty(0)
     return probabilities(pipeline, frame(rows, inputs))
 
 
@@ -35,6 +33,8 @@ def frame(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
 
 def probabilities(pipeline: Any, prepared: pd.DataFrame) -> Scores:
     """The probability of the positive class for rows that ``frame`` made, shape (n,)."""
+    if not len(prepared):
+        return np.empty(0)
     with a_core_to_spare():
         answers = pipeline.predict_proba(prepared)[:, 1]
     return np.ascontiguousarray(answers, dtype=np.float64)

@@ -2,7 +2,8 @@
 
 Five hurdles, each against a kind of false alarm: the false discovery rate (many tests), the
 effective sample size (dependence), a floor under the lower confidence bound of the effect (large
-samples), the column's own history (harmless wobble), and a second window in a row (chance).
+samples), the column's own history (harmless wobble), and a second window in a row (chance, but not the
+luck of a short reference, which all windows share).
 bench/drift_calibration.py measures what it lets through.
 """
 
@@ -34,7 +35,8 @@ class Limits:
     unseen_warn_at: the share of rows with values that the reference never held; never an error by itself.
     column_warn_at: column -> its own first floor. history_sds: how many standard deviations
     above its mean in earlier, stable windows an effect must lie, once there are
-    ``history_at_least`` of them. windows: a warning that many windows in a row is an error.
+    ``history_at_least`` of them. windows: a warning that many windows in a row is an error,
+    where the reference holds ``reference_windows_at_least`` windows like it, or no blocks.
     rows_at_least, effective_rows_at_least: with fewer, a test says that there is not enough data.
     """
 
@@ -50,6 +52,7 @@ class Limits:
     history_sds: float = 4.0
     history_at_least: int = 8
     windows: int = 2
+    reference_windows_at_least: float = 10.0
     rows_at_least: int = _DECLARED.rows_at_least
     effective_rows_at_least: float = 30.0
 
@@ -157,8 +160,13 @@ def _judged(
     if believed_at_once and bound > error_at:
         return _finding(comparison, "drift", "error", f"{sure}; above {error_at:g} is an error", values)
     if _warned(earlier, limits.windows - 1):
-        sentence = f"{sure}; above {warn_at:g} in {limits.windows} windows in a row is an error"
-        return _finding(comparison, "drift", "error", sentence, values)
+        again = f"{sure}; above {warn_at:g} in {limits.windows} windows in a row"
+        if comparison.windows >= limits.reference_windows_at_least:
+            return _finding(comparison, "drift", "error", f"{again} is an error", values)
+        few = (
+            f"the reference has only {comparison.windows:.1f} windows like this one, and may lie apart itself"
+        )
+        return _finding(comparison, "drift", "warn", f"{again} is a warning: {few}", values)
     return _finding(comparison, "drift", "warn", f"{sure}; above {warn_at:g} is a warning", values)
 
 

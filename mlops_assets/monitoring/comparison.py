@@ -49,7 +49,8 @@ class Comparison:
 
     effect: in ``measure``, between nought and one. bias: what noise alone adds to it on average.
     standard_error: of the effect, and degrees: of freedom of its estimate. rows, effective_rows:
-    of the batch that the test saw, and how many independent ones tell as much. tested: whether the
+    of the batch that the test saw, and how many independent ones tell as much. windows: like the batch
+    that the reference holds; infinite where it has no blocks. tested: whether the
     p-value is a test's; else it is one. values: further statistics.
     """
 
@@ -62,6 +63,7 @@ class Comparison:
     bias: float = 0.0
     standard_error: float = 0.0
     degrees: float = math.inf
+    windows: float = math.inf
     p_value: float = 1.0
     tested: bool = True
     values: Mapping[str, float] = field(default_factory=dict)
@@ -114,6 +116,7 @@ def missing(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
         effect=abs(q - p),
         standard_error=math.sqrt(variance),
         degrees=wander.degrees,
+        windows=wander.windows,
         p_value=max(
             two_sided_p(as_normal(abs(z), wander.degrees)),
             binomial_p(is_now / wander.effect, rows / wander.effect, (was + is_now) / (of_reference + rows)),
@@ -163,6 +166,7 @@ def _of_numbers(reference: ColumnProfile, batch: ColumnProfile) -> Comparison:
         effect=effect,
         standard_error=error,
         degrees=wander.degrees,
+        windows=wander.windows,
         p_value=wandering_p(effect, size, wander.degrees),
         values={
             "design_effect": wander.effect,
@@ -193,6 +197,7 @@ def _of_categories(reference: ColumnProfile, batch: ColumnProfile) -> Comparison
         bias=float(np.sqrt(shares * (1 - shares) / (2 * math.pi * size)).sum()),
         standard_error=0.5 / math.sqrt(size),
         degrees=wander.degrees,
+        windows=wander.windows,
         p_value=rao_scott_p(statistic, degrees, wander),
         values={
             "design_effect": wander.effect,

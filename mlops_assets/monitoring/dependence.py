@@ -47,11 +47,13 @@ class Wander:
     """What the blocks say about dependence.
 
     effect: the design effect, one or more. degrees: degrees of freedom of its estimate; infinite
-    when there were no blocks to measure it on, and rows are taken as independent.
+    when there were no blocks to measure it on, and rows are taken as independent. windows: so many
+    batches are as large as the reference that its wander is known from; infinite without blocks.
     """
 
     effect: float = 1.0
     degrees: float = math.inf
+    windows: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def distribution_wander(reference: IntArray, batch: IntArray) -> Wander:
     if deviations is None:
         return Wander()
     ordered = deviations.cumulated()
-    return Wander(ordered.greatest_effect(), ordered.degrees())
+    return Wander(ordered.greatest_effect(), ordered.degrees(), ordered.windows)
 
 
 def category_wander(reference: IntArray, batch: IntArray) -> CategoryWander:
@@ -90,6 +92,7 @@ def category_wander(reference: IntArray, batch: IntArray) -> CategoryWander:
     return CategoryWander(
         effect=max(mean, deviations.greatest_effect()),
         degrees=deviations.degrees(),
+        windows=deviations.windows,
         mean=mean,
         directions=directions,
         mean_degrees=deviations.degrees(directions),
@@ -134,6 +137,10 @@ class Deviations:
         slope = math.log(self._carried_on(r + step) / self._carried_on(r)) / step + 2 * r / (1 - r**2)
         degrees = self.free / (1 / directions + slope**2 * (1 - r**2) / (2 * self.directions))
         return max(degrees, min(LEAST_DEGREES, self.free))
+
+    @property
+    def windows(self) -> float:
+        return self.reference / self.batch
 
     @property
     def free(self) -> int:

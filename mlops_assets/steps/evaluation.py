@@ -232,8 +232,13 @@ def _tried(
     ]
     singly = alone(loaded.model, inputs, rows)
     numbers = numeric(loaded.model, inputs, rows, scores) | {"alone": singly.difference}
-    took = {name: float(np.quantile(singly.milliseconds, at)) for name, at in (("p50", 0.5), ("p95", 0.95))}
-    return [Behaviour(**asdict(one)) for one in tested], numbers, took if singly.milliseconds else {}
+    return [Behaviour(**asdict(one)) for one in tested], numbers, _took(singly.milliseconds)
+
+
+def _took(milliseconds: tuple[float, ...]) -> dict[str, float]:
+    if not milliseconds:
+        return {}
+    return {name: float(np.quantile(milliseconds, at)) for name, at in (("p50", 0.5), ("p95", 0.95))}
 
 
 def _stability(model: Model, scores: Scores, champion: Scores | None) -> dict[str, float]:

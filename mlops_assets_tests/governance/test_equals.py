@@ -14,7 +14,7 @@ def test_equal_models_are_swapped_in_at_most_one_month_of_twenty(world):
     counted = months_of_equals(world, MONTHS, np.random.default_rng(1))
     hits = {name: sum(count > 0 for count in counts) for name, counts in counted.items()}
     assert interval(hits["ours"], MONTHS)[0] <= ASKED
-    assert interval(hits["ours, pooling"], MONTHS)[0] <= ASKED
+    assert interval(hits["ours, alone"], MONTHS)[0] <= ASKED
     assert interval(hits["p < 0.05"], MONTHS)[0] > 6 * ASKED
     assert hits["higher wins"] > 0.98 * MONTHS
 

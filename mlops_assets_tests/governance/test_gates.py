@@ -26,7 +26,8 @@ ONE_CLASS = replace(GOOD, metrics={"log_loss": 0.4}, baseline={"log_loss": 0.5})
 
 
 def against(*daily, version=4):
-    return replace(GOOD, champion=Comparison(version, {}, {"log_loss": list(daily)}))
+    days = [f"2013-04-{day:02d}" for day in range(1, len(daily) + 1)]
+    return replace(GOOD, champion=Comparison(version, {}, {"log_loss": list(daily)}, days=days))
 
 
 def objections(decision):

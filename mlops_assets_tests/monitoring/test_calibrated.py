@@ -45,6 +45,25 @@ def test_a_small_shift_warns_and_is_an_error_in_the_second_window():
     assert calm_between.severity == "warn"
 
 
+def test_a_second_window_is_no_error_where_the_reference_may_lie_apart_itself():
+    def twice(weeks: int) -> DriftReport:
+        reference = np.random.default_rng(0).normal(size=weeks * 10_000)
+        history: list[DriftReport] = []
+        for seed in (1, 2):
+            sides = number_profiles(reference, moved(0.17, seed=seed), blocks=(7 * weeks, 7))
+            history.append(calibrated(*sides, history))
+        assert history[0].severity == "warn"
+        return history[1]
+
+    short = twice(4)
+    assert short.severity == "warn"
+    assert short.told()[0].endswith(
+        "in 2 windows in a row is a warning: the reference has only 4.0 windows like this one, "
+        "and may lie apart itself"
+    )
+    assert twice(12).severity == "error"
+
+
 def test_a_single_window_is_an_error_only_beyond_a_smaller_chance():
     batch = moved(0.5, rows=1000)
     (finding,) = [each for each in judged(batch).findings if each.severity == "error"]
