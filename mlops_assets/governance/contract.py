@@ -133,10 +133,10 @@ def _of_features(old: Contract, new: Contract) -> Iterator[Change]:
 
 
 def _of_training(old: Contract, new: Contract) -> Iterator[Change]:
-    if old.label != new.label:
-        yield Change(
-            "label", "breaking", f"the label is another: found {_told(new.label)}, was {_told(old.label)}"
-        )
+    # What is asked tells whether a label that is spelled otherwise means something else.
+    if old.question != new.question and old.label != new.label:
+        told = f"the label is another: found {_told(new.label)}, was {_told(old.label)}"
+        yield Change("label", "breaking", told)
     elif old.question != new.question and old.features == new.features:
         meant = "the label's table, when it is asked, or what comes with the request"
         yield Change("question", "retrain", f"what is asked means something else: {meant}")

@@ -70,8 +70,16 @@ CHANGES = {
     ),
     "other columns of the same views": (replace(OLD, features="f2"), "features", "retrain"),
     "another service with the same columns": (replace(OLD, service="at_home"), "service", "compatible"),
-    "another label": (with_more("label", positive="NOT returned"), "label", "breaking"),
-    "another table of labels": (with_more("label", table="visits"), "label", "breaking"),
+    "another label": (
+        replace(with_more("label", positive="NOT returned"), question="q2"),
+        "label",
+        "breaking",
+    ),
+    "another table of labels": (
+        replace(with_more("label", table="visits"), question="q2"),
+        "label",
+        "breaking",
+    ),
     "the same label of other rows, or asked at another moment": (
         replace(OLD, question="q2"),
         "question",
@@ -137,6 +145,10 @@ def test_each_change_is_told_once_by_the_field_that_decides(name):
 def test_a_training_anew_changes_nothing_of_the_contract():
     assert changes(OLD, replace(OLD, **OF_EACH_TRAINING)) == []
     assert kind_of([]) == "compatible"
+
+
+def test_a_label_that_is_only_spelled_otherwise_is_no_other():
+    assert changes(OLD, with_more("label", positive="( returned ) -- sent back")) == []
 
 
 def test_every_field_is_known_to_change_something_or_to_differ_by_training():
