@@ -156,6 +156,12 @@ def _evaluation(known: Known) -> Iterator[Statement]:
         baseline = found.baseline.get(metric)
         beside = f", the baseline's {baseline:.4f}" if baseline is not None else ""
         yield Statement(f"{metric}: {value:.4f}{sure}{beside}.", known.evaluated)
+    if found.calibration:
+        interval = found.intervals.get("calibration slope")
+        sure = f" (95%: {interval[0]:.2f} to {interval[1]:.2f})" if interval else ""
+        yield Statement(
+            f"The slope of calibration is {found.calibration['slope']:.2f}{sure}.", known.evaluated
+        )
     if not found.intervals:
         yield Statement("How sure these figures are cannot be said: there are too few days.")
 

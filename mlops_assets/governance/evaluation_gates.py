@@ -120,5 +120,9 @@ def _numeric(found: dict[str, float]) -> Reason:
 def _latency(found: float, promised: float) -> Reason:
     """Where the promise is kept no figure is said: it is another each time, and the verdict is not."""
     if found <= promised:
-        return Reason("latency", "promote", f"one row takes no longer than the {promised:g} ms (p95) promised")
-    return Reason("latency", "hold", f"one row takes {found:.1f} ms (p95), the contract promises {promised:g}")
+        return Reason(
+            "latency", "promote", f"one row takes no longer than the {promised:g} ms (p95) promised"
+        )
+    return Reason(
+        "latency", "hold", f"one row takes {found:.1f} ms (p95), the contract promises {promised:g}"
+    )

@@ -75,7 +75,7 @@ class Evidence:
     recipe: of what is trained, how and for which question, as a hash: models of one recipe differ by their days only.
     metrics, baseline: metric -> value, NaN-free; a metric that cannot be computed (one class
     only) is absent. champion is None when none reigned before the as-of date.
-    intervals: metric -> low and high of 95%, days drawn again. stability: against the champion's answers.
+    intervals: metric -> low and high of 95%, days drawn again. calibration: the line of it. stability: against the champion's answers.
     numeric: whether probabilities are ones and do not depend on the order of rows. milliseconds: what one row took,
     p50 and p95; it is another each time, and no part of what a decision is named by.
     """
@@ -96,6 +96,7 @@ class Evidence:
     slices: list[Slice] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
     behaviour: list[Behaviour] = field(default_factory=list)
+    calibration: dict[str, float] = field(default_factory=dict)
     stability: dict[str, float] = field(default_factory=dict)
     numeric: dict[str, float] = field(default_factory=dict)
     milliseconds: dict[str, float] = field(default_factory=dict)

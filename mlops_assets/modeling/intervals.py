@@ -77,7 +77,7 @@ def intervals(labels: Scores, scores: Scores, draws: DayDraws | None) -> dict[st
         **losses,
         "accuracy": draws.means(((scores >= 0.5) == (labels > 0.5)).astype(np.float64)),
         "calibration_error": _calibration_errors(labels, scores, draws),
-        "calibration_slope": _slopes(labels, scores, draws),
+        "calibration slope": _slopes(labels, scores, draws),
         "roc_auc": _aucs(labels, scores, draws),
     }
     found = {name: interval(values) for name, values in drawn.items()}
@@ -95,7 +95,7 @@ def calibration_line(labels: Scores, scores: Scores) -> dict[str, float]:
     intercept, slope = _line(_odds(scores), labels)
     if not np.isfinite(slope):
         return {}
-    return {"calibration_intercept": float(intercept), "calibration_slope": float(slope)}
+    return {"intercept": float(intercept), "slope": float(slope)}
 
 
 def _parted(labels: Scores, scores: Scores) -> bool:

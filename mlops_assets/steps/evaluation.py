@@ -104,7 +104,8 @@ def evaluate(
         groups=list(_groups(model, found, scores, draws)),
         behaviour=behaviour,
         stability=_stability(model, scores, rival.champion),
-        numeric={**numbers, **calibration_line(found.labels, scores)},
+        calibration=calibration_line(found.labels, scores),
+        numeric=numbers,
         milliseconds=took,
     )
     say("shuffling inputs, and asking models of earlier dates")
@@ -212,7 +213,15 @@ def _groups(model: Model, found: Evaluated, scores: Scores, draws: DayDraws | No
             threshold=asked.threshold,
             at_least_rows=asked.at_least_rows,
         )
-        yield Group(**json.loads(json.dumps(asdict(one))))
+        yield Group(
+            column=column,
+            treated=[asdict(each) for each in one.treated],
+            too_few=list(one.too_few),
+            selection_ratio=one.selection_ratio,
+            selection_ratio_interval=list(one.selection_ratio_interval),
+            opportunity_gap=one.opportunity_gap,
+            opportunity_gap_interval=list(one.opportunity_gap_interval),
+        )
 
 
 def _tried(

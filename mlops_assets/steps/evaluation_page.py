@@ -56,6 +56,7 @@ def page(found: Evaluation, drawn: tuple[bytes, bytes]) -> str:
         title(evidence),
         section("Metrics", table(*metrics(evidence)), images[0]),
         section("Notes", listed(evidence.notes)),
+        section("Line of calibration", table(["", "value"], _figures(evidence.calibration))),
         section("Slices", table(*slice_table(evidence.slices))),
         *(section(f"Fairness by {one.column}", *_group(one)) for one in evidence.groups),
         section("Beside the champion's answers", table(["", "value"], _figures(evidence.stability))),

@@ -49,8 +49,8 @@ def test_weights_are_what_repeated_rows_are():
 def test_one_step_of_the_slope_is_nearly_the_slope_of_the_draw():
     labels, scores, day = world(0)
     draws = DayDraws.of(day, seed=1, draws=60)
-    by_hand = drawn_by_hand(labels, scores, draws, lambda y, s: calibration_line(y, s)["calibration_slope"])
-    assert intervals(labels, scores, draws)["calibration_slope"] == pytest.approx(interval(by_hand), abs=0.02)
+    by_hand = drawn_by_hand(labels, scores, draws, lambda y, s: calibration_line(y, s)["slope"])
+    assert intervals(labels, scores, draws)["calibration slope"] == pytest.approx(interval(by_hand), abs=0.02)
 
 
 def test_the_calibration_line_is_a_logistic_regression():
@@ -58,16 +58,14 @@ def test_the_calibration_line_is_a_logistic_regression():
     odds = np.log(scores / (1 - scores))
     fitted = LogisticRegression(C=np.inf, tol=1e-10).fit(odds[:, None], labels)
     found = calibration_line(labels, scores)
-    assert found["calibration_slope"] == pytest.approx(fitted.coef_[0, 0], abs=1e-5)
-    assert found["calibration_intercept"] == pytest.approx(fitted.intercept_[0], abs=1e-5)
+    assert found["slope"] == pytest.approx(fitted.coef_[0, 0], abs=1e-5)
+    assert found["intercept"] == pytest.approx(fitted.intercept_[0], abs=1e-5)
 
 
 def test_scores_that_are_too_extreme_have_a_slope_below_one():
     labels, scores, _ = world(3, day_luck=0)
     odds = np.log(scores / (1 - scores))
-    assert calibration_line(labels, 1 / (1 + np.exp(-2 * odds)))["calibration_slope"] == pytest.approx(
-        0.5, abs=0.1
-    )
+    assert calibration_line(labels, 1 / (1 + np.exp(-2 * odds)))["slope"] == pytest.approx(0.5, abs=0.1)
 
 
 @pytest.mark.parametrize(
