@@ -75,7 +75,8 @@ class Evidence:
     recipe: of what is trained, how and for which question, as a hash: models of one recipe differ by their days only.
     metrics, baseline: metric -> value, NaN-free; a metric that cannot be computed (one class
     only) is absent. champion is None when none reigned before the as-of date.
-    intervals: metric -> low and high of 95%, days drawn again. calibration: the line of it. stability: against the champion's answers.
+    intervals: metric -> low and high of 95%, days drawn again. calibration: the line of it. stability: beside the
+    champion's answers.
     numeric: whether probabilities are ones and do not depend on the order of rows. milliseconds: what one row took,
     p50 and p95; it is another each time, and no part of what a decision is named by.
     """
