@@ -16,6 +16,7 @@ BENCHES = (
     "drift_calibration",
     "flight_drift",
     "flight_gate",
+    "flight_backtest",
     "online",
     "gates",
 )

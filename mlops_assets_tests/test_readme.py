@@ -7,6 +7,7 @@ import yaml
 
 from mlops_assets.data.spark_sql import spark_sql
 from mlops_assets.declaration.expectations import Expectation
+from mlops_assets.declaration.retraining import Retraining
 from mlops_assets.errors import QueryFailed
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
@@ -47,6 +48,11 @@ def test_the_parts_of_a_model_it_shows_are_parts_of_one(tmp_path):
     model = load_project(project).model(declared["attributes"]["name"])
     assert model.search.combinations == 4
     assert model.gates.champion.pool_days == 90
+
+
+def test_the_reasons_to_retrain_it_shows_are_reasons():
+    (block,) = [block for block in blocks("yaml") if block.startswith("retraining:")]
+    assert Retraining.model_validate(yaml.safe_load(block)["retraining"]).of_looks == 3
 
 
 def test_the_model_it_tells_you_to_add_can_be_added(tmp_path):

@@ -70,7 +70,7 @@ def bring_data_up_to(
 ) -> None:
     """Make what is missing below a model for these dates, whose order is that of time."""
     catalog, days = opened.project.catalog, {"first_as_of": dates[0], "last_as_of": dates[-1]}
-    planned = data_runs(catalog, model, _written(opened), **days, again=again)
+    planned = data_runs(catalog, model, written(opened), **days, again=again)
     if not planned:
         console.print("The data is up to date.")
     # What was made may hold other rows than before, and then what reads it is out of date. Every round
@@ -78,18 +78,18 @@ def bring_data_up_to(
     while planned:
         for run in planned:
             execute(opened, run, console)
-        planned = data_runs(catalog, model, _written(opened), **days)
+        planned = data_runs(catalog, model, written(opened), **days)
 
 
 def _judge_as_of(opened: Deployment, model: Model, as_of: str, *, again: bool, console: Console) -> None:
-    made = is_made(model, as_of, _written(opened)) and opened.stores.releases.stands(model.name, as_of)
+    made = is_made(model, as_of, written(opened)) and opened.stores.releases.stands(model.name, as_of)
     if made and not again:
         console.print(f"{model.name} as of {as_of} was judged already; --again trains it anew.")
     else:
         execute(opened, model_run(model, as_of), console)
 
 
-def _written(opened: Deployment) -> Written:
+def written(opened: Deployment) -> Written:
     """What is known now: each table is looked at once."""
     records, tables = opened.stores.records, opened.project.catalog.tables
     raw = {keys.table_name(keys.raw(name)): declared.table for name, declared in tables.items()}

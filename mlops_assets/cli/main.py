@@ -210,6 +210,39 @@ def reproduce(
 
 
 @app.command()
+def backtest(
+    model: ModelName,
+    first: Annotated[
+        datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The as-of date of the first model.")
+    ],
+    last: Annotated[
+        datetime,
+        typer.Option("--to", formats=["%Y-%m-%d"], help="The last as-of date; days after it count too."),
+    ],
+    every: Annotated[int, typer.Option("--every", min=1, help="Days between as-of dates.")] = 7,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy", help="never, always, schedule, article or declared; may be repeated. Default: all."
+        ),
+    ] = None,
+) -> None:
+    """Replay policies of retraining MODEL over its past: what each trained, promoted, lost, and what that cost."""
+    from mlops_assets.cli.backtest import show_backtest
+
+    with opened_deployment() as opened:
+        show_backtest(
+            opened,
+            model,
+            first.date(),
+            last.date(),
+            every_days=every,
+            asked=policy or [],
+            console=console,
+        )
+
+
+@app.command()
 def skew(
     baseline: Annotated[
         str,

@@ -23,6 +23,7 @@ from mlops_assets.declaration.evaluation import (
 )
 from mlops_assets.declaration.metrics import HIGHER_IS_BETTER, HIGHEST, Metric
 from mlops_assets.declaration.recipe import Recipe
+from mlops_assets.declaration.retraining import Retraining
 from mlops_assets.declaration.search import Search
 from mlops_assets.declaration.sql import Condition
 
@@ -178,6 +179,7 @@ class Model(Declaration):
     gates: Gates = Gates()
     contract: Terms = Terms()
     drift: Drift = Drift()
+    retraining: Retraining = Retraining()
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     card: CardText = CardText()
     tags: dict[str, str] = {}

@@ -23,14 +23,41 @@ def improvement_bound(daily: Sequence[float], confidence: float) -> tuple[float,
     >>> round(mean, 4), round(bound, 4)
     (0.02, 0.0099)
     """
-    # Imported here: the code location loads this module, and scipy costs more than all of it.
-    from scipy.special import stdtrit
+    mean, spread, degrees = _mean(daily)
+    return mean, mean - _quantile(degrees, confidence) * math.sqrt(spread)
 
+
+def growth_bound(before: Sequence[float], after: Sequence[float], confidence: float) -> tuple[float, float]:
+    """By how much a daily mean is greater after than before, and its one-sided lower ``confidence`` bound.
+
+    The days are others, so nothing is paired: each side's spread is taken as above, and the degrees of freedom are
+    Welch's (1947). It needs two days or more on each side.
+
+    >>> mean, bound = growth_bound([0.4, 0.5, 0.4, 0.5], [0.6, 0.7, 0.6, 0.7], 0.95)
+    >>> round(mean, 4), bound > 0
+    (0.2, True)
+    """
+    (old, of_old, few), (new, of_new, many) = _mean(before), _mean(after)
+    spread = of_old + of_new
+    if spread == 0:
+        return new - old, new - old
+    degrees = spread**2 / (of_old**2 / few + of_new**2 / many)
+    return new - old, new - old - _quantile(degrees, confidence) * math.sqrt(spread)
+
+
+def _mean(daily: Sequence[float]) -> tuple[float, float, int]:
+    """The mean, the variance of that mean, and the degrees of freedom of the variance."""
     days = len(daily)
     mean = math.fsum(daily) / days
     found = [_swing([value - mean for value in daily], number) for number in range(1, swings(days) + 1)]
-    error = math.sqrt(math.fsum(one**2 for one in found) / len(found) / days)
-    return mean, mean - float(stdtrit(len(found), confidence)) * error
+    return mean, math.fsum(one**2 for one in found) / len(found) / days, len(found)
+
+
+def _quantile(degrees: float, confidence: float) -> float:
+    # Imported here: the code location loads this module, and scipy costs more than all of it.
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, confidence))
 
 
 def swings(days: int) -> int:

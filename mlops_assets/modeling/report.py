@@ -58,6 +58,24 @@ def foundations_plot(
     return _png(figure)
 
 
+def over_time_plot(daily: Mapping[str, Mapping[str, float]], *, title: str) -> bytes:
+    """A PNG: by name, how much less was lost than by the first of them, added up over the days."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    (_, first), *_ = daily.items()
+    days = sorted(first)
+    for name, lost in daily.items():
+        gained = np.cumsum([first[day] - lost[day] for day in days])
+        axes.plot(days, gained, label=name, linewidth=1)
+    axes.set_xticks(days[:: max(1, len(days) // 8)])
+    axes.set(ylabel=f"log loss saved since then, beside {next(iter(daily))}, days added up")
+    axes.legend()
+    figure.suptitle(title)
+    return _png(figure)
+
+
 def _png(figure: Any) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ class Trained:
 
     digest: SHA-256 of the model's exact scores on its training rows: equal behaviour, equal
         digest, whatever file it is stored in. dropped: inputs without a value in the window.
-    parameters: of the estimator, with those that a search has chosen.
+    parameters: of the estimator, with those that a search has chosen. cpu_seconds: that fitting took.
     """
 
     model: Any
@@ -35,6 +36,7 @@ class Trained:
     digest: str
     parameters: dict[str, Any]
     searched: Searched | None
+    cpu_seconds: float
 
 
 def split_inputs(types: Mapping[str, str]) -> Inputs:
@@ -65,11 +67,13 @@ def train(recipe: Recipe, rows: pd.DataFrame) -> Trained:
             f"{recipe.model}: none of {', '.join(inputs.columns) or 'its inputs'} has a value in the training "
             "window; materialize the features for its days."
         )
+    begun = time.process_time()
     with a_core_to_spare():
         found = searched(recipe, recipe.search, usable, training) if recipe.search else None
         estimator = recipe.estimator.with_parameters(found.parameters) if found else recipe.estimator
         prepared = frame(training, usable)
         model = fitted(estimator, usable, prepared, labels, seed=recipe.seed)
         baseline = fitted(recipe.baseline, usable, prepared, labels, seed=recipe.seed)
+    took = time.process_time() - begun
     digest = hashlib.sha256(probabilities(model, prepared).tobytes()).hexdigest()[:32]
-    return Trained(model, baseline, usable, empty, len(training), digest, estimator.parameters, found)
+    return Trained(model, baseline, usable, empty, len(training), digest, estimator.parameters, found, took)

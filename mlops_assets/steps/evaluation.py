@@ -30,7 +30,6 @@ from mlops_assets.steps.staleness import Stale, staleness
 from mlops_assets.steps.training import TrainedRecord, one_row, only_row
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
-from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
 # Rows whose inputs are shuffled to see what the model loses.
@@ -56,6 +55,14 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Reigns:
+    """The version that a challenger is compared with."""
+
+    version: int
+    champion: Loaded
+
+
+@dataclass(frozen=True)
 class Rival:
     """What the scores of the same rows are held against. comparison: None when no version reigned before."""
 
@@ -78,15 +85,35 @@ def evaluate(
     say: told what is being done.
     """
     found = evaluated(stores, catalog, model, training_set)
-    loaded = _load(stores, trained.artifact_digest)
+    loaded = loaded_model(stores, trained.artifact_digest)
     scores = score(loaded.model, loaded.inputs, found.rows)
-    say(f"{len(found.rows):,} rows are scored; comparing with the baseline and the champion")
-    rival = _rival(stores, model, trained, loaded, found, scores)
-    draws = DayDraws.of(found.days, seed=model.seed)
-    say("cutting slices, trying what must not change an answer, and how long one takes")
+    say(
+        f"{len(found.rows):,} rows are scored; comparing, cutting slices and trying what must not change an answer"
+    )
+    evidence = measured(catalog, model, trained, loaded, found, scores, _reigning(stores, model, trained))
+    say("shuffling inputs, and asking models of earlier dates")
+    shuffled = sample(found.rows.assign(_label=found.labels), seed=model.seed, most=IMPORTANCE_ROWS)
+    weighed = importance(
+        loaded.model, loaded.inputs, shuffled, shuffled["_label"].to_numpy(), seed=model.seed
+    )
+    stale = list(staleness(stores, model.name, trained.as_of, loaded.question, found))
+    return Evaluation(evidence, found.labels, scores, weighed, stale)
+
+
+def measured(
+    catalog: Catalog,
+    model: Model,
+    trained: TrainedRecord,
+    loaded: Loaded,
+    found: Evaluated,
+    scores: Scores,
+    reigning: Reigns | None,
+) -> Evidence:
+    """All that a gate may look at, of a model on the rows kept for evaluation, beside the version that reigns."""
+    rival = _rival(loaded, found, scores, reigning)
     behaviour, numbers, took = _tried(model, loaded, found, scores)
-    days = found.days
-    evidence = Evidence(
+    draws, days = DayDraws.of(found.days, seed=model.seed), found.days
+    return Evidence(
         model=model.name,
         as_of=trained.as_of,
         model_digest=trained.model_digest,
@@ -103,18 +130,11 @@ def evaluate(
         slices=list(_slices(model, found, scores, rival)),
         groups=list(_groups(model, found, scores, draws)),
         behaviour=behaviour,
-        stability=_stability(model, scores, rival.champion),
         calibration=calibration_line(found.labels, scores),
+        stability=_stability(model, scores, rival.champion),
         numeric=numbers,
         milliseconds=took,
     )
-    say("shuffling inputs, and asking models of earlier dates")
-    shuffled = sample(found.rows.assign(_label=found.labels), seed=model.seed, most=IMPORTANCE_ROWS)
-    weighed = importance(
-        loaded.model, loaded.inputs, shuffled, shuffled["_label"].to_numpy(), seed=model.seed
-    )
-    stale = list(staleness(stores, model.name, trained.as_of, loaded.question, found))
-    return Evaluation(evidence, found.labels, scores, weighed, stale)
 
 
 def produced(evidence: Evidence, *inputs: Pinned) -> Produced:
@@ -148,29 +168,29 @@ def evidence_digest(evidence: Evidence) -> str:
     return hashlib.sha256(canonical(evidence).encode()).hexdigest()[:32]
 
 
-def _load(stores: Stores, artifact_digest: str) -> Loaded:
+def loaded_model(stores: Stores, artifact_digest: str) -> Loaded:
+    """The model in an artifact. Raises ArtifactMismatch when its files are not what was stored."""
     return from_files(stores.artifacts.load(artifact_digest))
 
 
-def _rival(
-    stores: Stores, model: Model, trained: TrainedRecord, loaded: Loaded, found: Evaluated, scores: Scores
-) -> Rival:
-    baseline = score(loaded.baseline, loaded.inputs, found.rows)
+def _reigning(stores: Stores, model: Model, trained: TrainedRecord) -> Reigns | None:
     release = stores.releases.predecessor(model.name, as_of=trained.as_of, model_digest=trained.model_digest)
-    if release is None:
+    return None if release is None else Reigns(release.version, loaded_model(stores, release.artifact_digest))
+
+
+def _rival(loaded: Loaded, found: Evaluated, scores: Scores, reigning: Reigns | None) -> Rival:
+    baseline = score(loaded.baseline, loaded.inputs, found.rows)
+    if reigning is None:
         return Rival(baseline, None, None, ["no version reigned before"])
-    champion = _load(stores, release.artifact_digest)
+    champion, version = reigning.champion, reigning.version
     if champion.question != loaded.question:
-        return Rival(baseline, None, *_incomparable(release))
+        why = "it was trained on features, a label or a moment that are declared otherwise by now"
+        compared = Comparison(version, {}, {}, incomparable=why)
+        return Rival(baseline, None, compared, [f"version {version}: {why}"])
     theirs = score(champion.model, champion.inputs, found.rows)
     daily = daily_improvement(found.labels, challenger=scores, champion=theirs, days=found.days)
     metrics, days = measure(found.labels, theirs), sorted(set(found.days))
-    return Rival(baseline, theirs, Comparison(release.version, metrics, dict(daily), days=days), [])
-
-
-def _incomparable(release: Release) -> tuple[Comparison, list[str]]:
-    why = "it was trained on features, a label or a moment that are declared otherwise by now"
-    return Comparison(release.version, {}, {}, incomparable=why), [f"version {release.version}: {why}"]
+    return Rival(baseline, theirs, Comparison(version, metrics, dict(daily), days=days), [])
 
 
 def _slices(model: Model, found: Evaluated, scores: Scores, rival: Rival) -> Iterator[Slice]:

@@ -38,7 +38,7 @@ from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.stores import Stores
 
 # Where the bytes are and who tracked the run differ between equal trainings.
-VOLATILE = ("artifact_digest", "mlflow_run_id", "code")
+VOLATILE = ("artifact_digest", "mlflow_run_id", "code", "cpu_seconds")
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class TrainedRecord:
 
     feature_hash: of its feature service. view_versions: of each view below it, as JSON.
     parameters: of the estimator, as JSON, those that were searched for among them. tried: how many combinations
-    were. code: the version of what trained it.
+    were. code: the version of what trained it. cpu_seconds: that the fit took, of all its threads.
     """
 
     as_of: str
@@ -64,6 +64,7 @@ class TrainedRecord:
     tried: int
     seed: int
     code: str
+    cpu_seconds: float
 
 
 def fit(stores: Stores, catalog: Catalog, model: Model, training_set: Pinned) -> tuple[Trained, pd.DataFrame]:
@@ -137,6 +138,7 @@ def keep(
         tried=len(trained.searched.tried) if trained.searched else 0,
         seed=model.seed,
         code=code,
+        cpu_seconds=trained.cpu_seconds,
     )
 
 

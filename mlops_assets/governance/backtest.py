@@ -1,0 +1,170 @@
+"""Replays a policy of retraining over the past: what it would have trained, promoted and lost."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlops_assets.declaration.model import Gates
+from mlops_assets.governance.evidence import Evidence
+from mlops_assets.governance.gates import Reigning, decide
+from mlops_assets.governance.looks import Look
+from mlops_assets.governance.retraining import Seen, Trigger
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A trigger, and who decides about what was trained. gated: the gates; else whatever is trained reigns.
+
+    drift: the drift policy that it asks; None when it looks at nothing.
+    """
+
+    name: str
+    trigger: Trigger
+    gated: bool
+    drift: str | None = None
+
+
+class World(Protocol):
+    """The past as it was known at each as-of date. A model is named by the as-of date that it was trained for."""
+
+    def train(self, as_of: str) -> float:
+        """Train as of a date, if nobody has; the CPU seconds it took."""
+
+    def evidence(self, challenger: str, champion: str | None) -> Evidence:
+        """What was measured of a challenger on its as-of date, beside the champion."""
+
+    def seen(self, champion: str, as_of: str, drift: str) -> Seen:
+        """What a look at the champion saw."""
+
+    def losses(self, model: str, first: str, until: str) -> Mapping[str, float]:
+        """Day -> mean loss on the days from ``first`` to before ``until``, by every label that is known by now."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One as-of date. reigns: the model that answers from it on. verdict: of the challenger; empty when none was."""
+
+    as_of: str
+    reigns: str
+    trained: bool
+    reason: str
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a policy did. daily: day -> the loss of the model that reigned. pointless: promotions of models that lost
+    as much or more than the one before, on the days that they reigned."""
+
+    policy: str
+    steps: Sequence[Step]
+    daily: Mapping[str, float]
+    trainings: int
+    promotions: int
+    pointless: int
+    cpu_seconds: float
+
+    @property
+    def loss(self) -> float:
+        """The mean daily loss."""
+        return math.fsum(self.daily.values()) / len(self.daily) if self.daily else math.nan
+
+
+def replay(
+    world: World, policy: Policy, dates: Sequence[str], until: str, gates: Gates, p95_ms: float
+) -> Replayed:
+    """Ask at each date, in order of time; the model of the first date reigns from the start."""
+    first, *later = dates
+    cpu, trained = world.train(first), [first]
+    champion, looks, seen = first, tuple[Look, ...](), list[Seen]()
+    steps = [Step(first, first, trained=True, reason="the first model")]
+    for as_of in later:
+        if policy.drift is not None:
+            seen.append(world.seen(champion, as_of, policy.drift))
+        asked = policy.trigger(as_of, seen, trained)
+        if not asked.train:
+            steps.append(Step(as_of, champion, trained=False, reason=asked.sentence))
+            continue
+        cpu += world.train(as_of)
+        trained.append(as_of)
+        verdict, look = _judged(world, policy, as_of, champion, looks, gates, p95_ms)
+        looks = (*looks, look) if look else looks
+        if verdict == "promote":
+            champion, looks, seen = as_of, (), []
+        steps.append(Step(as_of, champion, trained=True, reason=asked.sentence, verdict=verdict))
+    daily, pointless = _lost(world, steps, until)
+    return Replayed(
+        policy=policy.name,
+        steps=steps,
+        daily=daily,
+        trainings=len(trained),
+        promotions=sum(step.verdict == "promote" for step in steps),
+        pointless=pointless,
+        cpu_seconds=cpu,
+    )
+
+
+def hindsight(world: World, replays: Sequence[Replayed], until: str) -> dict[str, float]:
+    """Day -> the loss of whatever model that anybody had trained by then would have lost least in its stretch."""
+    trained = sorted({step.as_of for one in replays for step in one.steps if step.trained})
+    dates = [step.as_of for step in replays[0].steps]
+    best: dict[str, float] = {}
+    for first, end in zip(dates, [*dates[1:], until], strict=True):
+        there: list[Mapping[str, float]] = [
+            world.losses(model, first, end) for model in trained if model <= first
+        ]
+        best.update(min(there, key=_sum))
+    return best
+
+
+def _sum(losses: Mapping[str, float]) -> float:
+    return math.fsum(losses.values())
+
+
+def _judged(
+    world: World,
+    policy: Policy,
+    as_of: str,
+    champion: str,
+    looks: tuple[Look, ...],
+    gates: Gates,
+    p95_ms: float,
+) -> tuple[str, Look | None]:
+    if not policy.gated:
+        return "promote", None
+    evidence = world.evidence(as_of, champion)
+    compared = evidence.champion
+    # Versions of a replay have no numbers: the champion is whoever the evidence is about.
+    reigning = Reigning(compared.champion_version if compared else 0, champion, looks)
+    decision = decide(evidence, gates, reigning=reigning, p95_ms=p95_ms)
+    daily = {} if compared is None else {one: compared.by_day(one) for one in compared.daily_improvement}
+    look = Look(as_of, decision.spent, evidence.recipe, daily) if decision.spent else None
+    return decision.verdict, look
+
+
+def _lost(world: World, steps: Sequence[Step], until: str) -> tuple[dict[str, float], int]:
+    """Each day's loss, and how many promotions lost as much as the model before or more on the days they reigned."""
+    daily: dict[str, float] = {}
+    pointless, before = 0, None
+    for first, end, model in reigns(steps, until):
+        lost = world.losses(model, first, end)
+        daily |= lost
+        if before is not None:
+            other = world.losses(before, first, end)
+            pointless += _sum(lost) >= _sum(other)
+        before = model
+    return daily, pointless
+
+
+def reigns(steps: Sequence[Step], until: str) -> list[tuple[str, str, str]]:
+    """First day, the day after the last, and the model, of each stretch in which one model reigned."""
+    found: list[list[str]] = []
+    for step in steps:
+        if not found or found[-1][2] != step.reigns:
+            found.append([step.as_of, until, step.reigns])
+            if len(found) > 1:
+                found[-2][1] = step.as_of
+    return [(first, end, model) for first, end, model in found]

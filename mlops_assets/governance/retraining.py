@@ -1,0 +1,106 @@
+"""Is there reason to train a challenger? A pure answer, with its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from mlops_assets.declaration.retraining import Retraining
+
+SEVERITIES = {"warn": 1, "error": 2}
+# Days of the month that trainings are counted in.
+MONTH = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at a champion saw. drift: the severity, None when nothing surely moved or too little is known.
+
+    grown: by how much its daily loss grew at least, with confidence; None when labels do not tell.
+    """
+
+    as_of: str
+    drift: str | None = None
+    grown: float | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whether to train, and why or why not."""
+
+    train: bool
+    sentence: str
+
+
+# What is asked at an as-of date: the looks at this champion up to it, oldest first, and when was trained before.
+Trigger = Callable[[str, Sequence[Seen], Sequence[str]], Asked]
+
+
+def declared(retraining: Retraining) -> Trigger:
+    """The declared reasons, each with its patience, and what holds them back."""
+
+    def trigger(as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> Asked:
+        held = _held_back(retraining, as_of, trained)
+        reasons = list(_reasons(retraining, as_of, seen, trained))
+        if not reasons:
+            return Asked(False, "nothing gives a reason")
+        said = "; ".join(reasons)
+        return Asked(False, f"{said}, but {held}") if held else Asked(True, said)
+
+    return trigger
+
+
+def every(days: int) -> Trigger:
+    """A clock: so many days after the last training."""
+
+    def trigger(as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> Asked:
+        age = _age(as_of, trained)
+        return Asked(age >= days, f"the last training is {age} days old")
+
+    return trigger
+
+
+def never(as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> Asked:
+    """The first model stays."""
+    return Asked(False, "nothing is ever a reason")
+
+
+def on_drift(as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> Asked:
+    """Whatever severity of drift the newest look tells, as many articles have it."""
+    drifted = bool(seen) and seen[-1].drift is not None
+    return Asked(drifted, "the newest window drifted" if drifted else "the newest window did not drift")
+
+
+def _reasons(retraining: Retraining, as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> list[str]:
+    newest, found = seen[-retraining.of_looks :], []
+    asked = (
+        f"{retraining.looks} of {retraining.of_looks} looks" if retraining.of_looks > 1 else "the newest look"
+    )
+    if retraining.drift is not None:
+        least = SEVERITIES[retraining.drift]
+        if sum(SEVERITIES.get(one.drift or "", 0) >= least for one in newest) >= retraining.looks:
+            found.append(f"drift ({retraining.drift}) in {asked}")
+    if retraining.decay is not None:
+        limit = retraining.decay
+        if sum(one.grown is not None and one.grown > limit for one in newest) >= retraining.looks:
+            found.append(f"the loss surely grew by more than {limit:g} in {asked}")
+    age = _age(as_of, trained)
+    if retraining.age_days is not None and age >= retraining.age_days:
+        found.append(f"the last training is {age} days old")
+    return found
+
+
+def _held_back(retraining: Retraining, as_of: str, trained: Sequence[str]) -> str | None:
+    age = _age(as_of, trained)
+    if age < retraining.cool_down_days:
+        return f"the last training is {age} days old, and {retraining.cool_down_days} are waited"
+    since = (date.fromisoformat(as_of) - MONTH).isoformat()
+    newest = sum(one > since for one in trained)
+    if newest >= retraining.a_month:
+        return f"{newest} trainings in thirty days are the most that are allowed"
+    return None
+
+
+def _age(as_of: str, trained: Sequence[str]) -> int:
+    return (date.fromisoformat(as_of) - date.fromisoformat(max(trained))).days

@@ -1,0 +1,220 @@
+"""The past of a model as it was known at each as-of date, for policies to be replayed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from functools import cached_property, lru_cache
+
+import numpy as np
+import pandas as pd
+
+from mlops_assets.data.on_demand import apply_on_demand
+from mlops_assets.data.training_set import Horizon
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.drift import DriftLimits
+from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import LABEL, USE
+from mlops_assets.governance.evidence import Evidence
+from mlops_assets.governance.paired import growth_bound
+from mlops_assets.governance.retraining import Seen
+from mlops_assets.modeling.evaluation import log_losses
+from mlops_assets.modeling.frames import Scores, score
+from mlops_assets.modeling.serialization import Loaded
+from mlops_assets.monitoring.findings import DriftReport
+from mlops_assets.steps.evaluated import evaluated
+from mlops_assets.steps.evaluation import Reigns, loaded_model, measured
+from mlops_assets.steps.training import TrainedRecord, trained_record
+from mlops_assets.steps.training_set import EVENTS, gathered, with_features
+from mlops_assets.steps.watching import both_sides
+from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.releases import Release
+from mlops_assets.stores.stores import Stores
+
+# How sure it must be that a loss has grown.
+CONFIDENCE = 0.975
+# Rows of so many stretches, and so many models, are kept in memory.
+STRETCHES, MODELS = 64, 16
+
+
+@dataclass(frozen=True)
+class Known:
+    """Events of some days whose labels are known, with their features as known when asked."""
+
+    rows: pd.DataFrame
+    labels: Scores
+    days: pd.Series[str]
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """Of one model. dates: the as-of dates of the replay, in order; until: the day after the last that counts.
+
+    make: materializes the training set and the model of an as-of date, unless they are there.
+    """
+
+    stores: Stores
+    catalog: Catalog
+    model: Model
+    dates: Sequence[str]
+    until: str
+    make: Callable[[str], None]
+    _made: dict[str, TrainedRecord] = field(default_factory=dict)
+    _reports: dict[tuple[str, str, str], DriftReport] = field(default_factory=dict)
+    _lost: dict[tuple[str, str], dict[str, float]] = field(default_factory=dict)
+    _evidence: dict[tuple[str, str | None], Evidence] = field(default_factory=dict)
+
+    def train(self, as_of: str) -> float:
+        """The CPU seconds of the fit, which is done once for all policies."""
+        return self._record(as_of).cpu_seconds
+
+    def evidence(self, challenger: str, champion: str | None) -> Evidence:
+        """As the evaluation report measures it, beside this champion instead of the one that was released."""
+        asked = (challenger, champion)
+        if asked not in self._evidence:
+            record, loaded = self._record(challenger), self._loaded(challenger)
+            reigning = None if champion is None else Reigns(self._number(champion), self._loaded(champion))
+            taught = self.stores.lake.pin(f"{self.model.name}/training_set", [challenger])
+            found = evaluated(self.stores, self.catalog, self.model, taught)
+            scores = score(loaded.model, loaded.inputs, found.rows)
+            self._evidence[asked] = measured(
+                self.catalog, self.model, record, loaded, found, scores, reigning
+            )
+        return self._evidence[asked]
+
+    def seen(self, champion: str, as_of: str, drift: str) -> Seen:
+        """What the drift policy says of the newest window, and by how much the loss surely grew."""
+        said = self._report(champion, as_of, drift)
+        return Seen(as_of, said.severity, self._grown(champion, as_of))
+
+    def losses(self, model: str, first: str, until: str) -> dict[str, float]:
+        """Day -> mean log loss; days without a label that is known are left out."""
+        found: dict[str, float] = {}
+        for begin, end in zip(self.dates, [*self.dates[1:], self.until], strict=True):
+            if first <= begin < until:
+                found |= self._of_stretch(model, begin, end)
+        return found
+
+    def _of_stretch(self, model: str, first: str, until: str) -> dict[str, float]:
+        asked = (model, first)
+        if asked not in self._lost:
+            self._lost[asked] = self._daily(model, self._stretch(first, until, self.until))
+        return self._lost[asked]
+
+    def _daily(self, model: str, known: Known) -> dict[str, float]:
+        loaded = self._loaded(model)
+        lost = pd.Series(log_losses(known.labels, score(loaded.model, loaded.inputs, known.rows)))
+        return {str(day): float(value) for day, value in lost.groupby(known.days.to_numpy()).mean().items()}
+
+    def _grown(self, champion: str, as_of: str) -> float | None:
+        """Of the days since it was trained the newest, by labels known then, beside those it was evaluated on."""
+        window = self.model.window.evaluate_days
+        evaluated_on = (date.fromisoformat(champion) - timedelta(days=window)).isoformat()
+        newest = max(champion, (date.fromisoformat(as_of) - timedelta(days=window)).isoformat())
+        before = self._daily(champion, self._stretch(evaluated_on, champion, champion))
+        after = self._daily(champion, self._stretch(newest, as_of, as_of))
+        enough = self.model.gates.champion.at_least_days
+        if min(len(before), len(after)) < enough:
+            return None
+        return growth_bound(list(before.values()), list(after.values()), CONFIDENCE)[1]
+
+    def _report(self, champion: str, as_of: str, drift: str) -> DriftReport:
+        asked = (champion, as_of, drift)
+        if asked not in self._reports:
+            declared = self.model.drift.model_copy(
+                update={
+                    "policy": drift,
+                    "limits": self.model.drift.limits if drift == self.model.drift.policy else DriftLimits(),
+                }
+            )
+            sides = both_sides(
+                self.stores,
+                self.catalog,
+                self.model,
+                self._as_release(champion),
+                self._events,
+                self._views,
+                as_of,
+            )
+            self._reports[asked] = sides.judged(declared, self._history(champion, as_of, drift))
+        return self._reports[asked]
+
+    def _history(self, champion: str, as_of: str, drift: str) -> list[DriftReport]:
+        """Of the looks before whose windows do not overlap, oldest first."""
+        found, before = [], date.fromisoformat(as_of)
+        for earlier in reversed([one for one in self.dates if one < as_of]):
+            apart = (before - date.fromisoformat(earlier)).days >= self.model.drift.window_days
+            if apart and (champion, earlier, drift) in self._reports:
+                found.append(self._reports[champion, earlier, drift])
+                before = date.fromisoformat(earlier)
+        return found[::-1]
+
+    def _record(self, as_of: str) -> TrainedRecord:
+        if as_of not in self._made:
+            self.make(as_of)
+            made = self.stores.lake.pin(f"{self.model.name}/model", [as_of])
+            self._made[as_of] = trained_record(self.stores, made)
+        return self._made[as_of]
+
+    def _as_release(self, as_of: str) -> Release:
+        """A model of the replay, as if it had been released."""
+        record = self._record(as_of)
+        return Release(
+            model=self.model.name,
+            version=self._number(as_of),
+            as_of=as_of,
+            model_digest=record.model_digest,
+            artifact_digest=record.artifact_digest,
+            mlflow_run_id=record.mlflow_run_id,
+            mlflow_version=None,
+            mlflow_digest=None,
+            released_at="",
+            run_id="",
+            feature_hash=record.feature_hash,
+            view_versions={},
+            contract="",
+        )
+
+    def _number(self, as_of: str) -> int:
+        return 1 + list(self.dates).index(as_of)
+
+    def _loaded(self, as_of: str) -> Loaded:
+        return self._load(self._record(as_of).artifact_digest)
+
+    @cached_property
+    def _load(self) -> Callable[[str], Loaded]:
+        return lru_cache(MODELS)(lambda digest: loaded_model(self.stores, digest))
+
+    @cached_property
+    def _stretch(self) -> Callable[[str, str, str], Known]:
+        return lru_cache(STRETCHES)(self._known)
+
+    def _known(self, first: str, until: str, by: str) -> Known:
+        """Events from a day to before another, with labels that were known when the day ``by`` began."""
+        source = self.catalog.tables[self.model.label.table].source
+        begin, end = date.fromisoformat(first), date.fromisoformat(until)
+        horizon = Horizon(
+            first=begin,
+            evaluate_from=begin,
+            last=end - timedelta(days=1),
+            evaluation_starts=datetime.combine(begin, time(), source.zone),
+            as_of=datetime.combine(date.fromisoformat(by), time(), source.zone),
+        )
+        with gathered(
+            self.stores.engine, self.catalog, self.model, self._events, self._views, horizon
+        ) as session:
+            asked = session.rows(f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate' ORDER BY event_time")
+            joined = with_features(session, self.catalog, self.model, asked)
+        rows = apply_on_demand(self.catalog.features, self.model.features, joined).to_pandas()
+        days = rows["event_time"].dt.tz_convert(source.timezone).dt.strftime("%Y-%m-%d")
+        return Known(rows, rows[LABEL].to_numpy(dtype=np.float64), days)
+
+    @cached_property
+    def _events(self) -> Pinned:
+        return self.stores.lake.pin(f"validated/{self.model.label.table}")
+
+    @cached_property
+    def _views(self) -> Mapping[str, Pinned]:
+        views = self.catalog.features.views_of(self.model.features)
+        return {view: self.stores.lake.pin(f"features/{view}") for view in views}
