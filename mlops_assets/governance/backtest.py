@@ -116,7 +116,8 @@ def hindsight(world: World, replays: Sequence[Replayed], until: str) -> dict[str
         there: list[Mapping[str, float]] = [
             world.losses(model, first, end) for model in trained if model <= first
         ]
-        best.update(min(there, key=_sum))
+        least = min(there, key=_sum)
+        best.update(least)
     return best
 
 
