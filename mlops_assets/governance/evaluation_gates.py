@@ -30,7 +30,12 @@ def evaluation_reasons(evidence: Evidence, gates: Gates, *, p95_ms: float) -> It
     if evidence.numeric:
         yield _numeric(evidence.numeric)
     if evidence.milliseconds:
-        yield _latency(evidence.milliseconds["p95"], p95_ms)
+        yield _latency(evidence, p95_ms)
+
+
+def in_time(evidence: Evidence, *, p95_ms: float) -> bool:
+    """Whether one row takes no longer than is promised, as far as that was measured."""
+    return evidence.milliseconds.get("p95", 0.0) <= p95_ms
 
 
 def surely_worse(slices: Sequence[Slice], gate: SliceGate) -> tuple[list[Slice], int]:
@@ -136,12 +141,14 @@ def _numeric(found: dict[str, float]) -> Reason:
     return Reason("numeric", "promote", "every answer is from 0 to 1, alone and together, in any order")
 
 
-def _latency(found: float, promised: float) -> Reason:
+def _latency(evidence: Evidence, promised: float) -> Reason:
     """Where the promise is kept no figure is said: it is another each time, and the verdict is not."""
-    if found <= promised:
+    if in_time(evidence, p95_ms=promised):
         return Reason(
             "latency", "promote", f"one row takes no longer than the {promised:g} ms (p95) promised"
         )
     return Reason(
-        "latency", "hold", f"one row takes {found:.1f} ms (p95), the contract promises {promised:g}"
+        "latency",
+        "hold",
+        f"one row takes {evidence.milliseconds['p95']:.1f} ms (p95), the contract promises {promised:g}",
     )

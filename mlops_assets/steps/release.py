@@ -10,6 +10,7 @@ from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.governance.contract import breaches
+from mlops_assets.governance.evaluation_gates import in_time
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision, Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
@@ -57,15 +58,15 @@ def release_if_allowed(
 def previewed(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Decision:
     """What was decided about a model, or would be now; nothing is recorded, and no look is spent."""
     candidate, evidence = proposed(stores, catalog, model, trained, report)
-    asked = _asked(stores, model, candidate, _unproven(stores, catalog, model, trained))
+    asked = _asked(stores, model, candidate, evidence, _unproven(stores, catalog, model, trained))
     known = stores.releases.judged(candidate, asked.by)
     return known.decision if known is not None else asked.decision(evidence, model)
 
 
 def recorded(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Judged:
     """What was decided about exactly this model on exactly this evaluation. Raises NotMaterialized when nothing was."""
-    candidate, _ = proposed(stores, catalog, model, trained, report)
-    asked = _asked(stores, model, candidate, _unproven(stores, catalog, model, trained))
+    candidate, evidence = proposed(stores, catalog, model, trained, report)
+    asked = _asked(stores, model, candidate, evidence, _unproven(stores, catalog, model, trained))
     known = stores.releases.judged(candidate, asked.by)
     if known is None:
         raise NotMaterialized(
@@ -112,7 +113,7 @@ def judge(
     run_id: str,
 ) -> Judged:
     """Decide on this candidate, once by the same gates and objections, and record the verdict and its version."""
-    asked = _asked(stores, model, candidate, inputs)
+    asked = _asked(stores, model, candidate, evidence, inputs)
     known = stores.releases.judged(candidate, asked.by)
     if known is not None:
         return known
@@ -147,12 +148,17 @@ class _Asked:
         return decided.overridden(self.override.by, self.override.reason)
 
 
-def _asked(stores: Stores, model: Model, candidate: Candidate, inputs: list[str]) -> _Asked:
+def _asked(
+    stores: Stores, model: Model, candidate: Candidate, evidence: Evidence, inputs: list[str]
+) -> _Asked:
     releases, override = stores.releases, stores.overrides.of(gate_of(candidate))
     against, champion = releases.against(model.name), releases.champion(model.name)
     rival = champion if champion is not None and not _is(champion, candidate) else None
     broken = _broken(stores, rival, candidate)
-    by = override or meaning(model.gates, model.contract.objectives, inputs, broken)
+    promised = model.contract.objectives
+    # The time is no part of what evidence is named by; whether it is kept decides all the same.
+    timely = in_time(evidence, p95_ms=promised.p95_ms)
+    by = override or meaning(model.gates, promised, inputs, broken, timely)
     reigning = _reigning(rival, against, releases.taken(candidate, against))
     return _Asked(against, reigning, inputs, broken, override, by)
 

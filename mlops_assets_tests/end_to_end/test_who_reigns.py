@@ -21,6 +21,7 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.graph.registry import registry_sensor
 from mlops_assets.resources.environment import HOME, MLFLOW
+from mlops_assets.steps import evaluation
 from mlops_assets.steps.registry_watch import differences
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
@@ -98,6 +99,21 @@ def test_from_a_to_b_and_back_leaves_a_whole_trace(box):
     (held, overridden) = [one for one in box.stores.releases.history("returned") if one["as_of"] == SECOND]
     assert (held["verdict"], held["version"]) == ("hold", None)
     assert (overridden["verdict"], overridden["version"]) == ("override", 2)
+
+
+def test_a_model_that_was_slow_on_a_busy_machine_is_judged_anew_when_it_is_measured_again(box, monkeypatch):
+    again = [keys.of_model("returned", stage) for stage in ("evaluation_report", "release")]
+    with monkeypatch.context() as busy:
+        busy.setattr(evaluation, "_took", lambda milliseconds: {"p50": 1.0, "p95": 9999.0})
+        box.run(*again, first=SECOND)
+    box.run(*again, first=SECOND)
+    box.run(*again, first=SECOND)
+    before, slow = [one for one in box.stores.releases.history("returned") if one["as_of"] == SECOND]
+    latency = [[one["answer"] for one in of["reasons"] if one["gate"] == "latency"] for of in (before, slow)]
+    assert latency == [["promote"], ["hold"]]
+    assert (before["spent"] > 0, slow["spent"]) == (True, 0.0)
+    (found,) = [one for one in box.rows("returned/release") if one["as_of"] == SECOND]
+    assert not any("9999" in reason for reason in found["reasons"])
 
 
 def test_who_reigned_at_a_moment_is_answered_in_utc(box):
