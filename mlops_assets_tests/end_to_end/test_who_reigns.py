@@ -3,6 +3,7 @@
 import re
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from mlops_assets.graph.registry import registry_sensor
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps import evaluation
 from mlops_assets.steps.registry_watch import differences
+from mlops_assets.steps.release import judge, proposed
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
@@ -99,6 +101,30 @@ def test_from_a_to_b_and_back_leaves_a_whole_trace(box):
     (held, overridden) = [one for one in box.stores.releases.history("returned") if one["as_of"] == SECOND]
     assert (held["verdict"], held["version"]) == ("hold", None)
     assert (overridden["verdict"], overridden["version"]) == ("override", 2)
+
+
+def test_no_gate_brings_back_what_a_person_took_back(box):
+    model = box.project.model("returned")
+    pinned = [box.stores.lake.pin(f"returned/{stage}", [SECOND]) for stage in ("model", "evaluation_report")]
+    candidate, measured = proposed(box.stores, box.project.catalog, model, *pinned)
+    better = replace(measured.champion, daily_improvement={"log_loss": [0.1] * len(measured.champion.days)})
+
+    def judged(gates):
+        asked = model.model_copy(update={"gates": gates})
+        evidence = replace(measured, champion=better)
+        told = replace(candidate, evidence="better")
+        return judge(box.stores, asked, told, evidence, inputs=[], at="2026-01-01T00:00:00+00:00", run_id="")
+
+    assert judged(model.gates).release.version == 2
+    told(releases.roll_back_to, opened(box), "returned", None, by="Bob", reason="complaints since noon")
+    again = judged(model.gates.model_copy(update={"at_least_rows": 90})).decision
+    assert again.verdict == "hold"
+    (said,) = again.told()
+    for part in ("Bob", "complaints since noon", "mlops rollback returned --to 2"):
+        assert part in said
+    assert reigning(box) == [1, 2, 1]
+    told(releases.roll_back_to, opened(box), "returned", 2, by="Bob", reason="it was something else")
+    assert judged(model.gates.model_copy(update={"at_least_rows": 80})).decision.verdict == "promote"
 
 
 def test_a_model_that_was_slow_on_a_busy_machine_is_judged_anew_when_it_is_measured_again(box, monkeypatch):
