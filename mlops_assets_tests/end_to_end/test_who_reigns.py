@@ -314,6 +314,18 @@ def test_the_card_says_what_is_recorded_and_what_is_not(box, tmp_path):
     assert (box.home / "reports" / "returned" / "version-1" / "card.html").is_file()
 
 
+def test_the_card_tells_drift_from_what_its_own_version_learned_and_from_no_other(box):
+    drift = keys.of_model("returned", "drift_report")
+    gap = "GAP: The world was not compared with what it learned"
+    box.run(drift, first="2024-03-31")
+    override(box, f"returned@{SECOND}")
+    box.run(drift, first="2024-04-03")
+    first, second = (told(show_card, opened(box), "returned", number, None) for number in (1, 2))
+    assert "As of 2024-03-31 the world's drift was" in first
+    assert "As of 2024-04-03 the world's drift was" in second
+    assert gap not in first + second
+
+
 def test_a_contract_that_was_changed_is_refused(box):
     release = box.stores.releases.champion("returned")
     path = box.stores.artifacts.folder(release.contract) / "contract.json"
