@@ -1,5 +1,7 @@
 """Slices cover every row once; groups, agreement, behaviour and importance against what they mean."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from mlops_assets.modeling.agreement import BINS, agreement
-from mlops_assets.modeling.behaviour import alone, direction, invariance, numeric, sample
+from mlops_assets.modeling.behaviour import alone, direction, invariance, numeric, sample, together
 from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.fairness import fairness
 from mlops_assets.modeling.frames import score
@@ -227,6 +229,17 @@ def test_a_row_that_is_answered_otherwise_alone_is_found_and_each_is_timed():
     assert len(found.milliseconds) == 60
     assert min(found.milliseconds) > 0
     assert alone(Sigmoid(), INPUTS, rows(0)).milliseconds == ()
+
+
+def test_a_batch_is_timed_whole_and_no_rows_take_no_time():
+    class Slow(Sigmoid):
+        def predict_proba(self, prepared):
+            assert len(prepared) == 70
+            time.sleep(0.01)
+            return super().predict_proba(prepared)
+
+    assert 10 <= together(Slow(), INPUTS, rows(70)) < 1000
+    assert together(Slow(), INPUTS, rows(0)) is None
 
 
 def test_importance_is_what_shuffling_costs():
