@@ -42,12 +42,6 @@ class Reigns:
         with self._database.connect() as connection:
             return newest_reign(connection, model)
 
-    def models(self) -> list[str]:
-        """Every model of which a version reigns."""
-        query = sa.select(reigns.c.model).distinct().order_by(reigns.c.model)
-        with self._database.connect() as connection:
-            return list(connection.execute(query).scalars())
-
     def history(self, model: str) -> list[Reign]:
         """Every reign, oldest first."""
         query = _select().where(reigns.c.model == model).order_by(reigns.c.number)

@@ -241,6 +241,14 @@ def test_a_version_made_behind_the_record_or_deleted_is_found(box):
     assert any("was deleted" in one for one in differences(box.stores, box.tracking, "returned"))
 
 
+def test_a_version_made_of_a_model_of_which_none_was_released_is_found(box, monkeypatch):
+    monkeypatch.setattr(box.stores.releases, "versions", lambda model: [])
+    monkeypatch.setattr(box.stores.reigns, "current", lambda model: None)
+    (event,) = look(box, None).asset_events
+    assert not event.passed
+    assert "MLflow's version 1 was made by no release" in event.description
+
+
 def test_files_that_mlflow_serves_are_compared_too(box):
     source = Path(url2pathname(urlsplit(mlflow(box).get_model_version("returned", "1").source).path))
     (shown,) = source.rglob("model.skops")
