@@ -112,8 +112,8 @@ def test_no_gate_brings_back_what_a_person_took_back(box):
     def judged(gates):
         asked = model.model_copy(update={"gates": gates})
         evidence = replace(measured, champion=better)
-        told = replace(candidate, evidence="better")
-        return judge(box.stores, asked, told, evidence, inputs=[], at="2026-01-01T00:00:00+00:00", run_id="")
+        other = replace(candidate, evidence="better")
+        return judge(box.stores, asked, other, evidence, inputs=[], at="2026-01-01T00:00:00+00:00", run_id="")
 
     assert judged(model.gates).release.version == 2
     told(releases.roll_back_to, opened(box), "returned", None, by="Bob", reason="complaints since noon")
@@ -154,7 +154,7 @@ def test_who_reigned_at_a_moment_is_answered_in_utc(box):
     )
 
 
-@pytest.mark.parametrize(("by", "reason"), [("", "why not"), ("Ada", "  ")])
+@pytest.mark.parametrize(("by", "reason"), [("", "why not"), ("Ada", "  "), ("Gate", "why not")])
 def test_nobody_overrides_or_rolls_back_without_a_name_and_a_reason(box, by, reason):
     with pytest.raises(BadRequest, match="name of who"):
         override(box, f"returned@{SECOND}", by=by, reason=reason)
