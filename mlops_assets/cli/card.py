@@ -6,6 +6,7 @@ from rich.console import Console
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.releases import released
+from mlops_assets.cli.written import written
 from mlops_assets.steps.card import card_of, markdown, page
 
 
@@ -18,8 +19,7 @@ def show_card(
     if html is None:
         console.print(markdown(release, parts), markup=False, highlight=False, soft_wrap=True)
     else:
-        html.parent.mkdir(parents=True, exist_ok=True)
-        html.write_text(page(release, parts), encoding="utf-8")
+        written(html, page(release, parts))
         console.print(
             f"The card of {name} version {release.version} is in {html}", markup=False, highlight=False
         )

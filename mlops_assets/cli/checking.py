@@ -8,6 +8,7 @@ from rich.console import Console
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.tables import print_drift, print_suite
+from mlops_assets.cli.written import written
 from mlops_assets.data.sql import WHOLE
 from mlops_assets.declaration.drift import CALIBRATED
 from mlops_assets.errors import BadRequest
@@ -44,7 +45,7 @@ def show_skew(
         found = skew_of_version(opened.stores, opened.project.catalog, model, version[1], batch)
     if html is not None:
         title = f"{batch} beside {baseline}"
-        _write(html, page(title, found.report, found.reference, found.batch, {}))
+        written(html, page(title, found.report, found.reference, found.batch, {}))
     if as_json:
         console.print_json(json.dumps(found.report.to_dict()))
     else:
@@ -69,13 +70,6 @@ def show_suite(
         refers_to={other: keys.table_name(keys.validated(other)) for other in declared.table.refers_to()},
     )
     if export is not None:
-        _write(export, json.dumps(compiled, indent=2, default=str) + "\n")
+        written(export, json.dumps(compiled, indent=2, default=str) + "\n")
     print_suite(console, compiled["name"], results)
     return all(result.passed or result.severity == "info" for result in results)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise BadRequest(f"{path} cannot be written: {error}") from error

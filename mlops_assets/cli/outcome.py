@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlops_assets.cli.written import written
 from mlops_assets.data.legible import legible
 
 # Failed cases that are shown; the files have all.
@@ -73,8 +74,7 @@ def tell(outcome: Outcome, console: Console, *, junit: Path | None, as_json: Pat
     """Show what decided, and write the files that are asked for."""
     for path, text in ((junit, outcome.to_junit()), (as_json, outcome.to_json())):
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            written(path, text)
     said = "[green]passed[/]" if outcome.passed else "[bold red]failed[/]"
     table = Table(
         title=f"{outcome.step} {outcome.model} as of {outcome.as_of}: {said}, {len(outcome.cases):,} checks, "

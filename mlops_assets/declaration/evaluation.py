@@ -70,7 +70,9 @@ class FairnessGate(Declaration):
 
     selection_ratio_at_least: the smallest share selected over the greatest (four fifths: EEOC 1978).
     opportunity_gap_at_most: the greatest less the smallest share selected of positives (Hardt et al. 2016).
-    A limit holds a release when the whole 95% interval of the figure is beyond it.
+    A limit holds a release when the whole 95% interval of the figure is beyond it; where there is none (fewer than
+    seven days, or too few rows in all groups but one) the answer is "not enough data". The interval holds for all
+    pairs of groups at once, so that many small groups do not look unlike each other by chance.
     """
 
     selection_ratio_at_least: Share = 0.0

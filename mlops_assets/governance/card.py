@@ -200,6 +200,12 @@ def _group(group: Group, evaluated: str) -> Iterator[Statement]:
         else:
             sure = f" (95%: {interval[0]:.3f} to {interval[1]:.3f})" if interval else ""
             yield Statement(f"The {name} by {group.column} is {value:.3f}{sure}.", evaluated)
+            if not interval:
+                yield Statement(
+                    f"How sure the {name} by {group.column} is cannot be said: there are too few days."
+                )
+    if group.too_few:
+        yield Statement(f"Nothing can be said of {group.column} {', '.join(group.too_few)}: too few rows.")
 
 
 def _behaviour(known: Known) -> Iterator[Statement]:

@@ -30,7 +30,12 @@ def evaluation_reasons(evidence: Evidence, gates: Gates, *, p95_ms: float) -> It
     if evidence.numeric:
         yield _numeric(evidence.numeric)
     if evidence.milliseconds:
-        yield _latency(evidence.milliseconds["p95"], p95_ms)
+        yield _latency(evidence, p95_ms)
+
+
+def in_time(evidence: Evidence, *, p95_ms: float) -> bool:
+    """Whether one row takes no longer than is promised, as far as that was measured."""
+    return evidence.milliseconds.get("p95", 0.0) <= p95_ms
 
 
 def surely_worse(slices: Sequence[Slice], gate: SliceGate) -> tuple[list[Slice], int]:
@@ -85,19 +90,38 @@ def _behaviour(tested: Behaviour, gate: BehaviourGate) -> Reason:
 
 
 def _fairness(group: Group, gate: FairnessGate) -> Reason:
+    beyond, unsure = list(_unfair(group, gate)), list(_unsure(group, gate))
+    if beyond:
+        return Reason("fairness", "hold", f"{group.column}: {' and '.join(beyond)}")
+    if unsure:
+        said = f"{group.column}: {' and '.join(unsure)}; widen window.evaluate_days"
+        return Reason("fairness", "not enough data", said)
     ratio, gap = group.selection_ratio, group.opportunity_gap
     if ratio is None and gap is None:
         return Reason("fairness", "promote", f"{group.column}: fewer than two groups to compare")
-    beyond = []
-    if group.selection_ratio_interval and group.selection_ratio_interval[1] < gate.selection_ratio_at_least:
-        beyond.append(f"the selection ratio {ratio:.3f} is surely below {gate.selection_ratio_at_least:g}")
-    if group.opportunity_gap_interval and group.opportunity_gap_interval[0] > gate.opportunity_gap_at_most:
-        beyond.append(f"the opportunity gap {gap:.3f} is surely above {gate.opportunity_gap_at_most:g}")
-    if beyond:
-        return Reason("fairness", "hold", f"{group.column}: {' and '.join(beyond)}")
     figures = [f"selection ratio {ratio:.3f}"] if ratio is not None else []
     figures += [f"opportunity gap {gap:.3f}"] if gap is not None else []
     return Reason("fairness", "promote", f"{group.column}: {', '.join(figures)}, not surely beyond a limit")
+
+
+def _unfair(group: Group, gate: FairnessGate) -> Iterator[str]:
+    ratio, gap = group.selection_ratio_interval, group.opportunity_gap_interval
+    if ratio and ratio[1] < gate.selection_ratio_at_least:
+        figure = f"{group.selection_ratio:.3f}"
+        yield f"the selection ratio {figure} is surely below {gate.selection_ratio_at_least:g}"
+    if gap and gap[0] > gate.opportunity_gap_at_most:
+        yield f"the opportunity gap {group.opportunity_gap:.3f} is surely above {gate.opportunity_gap_at_most:g}"
+
+
+def _unsure(group: Group, gate: FairnessGate) -> Iterator[str]:
+    """What is asked and cannot be told. Nobody selected is a ratio of nothing, and no question."""
+    compared, ratio = len(group.treated) > 1, group.selection_ratio
+    if group.too_few and not compared:
+        yield f"fewer than two groups have rows enough, {', '.join(group.too_few)} have too few"
+    if gate.selection_ratio_at_least > 0 and ratio is not None and not group.selection_ratio_interval:
+        yield f"the selection ratio {ratio:.3f} has no interval, there are too few days"
+    if gate.opportunity_gap_at_most < 1 and compared and not group.opportunity_gap_interval:
+        yield "the opportunity gap has no interval, there are too few days or groups with positive rows"
 
 
 def _stability(found: dict[str, float], gate: StabilityGate) -> Reason:
@@ -117,12 +141,14 @@ def _numeric(found: dict[str, float]) -> Reason:
     return Reason("numeric", "promote", "every answer is from 0 to 1, alone and together, in any order")
 
 
-def _latency(found: float, promised: float) -> Reason:
+def _latency(evidence: Evidence, promised: float) -> Reason:
     """Where the promise is kept no figure is said: it is another each time, and the verdict is not."""
-    if found <= promised:
+    if in_time(evidence, p95_ms=promised):
         return Reason(
             "latency", "promote", f"one row takes no longer than the {promised:g} ms (p95) promised"
         )
     return Reason(
-        "latency", "hold", f"one row takes {found:.1f} ms (p95), the contract promises {promised:g}"
+        "latency",
+        "hold",
+        f"one row takes {evidence.milliseconds['p95']:.1f} ms (p95), the contract promises {promised:g}",
     )

@@ -78,7 +78,7 @@ class Evidence:
     intervals: metric -> low and high of 95%, days drawn again. calibration: the line of it. stability: beside the
     champion's answers.
     numeric: whether probabilities are ones and do not depend on the order of rows. milliseconds: what one row took,
-    p50 and p95; it is another each time, and no part of what a decision is named by.
+    p50 and p95, and what many took at once; they are others each time, and no part of what a decision is named by.
     """
 
     model: str

@@ -72,6 +72,7 @@ def decide(
     reigning: Reigning | None = None,
     inputs: Sequence[str] = (),
     contract: Sequence[str] = (),
+    rollback: Sequence[str] = (),
     p95_ms: float = math.inf,
 ) -> Decision:
     """Promote when no gate objects; else hold, or say that the data cannot tell.
@@ -79,10 +80,11 @@ def decide(
     reigning: the champion of this moment. A model never takes over from one that is newer, nor
     on an evaluation that compared it with another.
     inputs: what is wrong with the data it was made from. contract: what it breaks of the champion's contract.
+    rollback: by whose word it reigns no more.
     p95_ms: the time for a row that its own contract promises.
     """
     risk = _risk(evidence, gates.champion, reigning)
-    broken = {"inputs": inputs, "contract": contract}
+    broken = {"inputs": inputs, "contract": contract, "rollback": rollback}
     objections = (Reason(gate, "hold", told) for gate, said in broken.items() for told in said)
     reasons = (
         *objections,

@@ -55,13 +55,13 @@ def registry_sensor() -> dg.SensorDefinition:
         from mlops_assets.steps.registry_watch import differences
 
         before = json.loads(context.cursor or "{}")
-        found = {model: differences(stores, tracking, model) for model in stores.reigns.models()}
+        found = {model: differences(stores, tracking, model) for model in stores.releases.models()}
         news = [_evaluation(model, said) for model, said in found.items() if before.get(model) != said]
         told = "; ".join(f"{model}: {_told(model, said)}" for model, said in found.items())
         return dg.SensorResult(
             asset_events=news,
             cursor=json.dumps(found),
-            skip_reason=None if news else told or "nothing has been released yet",
+            skip_reason=None if news else told or "nothing was decided yet",
         )
 
     return watch_registry

@@ -21,10 +21,12 @@ from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
 CODE = (
+    "mlops_assets.governance.evaluation_gates",
     "mlops_assets.governance.gates",
     "mlops_assets.governance.looks",
     "mlops_assets.governance.paired",
     "mlops_assets.governance.contract",
+    "mlops_assets.steps.release",
 )
 
 

@@ -15,6 +15,8 @@ from mlops_assets.modeling.frames import Scores, frame, probabilities, score
 
 # Rows that are tried; of one at a time so many, after some that warm up.
 ROWS, ALONE, WARM = 500, 60, 5
+# Of all of them at once the middle of so many times is told.
+BATCHES = 5
 PERMUTATIONS = 3
 # A probability that goes this little the wrong way is rounding.
 ROUNDING = 1e-9
@@ -87,6 +89,18 @@ def alone(model: Any, inputs: Inputs, rows: pd.DataFrame) -> Alone:
         took.append(1000 * (time.perf_counter() - begun))
     difference = float(np.max(np.abs(single - together), initial=0.0))
     return Alone(difference, tuple(took[min(WARM, len(tried)) :]))
+
+
+def together(model: Any, inputs: Inputs, rows: pd.DataFrame) -> float | None:
+    """The milliseconds that all of the rows take at once, preparing them included; None without rows."""
+    if not len(rows):
+        return None
+    took = []
+    for _ in range(BATCHES):
+        begun = time.perf_counter()
+        score(model, inputs, rows)
+        took.append(1000 * (time.perf_counter() - begun))
+    return float(np.median(took))
 
 
 def numeric(model: Any, inputs: Inputs, rows: pd.DataFrame, scores: Scores) -> dict[str, float]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtrit
 
 from mlops_assets.modeling.frames import Scores
-from mlops_assets.modeling.intervals import Array, DayDraws, interval
+from mlops_assets.modeling.intervals import LEVEL, Array, DayDraws
 from mlops_assets.modeling.slices import Slice
 
 Mask = npt.NDArray[np.bool_]
@@ -60,45 +61,86 @@ def fairness(
     positive: Mask = labels > 0.5
     treated = tuple(_treated(one, selected, positive) for one in large)
     members = np.array([one.rows for one in large], dtype=np.float64).reshape(len(large), len(labels)).T
-    selection = _rates(members, selected, draws)
-    opportunity = _rates(members * positive[:, None], selected, draws)
+    positives = members * positive[:, None]
+    selection = _Rates.of(members, selected, draws)
+    # A value without positive rows has no share selected of them; the others are compared.
+    opportunity = _Rates.of(positives[:, positives.any(axis=0)], selected, draws)
     return Fairness(
         column,
         treated,
         tuple(one.value for one in cut if one.rows.sum() < at_least_rows),
-        *_told(ratios(selection)),
-        *_told(gaps(opportunity)),
+        *_ratio(selection),
+        *_gap(opportunity),
     )
 
 
-def ratios(rates: Array) -> Array:
-    """The smallest over the greatest, of each row; not a number with fewer than two, or when all are zero."""
-    if rates.shape[1] < 2:
-        return np.full(len(rates), np.nan)
-    greatest = rates.max(axis=1)
-    return np.where(greatest > 0, rates.min(axis=1) / np.where(greatest > 0, greatest, 1), np.nan)
+@dataclass(frozen=True)
+class _Rates:
+    """The share selected of the members of each group.
+
+    smooth: with half a member more on either side, so that none selected does not look like certainty.
+    drawn: the same of each draw of days, None when there are too few. days: how many were drawn from.
+    """
+
+    shares: Array
+    members: Array
+    smooth: Array
+    drawn: Array | None
+    days: int
+
+    @classmethod
+    def of(cls, members: Array, selected: Mask, draws: DayDraws | None) -> _Rates:
+        picked = members * selected[:, None]
+        above, below = picked.sum(axis=0), members.sum(axis=0)
+        drawn = None if draws is None else _smooth(draws.sums(picked), draws.sums(members))
+        days = 0 if draws is None else draws.counts.shape[1]
+        return cls(above / below, below, _smooth(above, below), drawn, days)
 
 
-def gaps(rates: Array) -> Array:
-    """The greatest less the smallest, of each row; not a number with fewer than two."""
-    return np.ptp(rates, axis=1) if rates.shape[1] > 1 else np.full(len(rates), np.nan)
+def _smooth(above: Array, below: Array) -> Array:
+    return np.asarray((above + 0.5) / (below + 1))
 
 
-def _rates(members: Array, selected: Mask, draws: DayDraws | None) -> Array:
-    """The share selected of each column's members, of all rows first and then of every draw of days."""
-    picked = members * selected[:, None]
-    every = [(picked.sum(axis=0)[None, :], members.sum(axis=0)[None, :])]
-    if draws is not None:
-        every.append((draws.sums(picked), draws.sums(members)))
-    above, below = (np.concatenate(parts) for parts in zip(*every, strict=True))
-    return np.where(below > 0, above / np.where(below > 0, below, 1), np.nan)
+def _ratio(rates: _Rates) -> tuple[float | None, tuple[float, ...]]:
+    """The smallest share over the greatest; None with fewer than two groups, or when nobody is selected."""
+    if len(rates.shares) < 2 or not rates.shares.any():
+        return None, ()
+    least = (1 - rates.smooth) / (rates.smooth * (rates.members + 1))
+    low, high = _differences(rates, np.log, least)
+    return float(rates.shares.min() / rates.shares.max()), _within(np.exp(low.min()), np.exp(high.min()))
 
 
-def _told(values: Array) -> tuple[float | None, tuple[float, ...]]:
-    """The figure of all rows, and its interval from the draws."""
-    first = float(values[0])
-    drawn = tuple(interval(values[1:])) if len(values) > 1 else ()
-    return (first, drawn) if np.isfinite(first) else (None, ())
+def _gap(rates: _Rates) -> tuple[float | None, tuple[float, ...]]:
+    """The greatest share less the smallest; None with fewer than two groups."""
+    if len(rates.shares) < 2:
+        return None, ()
+    least = rates.smooth * (1 - rates.smooth) / (rates.members + 1)
+    low, high = _differences(rates, np.asarray, least)
+    return float(np.ptp(rates.shares)), _within(low.max(), high.max())
+
+
+def _differences(rates: _Rates, scale: Callable[[Array], Array], least: Array) -> tuple[Array, Array]:
+    """Low and high of the difference between each group and each other, all of them at once in 95% (Bonferroni).
+
+    The extremes of many groups lie apart by chance alone, and drawing days again widens that: only bounds that
+    hold for all pairs at once say something of the worst one. Not a number with too few days.
+    least: the variance of each that as many independent rows would have.
+    """
+    others = ~np.eye(len(rates.smooth), dtype=bool)
+    values = scale(rates.smooth)
+    between = (values[:, None] - values[None, :])[others]
+    if rates.drawn is None:
+        return np.full_like(between, np.nan), np.full_like(between, np.nan)
+    together = np.cov(scale(rates.drawn), rowvar=False)
+    own = np.diag(together)
+    wander = np.maximum(own[:, None] + own[None, :] - 2 * together, least[:, None] + least[None, :])[others]
+    reach = stdtrit(rates.days - 1, 1 - (1 - LEVEL) / 2 / len(between)) * np.sqrt(wander)
+    return between - reach, between + reach
+
+
+def _within(low: float, high: float) -> tuple[float, ...]:
+    """An interval of what is from 0 to 1; nothing where there is none."""
+    return tuple(float(one) for one in np.clip([low, high], 0, 1)) if np.isfinite([low, high]).all() else ()
 
 
 def _treated(one: Slice, selected: Mask, positive: Mask) -> Treated:

@@ -13,7 +13,6 @@ from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.reasons import Reason
 from mlops_assets.modeling.made import Made
 from mlops_assets.steps.contract import kept_contract
-from mlops_assets.steps.training import only_row
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
@@ -96,12 +95,22 @@ def _said(one: Statement, text: str, evidence: str) -> str:
 
 
 def _drift(stores: Stores, release: Release) -> Statement | None:
-    """The newest comparison after it was made."""
+    """The newest comparison with what this version learned; others were made while another one reigned."""
     table = f"{release.model}/drift_report"
     later = [one.partition for one in stores.records.contents(table) if one.partition > release.as_of]
     if not later:
         return None
-    row = only_row(stores, stores.lake.pin(table, [max(later)]))
+    own = [
+        row
+        for row in stores.engine.rows(
+            "SELECT as_of, champion_version, verdict FROM reports", {"reports": stores.lake.pin(table, later)}
+        ).to_pylist()
+        if row["champion_version"] == release.version
+    ]
+    if not own:
+        return None
+    newest = max(own, key=lambda row: str(row["as_of"]))
     return Statement(
-        f"As of {max(later)} the world's drift was: {row['verdict']}.", f"{table}, partition {max(later)}"
+        f"As of {newest['as_of']} the world's drift was: {newest['verdict']}.",
+        f"{table}, partition {newest['as_of']}",
     )

@@ -17,7 +17,7 @@ from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.evidence import Behaviour, Comparison, Evidence, Group, Slice
 from mlops_assets.modeling.agreement import agreement
-from mlops_assets.modeling.behaviour import alone, direction, invariance, numeric, sample
+from mlops_assets.modeling.behaviour import alone, direction, invariance, numeric, sample, together
 from mlops_assets.modeling.evaluation import daily_improvement, measure
 from mlops_assets.modeling.fairness import fairness
 from mlops_assets.modeling.frames import Scores, score
@@ -261,7 +261,9 @@ def _tried(
     ]
     singly = alone(loaded.model, inputs, rows)
     numbers = numeric(loaded.model, inputs, rows, scores) | {"alone": singly.difference}
-    return [Behaviour(**asdict(one)) for one in tested], numbers, _took(singly.milliseconds)
+    batch = together(loaded.model, inputs, rows)
+    took = _took(singly.milliseconds) | ({} if batch is None else {f"{len(rows)} rows at once": batch})
+    return [Behaviour(**asdict(one)) for one in tested], numbers, took
 
 
 def _took(milliseconds: tuple[float, ...]) -> dict[str, float]:

@@ -62,7 +62,10 @@ def page(found: Evaluation, drawn: tuple[bytes, bytes]) -> str:
         section("Beside the champion's answers", table(["", "value"], _figures(evidence.stability))),
         section("Behaviour", table(*behaviour_table(evidence))),
         section("Arithmetic", table(["", "value"], _figures(evidence.numeric))),
-        section("Milliseconds for one row", table(["", "value"], _figures(evidence.milliseconds))),
+        section(
+            "Milliseconds for one row, and for many at once",
+            table(["", "value"], _figures(evidence.milliseconds)),
+        ),
         section("What it rests on", images[1], table(["input", "log loss lost"], _figures(found.importance))),
         section("Models of earlier dates on the same rows", table(*_stale(found))),
     )

@@ -16,10 +16,7 @@ def differences(stores: Stores, tracking: Tracking, model: str) -> list[str]:
 
     Versions that are only not shown yet are no difference.
     """
-    versions = stores.releases.versions(model)
-    if not versions:
-        return []
-    shown = tracking.shown(model)
+    versions, shown = stores.releases.versions(model), tracking.shown(model)
     return [*_files(stores, versions), *_alias(stores, model, shown), *_versions(versions, shown)]
 
 

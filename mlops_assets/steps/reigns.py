@@ -8,7 +8,7 @@ from mlops_assets.steps.contract import kept_contract
 from mlops_assets.steps.mirror import show
 from mlops_assets.stores.overrides import Override, Subject
 from mlops_assets.stores.pinned import Content
-from mlops_assets.stores.reigns import Reign
+from mlops_assets.stores.reigns import Reign, require_person
 from mlops_assets.stores.releases import Candidate, Release
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
@@ -26,6 +26,7 @@ def roll_back(
         raise BadRequest(
             "a rollback needs the name of who asks for it and the reason; found one of them empty"
         )
+    require_person(by)
     current = stores.reigns.current(model)
     if current is None:
         raise BadRequest(f"{model} has no released version to roll back from")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.governance.contract import breaches
+from mlops_assets.governance.evaluation_gates import in_time
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision, Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
@@ -23,6 +25,7 @@ from mlops_assets.steps.training import one_row, require_made_from, require_newe
 from mlops_assets.stores.overrides import Override
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
+from mlops_assets.stores.reigns import GATE
 from mlops_assets.stores.releases import Against, Candidate, Judged, Release
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
@@ -57,15 +60,15 @@ def release_if_allowed(
 def previewed(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Decision:
     """What was decided about a model, or would be now; nothing is recorded, and no look is spent."""
     candidate, evidence = proposed(stores, catalog, model, trained, report)
-    asked = _asked(stores, model, candidate, _unproven(stores, catalog, model, trained))
+    asked = _asked(stores, model, candidate, evidence, _unproven(stores, catalog, model, trained))
     known = stores.releases.judged(candidate, asked.by)
     return known.decision if known is not None else asked.decision(evidence, model)
 
 
 def recorded(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Judged:
     """What was decided about exactly this model on exactly this evaluation. Raises NotMaterialized when nothing was."""
-    candidate, _ = proposed(stores, catalog, model, trained, report)
-    asked = _asked(stores, model, candidate, _unproven(stores, catalog, model, trained))
+    candidate, evidence = proposed(stores, catalog, model, trained, report)
+    asked = _asked(stores, model, candidate, evidence, _unproven(stores, catalog, model, trained))
     known = stores.releases.judged(candidate, asked.by)
     if known is None:
         raise NotMaterialized(
@@ -112,7 +115,7 @@ def judge(
     run_id: str,
 ) -> Judged:
     """Decide on this candidate, once by the same gates and objections, and record the verdict and its version."""
-    asked = _asked(stores, model, candidate, inputs)
+    asked = _asked(stores, model, candidate, evidence, inputs)
     known = stores.releases.judged(candidate, asked.by)
     if known is not None:
         return known
@@ -130,6 +133,7 @@ class _Asked:
     reigning: Reigning | None
     inputs: list[str]
     broken: list[str]
+    taken_back: list[str]
     override: Override | None
     by: Override | str
 
@@ -140,6 +144,7 @@ class _Asked:
             reigning=self.reigning,
             inputs=self.inputs,
             contract=self.broken,
+            rollback=self.taken_back,
             p95_ms=model.contract.objectives.p95_ms,
         )
         if self.override is None:
@@ -147,14 +152,19 @@ class _Asked:
         return decided.overridden(self.override.by, self.override.reason)
 
 
-def _asked(stores: Stores, model: Model, candidate: Candidate, inputs: list[str]) -> _Asked:
+def _asked(
+    stores: Stores, model: Model, candidate: Candidate, evidence: Evidence, inputs: list[str]
+) -> _Asked:
     releases, override = stores.releases, stores.overrides.of(gate_of(candidate))
     against, champion = releases.against(model.name), releases.champion(model.name)
     rival = champion if champion is not None and not _is(champion, candidate) else None
-    broken = _broken(stores, rival, candidate)
-    by = override or meaning(model.gates, model.contract.objectives, inputs, broken)
+    broken, taken_back = _broken(stores, rival, candidate), _taken_back(stores, candidate)
+    promised = model.contract.objectives
+    # The time is no part of what evidence is named by; whether it is kept decides all the same.
+    timely = in_time(evidence, p95_ms=promised.p95_ms)
+    by = override or meaning(model.gates, promised, inputs, broken, taken_back, timely)
     reigning = _reigning(rival, against, releases.taken(candidate, against))
-    return _Asked(against, reigning, inputs, broken, override, by)
+    return _Asked(against, reigning, inputs, broken, taken_back, override, by)
 
 
 def _unproven(stores: Stores, catalog: Catalog, model: Model, trained: Pinned) -> list[str]:
@@ -181,6 +191,20 @@ def _broken(stores: Stores, rival: Release | None, candidate: Candidate) -> list
     if rival is None:
         return []
     return breaches(kept_contract(stores, rival.contract), kept_contract(stores, candidate.contract))
+
+
+def _taken_back(stores: Stores, candidate: Candidate) -> list[str]:
+    """Who ended the reign of a candidate that was released before. What a person took back no gate brings back."""
+    own = {one.version for one in stores.releases.versions(candidate.model) if _is(one, candidate)}
+    reigns = stores.reigns.history(candidate.model)
+    ended = [after for before, after in pairwise(reigns) if before.version in own]
+    if not ended or ended[-1].by == GATE or reigns[-1].version in own:
+        return []
+    (number,), by = own, ended[-1]
+    return [
+        f"{by.by} ended the reign of version {number} at {by.since}: {by.reason}; "
+        f"`mlops rollback {candidate.model} --to {number}` lets it reign again"
+    ]
 
 
 def _reigning(rival: Release | None, against: Against, taken: float) -> Reigning | None:

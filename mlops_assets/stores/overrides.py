@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from mlops_assets.errors import BadRequest
 from mlops_assets.stores.database import override as overrides
+from mlops_assets.stores.reigns import require_person
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Overrides:
             raise BadRequest(
                 "an override needs the name of who allows it and the reason; found one of them empty"
             )
+        require_person(by)
         values = {
             "what": subject.what,
             "partition": subject.partition,

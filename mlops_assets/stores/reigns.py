@@ -6,11 +6,19 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from mlops_assets.errors import ReleaseConflict
+from mlops_assets.errors import BadRequest, ReleaseConflict
 from mlops_assets.stores.database import reign as reigns
 
 # Who says so where no person does.
 GATE = "gate"
+
+
+def require_person(by: str) -> None:
+    """Raise BadRequest when somebody signs as the gate."""
+    if by.strip().lower() == GATE:
+        raise BadRequest(
+            f"found {by!r}, expected the name of who says it; the gate signs its own verdicts so"
+        )
 
 
 @dataclass(frozen=True)
@@ -41,12 +49,6 @@ class Reigns:
         """The one that lasts; None before the first release."""
         with self._database.connect() as connection:
             return newest_reign(connection, model)
-
-    def models(self) -> list[str]:
-        """Every model of which a version reigns."""
-        query = sa.select(reigns.c.model).distinct().order_by(reigns.c.model)
-        with self._database.connect() as connection:
-            return list(connection.execute(query).scalars())
 
     def history(self, model: str) -> list[Reign]:
         """Every reign, oldest first."""

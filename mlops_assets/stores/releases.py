@@ -121,6 +121,12 @@ class Releases:
         with self._database.connect() as connection:
             return [_release(row) for row in connection.execute(query)]
 
+    def models(self) -> list[str]:
+        """Every model about which anything was decided."""
+        query = sa.select(decisions.c.model).distinct().order_by(decisions.c.model)
+        with self._database.connect() as connection:
+            return list(connection.execute(query).scalars())
+
     def judged(self, candidate: Candidate, by: str | Override) -> Judged | None:
         """What was decided about exactly this candidate on exactly this evidence, if anything was.
 

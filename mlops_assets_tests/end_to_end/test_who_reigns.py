@@ -3,6 +3,7 @@
 import re
 import shutil
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +22,9 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.graph.registry import registry_sensor
 from mlops_assets.resources.environment import HOME, MLFLOW
+from mlops_assets.steps import evaluation
 from mlops_assets.steps.registry_watch import differences
+from mlops_assets.steps.release import judge, proposed
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
@@ -100,6 +103,45 @@ def test_from_a_to_b_and_back_leaves_a_whole_trace(box):
     assert (overridden["verdict"], overridden["version"]) == ("override", 2)
 
 
+def test_no_gate_brings_back_what_a_person_took_back(box):
+    model = box.project.model("returned")
+    pinned = [box.stores.lake.pin(f"returned/{stage}", [SECOND]) for stage in ("model", "evaluation_report")]
+    candidate, measured = proposed(box.stores, box.project.catalog, model, *pinned)
+    better = replace(measured.champion, daily_improvement={"log_loss": [0.1] * len(measured.champion.days)})
+
+    def judged(gates):
+        asked = model.model_copy(update={"gates": gates})
+        evidence = replace(measured, champion=better)
+        other = replace(candidate, evidence="better")
+        return judge(box.stores, asked, other, evidence, inputs=[], at="2026-01-01T00:00:00+00:00", run_id="")
+
+    assert judged(model.gates).release.version == 2
+    told(releases.roll_back_to, opened(box), "returned", None, by="Bob", reason="complaints since noon")
+    again = judged(model.gates.model_copy(update={"at_least_rows": 90})).decision
+    assert again.verdict == "hold"
+    (said,) = again.told()
+    for part in ("Bob", "complaints since noon", "mlops rollback returned --to 2"):
+        assert part in said
+    assert reigning(box) == [1, 2, 1]
+    told(releases.roll_back_to, opened(box), "returned", 2, by="Bob", reason="it was something else")
+    assert judged(model.gates.model_copy(update={"at_least_rows": 80})).decision.verdict == "promote"
+
+
+def test_a_model_that_was_slow_on_a_busy_machine_is_judged_anew_when_it_is_measured_again(box, monkeypatch):
+    again = [keys.of_model("returned", stage) for stage in ("evaluation_report", "release")]
+    with monkeypatch.context() as busy:
+        busy.setattr(evaluation, "_took", lambda milliseconds: {"p50": 1.0, "p95": 9999.0})
+        box.run(*again, first=SECOND)
+    box.run(*again, first=SECOND)
+    box.run(*again, first=SECOND)
+    before, slow = [one for one in box.stores.releases.history("returned") if one["as_of"] == SECOND]
+    latency = [[one["answer"] for one in of["reasons"] if one["gate"] == "latency"] for of in (before, slow)]
+    assert latency == [["promote"], ["hold"]]
+    assert (before["spent"] > 0, slow["spent"]) == (True, 0.0)
+    (found,) = [one for one in box.rows("returned/release") if one["as_of"] == SECOND]
+    assert not any("9999" in reason for reason in found["reasons"])
+
+
 def test_who_reigned_at_a_moment_is_answered_in_utc(box):
     (reign,) = box.stores.reigns.history("returned")
     since = datetime.fromisoformat(reign.since)
@@ -112,7 +154,7 @@ def test_who_reigned_at_a_moment_is_answered_in_utc(box):
     )
 
 
-@pytest.mark.parametrize(("by", "reason"), [("", "why not"), ("Ada", "  ")])
+@pytest.mark.parametrize(("by", "reason"), [("", "why not"), ("Ada", "  "), ("Gate", "why not")])
 def test_nobody_overrides_or_rolls_back_without_a_name_and_a_reason(box, by, reason):
     with pytest.raises(BadRequest, match="name of who"):
         override(box, f"returned@{SECOND}", by=by, reason=reason)
@@ -199,6 +241,14 @@ def test_a_version_made_behind_the_record_or_deleted_is_found(box):
     assert any("was deleted" in one for one in differences(box.stores, box.tracking, "returned"))
 
 
+def test_a_version_made_of_a_model_of_which_none_was_released_is_found(box, monkeypatch):
+    monkeypatch.setattr(box.stores.releases, "versions", lambda model: [])
+    monkeypatch.setattr(box.stores.reigns, "current", lambda model: None)
+    (event,) = look(box, None).asset_events
+    assert not event.passed
+    assert "MLflow's version 1 was made by no release" in event.description
+
+
 def test_files_that_mlflow_serves_are_compared_too(box):
     source = Path(url2pathname(urlsplit(mlflow(box).get_model_version("returned", "1").source).path))
     (shown,) = source.rglob("model.skops")
@@ -270,6 +320,18 @@ def test_the_card_says_what_is_recorded_and_what_is_not(box, tmp_path):
     page = (tmp_path / "cards" / "card.html").read_text()
     assert 'class="error">GAP: Nobody has said' in page
     assert (box.home / "reports" / "returned" / "version-1" / "card.html").is_file()
+
+
+def test_the_card_tells_drift_from_what_its_own_version_learned_and_from_no_other(box):
+    drift = keys.of_model("returned", "drift_report")
+    gap = "GAP: The world was not compared with what it learned"
+    box.run(drift, first="2024-03-31")
+    override(box, f"returned@{SECOND}")
+    box.run(drift, first="2024-04-03")
+    first, second = (told(show_card, opened(box), "returned", number, None) for number in (1, 2))
+    assert "As of 2024-03-31 the world's drift was" in first
+    assert "As of 2024-04-03 the world's drift was" in second
+    assert gap not in first + second
 
 
 def test_a_contract_that_was_changed_is_refused(box):

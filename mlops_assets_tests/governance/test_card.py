@@ -70,7 +70,7 @@ WHOLE = replace(
         EVIDENCE,
         intervals={"log_loss": [0.39, 0.41]},
         slices=[Slice("carrier", "AA", 500, 50, metrics={"log_loss": 0.6})],
-        groups=[Group("sex", [], [], 0.9, [0.85, 0.95], 0.1, [])],
+        groups=[Group("sex", [], [], 0.9, [0.85, 0.95], 0.1, [0.05, 0.2])],
         behaviour=[Behaviour("increasing", "a", 500, 0.0, 0.0)],
         milliseconds={"p50": 1.0, "p95": 2.0},
     ),
@@ -128,6 +128,16 @@ def test_slices_and_groups_of_which_nothing_can_be_said_are_gaps():
         "Nothing can be said of carrier ZZ: too few rows.",
         "The selection ratio by sex cannot be said.",
         "The opportunity gap by sex cannot be said.",
+        "Nothing can be said of sex f, m: too few rows.",
+    ]
+
+
+def test_a_figure_of_groups_without_an_interval_is_a_gap():
+    found = replace(
+        WHOLE, evidence=replace(WHOLE.evidence, groups=[Group("sex", [], [], 0.5, [], 0.1, [0, 1])])
+    )
+    assert [one.text for one in gaps(card(found))] == [
+        "How sure the selection ratio by sex is cannot be said: there are too few days."
     ]
 
 

@@ -106,6 +106,24 @@ def test_groups_hold_only_when_surely_treated_otherwise_and_when_it_is_asked(fou
     assert objections(replace(GOOD, groups=[found])) == []
 
 
+TWO = [{"value": "a"}, {"value": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (Group("sex", TWO, [], 0.1, [], 0.9, []), "has no interval"),
+        (Group("sex", TWO, [], 0.9, [0.85, 1.0], None, []), "groups with positive rows"),
+        (Group("sex", TWO[:1], ["b"], None, [], None, []), "b have too few"),
+    ],
+)
+def test_groups_of_which_nothing_sure_can_be_said_are_not_enough_data(found, said):
+    gates = Gates(fairness=FairnessGate(selection_ratio_at_least=0.8, opportunity_gap_at_most=0.1))
+    decision = decide(replace(GOOD, groups=[found]), gates)
+    assert decision.verdict == "not enough data"
+    assert said in decision.told()[0]
+
+
 def test_answers_that_differ_too_much_from_the_champions_hold():
     found = replace(GOOD, stability={"churn": 0.2, "jensen_shannon": 0.1, "mean_change": 0.01})
     assert objections(found) == []

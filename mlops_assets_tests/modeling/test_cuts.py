@@ -1,5 +1,7 @@
 """Slices cover every row once; groups, agreement, behaviour and importance against what they mean."""
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from mlops_assets.modeling.agreement import BINS, agreement
-from mlops_assets.modeling.behaviour import alone, direction, invariance, numeric, sample
+from mlops_assets.modeling.behaviour import alone, direction, invariance, numeric, sample, together
 from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.fairness import fairness
 from mlops_assets.modeling.frames import score
@@ -103,6 +105,53 @@ def test_groups_that_are_treated_otherwise_surely_have_an_interval_that_says_so(
     assert found.opportunity_gap_interval[0] > 0.2
 
 
+@pytest.mark.parametrize(("groups", "rows"), [(2, 400), (16, 200), (16, 800)])
+def test_groups_that_are_treated_alike_are_seldom_surely_treated_otherwise(groups, rows):
+    """The extremes of many groups lie apart by chance: forty times they are told from it."""
+    ratios, gaps = 0, 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        total = groups * rows
+        found = treated(
+            np.where(random.random(total) < 0.2, 0.9, 0.1),
+            random.random(total) < 0.3,
+            [f"g{n % groups:02d}" for n in range(total)],
+            days=random.integers(0, 14, total).astype(str),
+        )
+        assert found.selection_ratio_interval[0] <= found.selection_ratio <= found.selection_ratio_interval[1]
+        ratios += found.selection_ratio_interval[1] < 1
+        gaps += found.opportunity_gap_interval[0] > 0
+    assert max(ratios, gaps) <= 4
+
+
+def test_one_group_among_many_that_is_treated_otherwise_is_found():
+    random = np.random.default_rng(0)
+    groups = np.array([f"g{n % 16:02d}" for n in range(16 * 800)])
+    selected = random.random(len(groups)) < np.where(groups == "g03", 0.1, 0.3)
+    days = random.integers(0, 14, len(groups)).astype(str)
+    found = treated(np.where(selected, 0.9, 0.1), np.ones(len(groups)), groups, days=days)
+    assert found.selection_ratio_interval[1] < 0.8
+
+
+def test_a_group_without_positive_rows_does_not_hide_the_gap_between_the_others():
+    random = np.random.default_rng(0)
+    groups = np.repeat(["a", "b", "c"], 1000)
+    scores = np.where(random.random(3000) < np.where(groups == "a", 0.8, 0.2), 0.9, 0.1)
+    found = treated(scores, groups != "c", groups, days=random.integers(0, 14, 3000).astype(str))
+    assert found.opportunity_gap == pytest.approx(0.6, abs=0.05)
+    assert found.opportunity_gap_interval[0] > 0.3
+
+
+def test_nobody_of_a_small_group_selected_is_no_certainty():
+    random = np.random.default_rng(0)
+    groups = np.repeat(["a", "b"], [20, 2000])
+    selected = (random.random(2020) < 0.1) & (groups == "b")
+    days = random.integers(0, 14, 2020).astype(str)
+    found = treated(np.where(selected, 0.9, 0.1), np.ones(2020), groups, days=days)
+    assert found.selection_ratio == 0.0
+    assert found.selection_ratio_interval[1] > 0.8
+
+
 def test_agreement_is_scipys_distance_and_counts_who_changes_sides():
     random = np.random.default_rng(0)
     one, other = random.random(500), random.beta(2, 5, 500)
@@ -180,6 +229,17 @@ def test_a_row_that_is_answered_otherwise_alone_is_found_and_each_is_timed():
     assert len(found.milliseconds) == 60
     assert min(found.milliseconds) > 0
     assert alone(Sigmoid(), INPUTS, rows(0)).milliseconds == ()
+
+
+def test_a_batch_is_timed_whole_and_no_rows_take_no_time():
+    class Slow(Sigmoid):
+        def predict_proba(self, prepared):
+            assert len(prepared) == 70
+            time.sleep(0.01)
+            return super().predict_proba(prepared)
+
+    assert 10 <= together(Slow(), INPUTS, rows(70)) < 1000
+    assert together(Slow(), INPUTS, rows(0)) is None
 
 
 def test_importance_is_what_shuffling_costs():
