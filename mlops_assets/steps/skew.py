@@ -94,16 +94,19 @@ def version_named(baseline: str) -> tuple[str, int | None] | None:
 
 
 def _version(stores: Stores, model: Model, number: int | None) -> Release:
-    versions = {release.version: release for release in stores.releases.versions(model.name)}
-    if not versions:
+    """A version by its number, or the one that reigns."""
+    champion = stores.releases.champion(model.name)
+    if champion is None:
         raise BadRequest(
             f"{model.name} has no released version to compare with; run mlops run {model.name} first"
         )
-    wanted = max(versions) if number is None else number
-    if wanted not in versions:
+    if number is None:
+        return champion
+    versions = {release.version: release for release in stores.releases.versions(model.name)}
+    if number not in versions:
         what = f"version of {model.name}"
-        raise UnknownName.among(str(wanted), map(str, versions), what=what, asked_by="the baseline")
-    return versions[wanted]
+        raise UnknownName.among(str(number), map(str, versions), what=what, asked_by="the baseline")
+    return versions[number]
 
 
 def _view(stores: Stores, catalog: Catalog, model: Model, view: FeatureView, horizon: Horizon) -> Pinned:

@@ -22,6 +22,7 @@ from mlops_assets.graph.plan import STAGES
 from mlops_assets.graph.registry import registry_sensor
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps.registry_watch import differences
+from mlops_assets.steps.skew import skew_of_version
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
@@ -98,6 +99,17 @@ def test_from_a_to_b_and_back_leaves_a_whole_trace(box):
     (held, overridden) = [one for one in box.stores.releases.history("returned") if one["as_of"] == SECOND]
     assert (held["verdict"], held["version"]) == ("hold", None)
     assert (overridden["verdict"], overridden["version"]) == ("override", 2)
+
+
+def test_a_batch_is_compared_with_the_version_that_reigns_unless_another_is_named(box):
+    override(box, f"returned@{SECOND}")
+    told(releases.roll_back_to, opened(box), "returned", None, by="Bob", reason="complaints since noon")
+    model = box.project.model("returned")
+
+    def reference(number):
+        return skew_of_version(box.stores, box.project.catalog, model, number, SECOND).reference
+
+    assert reference(None) == reference(1) != reference(2)
 
 
 def test_who_reigned_at_a_moment_is_answered_in_utc(box):
