@@ -279,9 +279,9 @@ def skew(
 
 @app.command()
 def validate(table: TableName, partition: Partition = None, export: Export = None) -> None:
-    """Let Great Expectations judge a partition of TABLE by the suite of its declared expectations."""
+    """Let Great Expectations judge a partition of TABLE by its declared expectations. Exit code 3: one failed."""
     from mlops_assets.cli.checking import show_suite
 
     with opened_deployment() as opened:
         if not show_suite(opened, table, partition, export=export, console=console):
-            raise typer.Exit(1)
+            raise typer.Exit(FOUND)

@@ -18,7 +18,7 @@ from mlops_assets.monitoring.page import page, pictures, table
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.steps.training import one_row
 from mlops_assets.steps.training_set import contents_read
-from mlops_assets.steps.watching import Sides, both_sides, lacks_earlier_windows, watched_days, windows
+from mlops_assets.steps.watching import Sides, both_sides, not_comparable, watched_days, windows
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Release
@@ -43,16 +43,16 @@ def judge_drift(
 ) -> Drifted:
     """Compare the window before ``as_of`` with what the champion of that time was trained on.
 
-    Raises NotMaterialized when a day is missing.
+    Raises NotMaterialized when a day is missing, and GateRefusal when one of a view is of another version of it.
     """
     champion = stores.releases.reigned(model.name, until=as_of)
     if champion is None:
         return _nothing_to_compare_with(
             model, None, as_of, f"no version of {model.name} reigned before {as_of}"
         )
-    lacks = lacks_earlier_windows(catalog, model, as_of)
-    if lacks is not None:
-        return _nothing_to_compare_with(model, champion, as_of, lacks)
+    why = not_comparable(catalog, model, champion, as_of)
+    if why is not None:
+        return _nothing_to_compare_with(model, champion, as_of, why)
     sides = both_sides(stores, catalog, model, champion, events, views, as_of)
     history = _history(stores, model, champion, as_of)
     found = sides.judged(model.drift, [one for _, one in history])

@@ -22,7 +22,7 @@ from mlops_assets.monitoring.policies import policy
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.monitoring.tally import ROWS, tally
 from mlops_assets.steps.training_set import window_days
-from mlops_assets.steps.watching import both_sides, lacks_earlier_windows, watched_days
+from mlops_assets.steps.watching import both_sides, not_comparable, watched_days
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
@@ -55,10 +55,10 @@ def skew_of_version(stores: Stores, catalog: Catalog, model: Model, number: int 
         raise BadRequest(
             f"the batch of a model is an as-of date, found {as_of!r}, expected one such as 2013-04-01"
         ) from error
-    lacks = lacks_earlier_windows(catalog, model, as_of)
-    if lacks is not None:
-        raise BadRequest(f"{model.name} has nothing to be compared with: {lacks}")
     version = _version(stores, model, number)
+    why = not_comparable(catalog, model, version, as_of)
+    if why is not None:
+        raise BadRequest(f"{model.name} has nothing to be compared with: {why}")
     horizon = watched_days(catalog, model, as_of)
     events = stores.lake.pin(f"validated/{model.label.table}", window_days(horizon))
     _, views_read = catalog.model_tables(model)
@@ -94,16 +94,19 @@ def version_named(baseline: str) -> tuple[str, int | None] | None:
 
 
 def _version(stores: Stores, model: Model, number: int | None) -> Release:
-    versions = {release.version: release for release in stores.releases.versions(model.name)}
-    if not versions:
+    """A version by its number, or the one that reigns."""
+    champion = stores.releases.champion(model.name)
+    if champion is None:
         raise BadRequest(
             f"{model.name} has no released version to compare with; run mlops run {model.name} first"
         )
-    wanted = max(versions) if number is None else number
-    if wanted not in versions:
+    if number is None:
+        return champion
+    versions = {release.version: release for release in stores.releases.versions(model.name)}
+    if number not in versions:
         what = f"version of {model.name}"
-        raise UnknownName.among(str(wanted), map(str, versions), what=what, asked_by="the baseline")
-    return versions[wanted]
+        raise UnknownName.among(str(number), map(str, versions), what=what, asked_by="the baseline")
+    return versions[number]
 
 
 def _view(stores: Stores, catalog: Catalog, model: Model, view: FeatureView, horizon: Horizon) -> Pinned:

@@ -15,6 +15,7 @@ from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import CALIBRATED, Drift
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import Version, view_version, view_versions
 from mlops_assets.errors import NotMaterialized, OtherVersion
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER, Loaded, from_files
@@ -32,7 +33,7 @@ from mlops_assets.steps.population import (
     of_days,
     profile,
 )
-from mlops_assets.steps.training_set import EVENTS, gathered, with_features
+from mlops_assets.steps.training_set import EVENTS, gathered, require_versions, with_features
 from mlops_assets.stores.engine import Session
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
@@ -75,10 +76,12 @@ def both_sides(
 ) -> Sides:
     """The reference that the model declares, and the window before ``as_of``; in the version's cells.
 
-    Of a season as many earlier windows as the data hold, at least one (``lacks_earlier_windows``).
+    Of a season as many earlier windows as the data hold, at least one (``not_comparable``).
 
-    Raises NotMaterialized when a day is missing, or when the version keeps no profile of these inputs.
+    Raises NotMaterialized when a day is missing, or when the version keeps no profile of these inputs, and
+    GateRefusal when a day of a view was computed by another version of it than is declared.
     """
+    require_versions(stores.records, views, {view: str(view_version(catalog, view)) for view in views})
     files = stores.artifacts.load(version.artifact_digest)
     trained_on = _trained_on(version, files, catalog.input_types(model))
     numeric = numeric_inputs(trained_on.cells)
@@ -126,7 +129,21 @@ def windows(catalog: Catalog, model: Model, as_of: str) -> list[tuple[str, str]]
     return [(first.isoformat(), last.isoformat()) for first, last in there]
 
 
-def lacks_earlier_windows(catalog: Catalog, model: Model, as_of: str) -> str | None:
+def not_comparable(catalog: Catalog, model: Model, version: Release, as_of: str) -> str | None:
+    """Why nothing can be said of the events before ``as_of`` beside a version; None when something can."""
+    return _other_features(catalog, model, version) or _lacks_earlier_windows(catalog, model, as_of)
+
+
+def _other_features(catalog: Catalog, model: Model, version: Release) -> str | None:
+    """What a version takes and meant something else when it was trained, if anything did."""
+    now = view_versions(catalog, model.features)
+    then = {name: Version.read(spelled) for name, spelled in version.view_versions.items()}
+    changes = {name: now[name].changes(then[name]) for name in sorted(now.keys() & then.keys())}
+    told = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in changes.items() if parts)
+    return f"version {version.version} was trained on other features ({told})" if told else None
+
+
+def _lacks_earlier_windows(catalog: Catalog, model: Model, as_of: str) -> str | None:
     """Why there is nothing to compare with, where a season is declared of which the data hold no window."""
     if model.drift.season is None or len(windows(catalog, model, as_of)) > 1:
         return None

@@ -74,10 +74,22 @@ def test_great_expectations_passes_a_real_day_and_the_suite_can_be_taken_away(de
 
 
 @pytest.mark.slow
+def test_a_day_that_fails_an_expectation_is_told_by_the_exit_code(demo):
+    home, _ = demo
+    done = mlops(home, "validate", "weather", "--partition", "2013-02-12")
+    assert done.returncode == 3, done.stderr
+    assert "wind_speed: between 0.0 and 200.0" in done.stdout
+
+
+@pytest.mark.slow
 def test_a_partition_must_be_named_and_exist(demo):
     home, _ = demo
-    assert "say which with --partition" in mlops(home, "validate", "flights").stderr
-    assert "has no partition" in mlops(home, "validate", "flights", "--partition", "2013-12-01").stderr
+    for said, asked in (
+        ("say which with --partition", ()),
+        ("has no partition", ("--partition", "2013-12-01")),
+    ):
+        done = mlops(home, "validate", "flights", *asked)
+        assert (done.returncode, said in done.stderr) == (1, True)
 
 
 @pytest.mark.slow

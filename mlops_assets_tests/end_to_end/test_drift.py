@@ -41,8 +41,8 @@ def wrong(reference, batch, history):
 """
 
 
-def project(folder, **drift):
-    package = make_project(folder, like=SHOP, more={"PACKAGE/policies.py": OWN_POLICY})
+def project(folder, more=None, **drift):
+    package = make_project(folder, like=SHOP, more={"PACKAGE/policies.py": OWN_POLICY, **(more or {})})
     declared = package / "defs" / "returned" / "defs.yaml"
     said = {**DRIFT, **drift}
     if "policy" in said:
@@ -190,6 +190,22 @@ def test_skew_by_name_says_what_the_check_says(box):
     found = skew_of_version(box.stores, box.project.catalog, model, 1, CHANGED)
     asked = {(one.column, one.test): one.severity for one in found.report.findings}
     assert asked == {(one.column, one.test): one.severity for one in report(box, CHANGED).findings}
+
+
+def test_features_of_another_meaning_are_not_put_beside_what_a_version_was_trained_on(box, tmp_path):
+    view = "feature_repo/views/customer_orders.yaml"
+    said = (SHOP / view).read_text().replace("604800 SECONDS", "518400 SECONDS")
+    other, home = project(tmp_path / "other", {view: said}), tmp_path / "home"
+    shutil.copytree(box.home, home)
+    changed = r"version 1 was trained on other features \(customer_orders: sql\)"
+    with sandbox(other, home) as opened:
+        opened.run(*VIEWS, first="2024-04-11", last=LAST)
+        with pytest.raises(BadRequest, match=changed):
+            skew_of_version(opened.stores, other.catalog, other.model("returned"), 1, CHANGED)
+        opened.run(REPORT, first=CHANGED)
+        assert report(opened, CHANGED).verdict == "not enough data"
+    with sandbox(box.project, home) as opened, pytest.raises(GateRefusal, match="another version of its SQL"):
+        skew_of_version(opened.stores, box.project.catalog, box.project.model("returned"), 1, CHANGED)
 
 
 def test_rows_of_a_table_are_compared_by_name(box):

@@ -25,6 +25,7 @@ from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps import evaluation
 from mlops_assets.steps.registry_watch import differences
 from mlops_assets.steps.release import judge, proposed
+from mlops_assets.steps.skew import skew_of_version
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
@@ -140,6 +141,17 @@ def test_a_model_that_was_slow_on_a_busy_machine_is_judged_anew_when_it_is_measu
     assert (before["spent"] > 0, slow["spent"]) == (True, 0.0)
     (found,) = [one for one in box.rows("returned/release") if one["as_of"] == SECOND]
     assert not any("9999" in reason for reason in found["reasons"])
+
+
+def test_a_batch_is_compared_with_the_version_that_reigns_unless_another_is_named(box):
+    override(box, f"returned@{SECOND}")
+    told(releases.roll_back_to, opened(box), "returned", None, by="Bob", reason="complaints since noon")
+    model = box.project.model("returned")
+
+    def reference(number):
+        return skew_of_version(box.stores, box.project.catalog, model, number, SECOND).reference
+
+    assert reference(None) == reference(1) != reference(2)
 
 
 def test_who_reigned_at_a_moment_is_answered_in_utc(box):
