@@ -77,7 +77,17 @@ def register(opened: Deployment, name: str, as_of: date, *, console: Console) ->
     version = found.release.version if found.release else None
     facts = {**judged.facts(opened, found.decision), "version": version}
     gate = Case(f"{name}/release", "gate", not found.decision.releases, "; ".join(found.decision.told()))
-    return Outcome("register", name, judged.as_of, [gate, *_reasons(model, found.decision)], facts)
+    cases = [gate, *_reigns(opened, name, version), *_reasons(model, found.decision)]
+    return Outcome("register", name, judged.as_of, cases, facts)
+
+
+def _reigns(opened: Deployment, name: str, version: int | None) -> Iterator[Case]:
+    """Whether the version that was released reigns: a person may have taken it back."""
+    reign = opened.stores.reigns.current(name)
+    if version is None or reign is None:
+        return
+    said = f"version {reign.version} reigns since {reign.since}, by {reign.by}: {reign.reason}"
+    yield Case(f"{name}/release", "reigns", reign.version != version, said)
 
 
 @dataclass(frozen=True)
@@ -162,5 +172,5 @@ def _table(model: Model, stage: str) -> str:
 def _pinned(opened: Deployment, model: Model, stage: str, as_of: str) -> Pinned:
     pinned = opened.stores.lake.pin(_table(model, stage), [as_of])
     if pinned.absent:
-        raise BadRequest(f"{_table(model, stage)} has no partition {as_of}; run `mlops {stage}` before")
+        raise BadRequest(f"{_table(model, stage)} has no partition {as_of}; materialize it first")
     return pinned

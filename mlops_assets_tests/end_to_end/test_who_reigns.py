@@ -14,7 +14,7 @@ import pytest
 from mlflow import MlflowClient
 from rich.console import Console
 
-from mlops_assets.cli import releases
+from mlops_assets.cli import releases, steps
 from mlops_assets.cli.card import show_card
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.errors import ArtifactMismatch, BadRequest, GateRefusal
@@ -102,6 +102,17 @@ def test_from_a_to_b_and_back_leaves_a_whole_trace(box):
     (held, overridden) = [one for one in box.stores.releases.history("returned") if one["as_of"] == SECOND]
     assert (held["verdict"], held["version"]) == ("hold", None)
     assert (overridden["verdict"], overridden["version"]) == ("override", 2)
+
+
+def test_a_pipeline_does_not_pass_for_a_version_that_was_taken_back(box):
+    override(box, f"returned@{SECOND}")
+    asked = [opened(box), "returned", date.fromisoformat(SECOND)]
+    assert steps.register(*asked, console=Console()).passed
+    told(releases.roll_back_to, opened(box), "returned", None, by="Bob", reason="complaints since noon")
+    (failed,) = steps.register(*asked, console=Console()).failed
+    assert failed.name == "reigns"
+    assert "version 1 reigns" in failed.said
+    assert "by Bob: complaints since noon" in failed.said
 
 
 def test_no_gate_brings_back_what_a_person_took_back(box):
