@@ -1,7 +1,6 @@
 """Is what MLflow shows still what was released? A check that can be asked, and a sensor that asks it."""
 
 import json
-import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -19,8 +18,6 @@ SECONDS = 30
 
 def registry_check(model: Model) -> dg.AssetChecksDefinition:
     """Compares MLflow and the artifact store with the release record, when it is asked to."""
-    # Dagster makes checks anew whenever it resolves a repository, and calls its own parameter beta each time.
-    warnings.filterwarnings("ignore", "Parameter `execution_type`", dg.BetaWarning)
 
     @dg.asset_check(
         asset=keys.of_model(model.name, "release"),
