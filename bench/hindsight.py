@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -26,35 +26,20 @@ def home(kept: Path | None) -> Iterator[None]:
 
 def daily_losses(opened, model, as_of: date, days: int, artifacts: Sequence[str]) -> list[np.ndarray]:
     """Each artifact's mean log loss on each of the days before ``as_of``, by labels known then."""
-    from mlops_assets.data.on_demand import apply_on_demand
-    from mlops_assets.data.training_set import Horizon
-    from mlops_assets.declaration.training_columns import LABEL, USE
     from mlops_assets.graph import keys
-    from mlops_assets.modeling.evaluation import log_losses
-    from mlops_assets.modeling.frames import score
-    from mlops_assets.modeling.serialization import from_files
-    from mlops_assets.steps.training_set import EVENTS, gathered, with_features
+    from mlops_assets.steps import hindsight
+    from mlops_assets.steps.evaluation import loaded_model
 
     stores, catalog = opened.stores, opened.project.catalog
-    source = catalog.tables[model.label.table].source
     events = stores.lake.pin(keys.table_name(keys.validated(model.label.table)))
     views = {
         view: stores.lake.pin(keys.table_name(keys.features(view)))
         for view in catalog.features.views_of(model.features)
     }
-    horizon = Horizon.watched(as_of, days, source.zone)
-    with gathered(stores.engine, catalog, model, events, views, horizon) as session:
-        known = session.rows(f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate'")
-        joined = with_features(session, catalog, model, known)
-    rows = apply_on_demand(catalog.features, model.features, joined).to_pandas()
-    labels = rows[LABEL].to_numpy(dtype=np.float64)
-    local = rows["event_time"].dt.tz_convert(source.timezone).dt.date
-    found = []
-    for artifact in artifacts:
-        loaded = from_files(stores.artifacts.load(artifact))
-        losses = log_losses(labels, score(loaded.model, loaded.inputs, rows))
-        found.append(np.array([losses[(local == day).to_numpy()].mean() for day in sorted(set(local))]))
-    return found
+    first = as_of - timedelta(days=days)
+    known = hindsight.known_events(stores, catalog, model, events, views, first, as_of, as_of)
+    losses = [hindsight.daily_losses(loaded_model(stores, artifact), known) for artifact in artifacts]
+    return [np.array(list(one.values())) for one in losses]
 
 
 def options(bench: str, doc: str) -> argparse.Namespace:

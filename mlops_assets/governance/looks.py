@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Self
+
+from mlops_assets.governance.evidence import Evidence
 
 
 @dataclass(frozen=True)
@@ -18,6 +21,13 @@ class Look:
     spent: float
     recipe: str = ""
     daily: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, evidence: Evidence, spent: float) -> Self:
+        """The look that the evidence of a challenger was."""
+        compared = evidence.champion
+        daily = {} if compared is None else {one: compared.by_day(one) for one in compared.daily_improvement}
+        return cls(evidence.as_of, spent, evidence.recipe, daily)
 
 
 def pooled(

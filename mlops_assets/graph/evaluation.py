@@ -1,17 +1,16 @@
 """<model>/evaluation_report: evidence, nothing more. The gate reads it, release acts."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
-from mlops_assets.data.legible import in_markdown
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import write_and_tell
-from mlops_assets.graph.metadata import picture, say_of_partitions
+from mlops_assets.graph.metadata import picture, say_of_partitions, table
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
@@ -68,8 +67,8 @@ def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         tracking.add_metrics(record.mlflow_run_id, evidence.metrics)
         metadata = {
             "evaluation": picture(drawn[0], "evaluation"),
-            "comparison": _table(*metrics(evidence)),
-            **({"slices": _table(*slice_table(evidence.slices))} if evidence.slices else {}),
+            "comparison": table(*metrics(evidence)),
+            **({"slices": table(*slice_table(evidence.slices))} if evidence.slices else {}),
             "foundations": picture(drawn[1], "importance and staleness"),
             "report": dg.MetadataValue.path(page),
             **evidence.metrics,
@@ -81,8 +80,3 @@ def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         yield from write_and_tell(context, {stage.key: produced(evidence, training_set, model)})
 
     return evaluation_report
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> dg.MarkdownMetadataValue:
-    lines = [header, ["---"] * len(header), *([in_markdown(cell) for cell in row] for row in rows)]
-    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))

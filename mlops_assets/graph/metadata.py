@@ -1,11 +1,11 @@
 """What an asset says of its partitions beyond what every write says."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 
-from mlops_assets.data.legible import embedded
+from mlops_assets.data.legible import embedded, in_markdown
 from mlops_assets.data.sql import WHOLE
 
 
@@ -27,3 +27,9 @@ def drawing(svg: str, title: str) -> dg.MarkdownMetadataValue:
 def picture(png: bytes, title: str) -> dg.MarkdownMetadataValue:
     """A picture that the Dagster UI shows without asking any server for it."""
     return dg.MetadataValue.md(embedded(png, "png", title))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> dg.MarkdownMetadataValue:
+    """A table whose cells may hold text from data."""
+    lines = [header, ["---"] * len(header), *([in_markdown(cell) for cell in row] for row in rows)]
+    return dg.MetadataValue.md("\n".join(f"| {' | '.join(line)} |" for line in lines))

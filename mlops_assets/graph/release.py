@@ -13,7 +13,7 @@ from mlops_assets.governance.gates import GATE
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
-from mlops_assets.graph.metadata import say_of_partitions
+from mlops_assets.graph.metadata import say_of_partitions, table
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Judged
@@ -84,9 +84,9 @@ def _verdict(judged: Judged) -> Verdict:
 
 
 def _told(judged: Judged) -> dict[str, Any]:
-    reasons = "\n".join(f"| {r.gate} | {r.answer} | {r.sentence} |" for r in judged.decision.reasons)
+    reasons = [(reason.gate, reason.answer, reason.sentence) for reason in judged.decision.reasons]
     return {
         "verdict": judged.decision.verdict,
         "version": judged.release.version if judged.release else "none",
-        "reasons": dg.MetadataValue.md(f"| gate | answer | reason |\n|---|---|---|\n{reasons}"),
+        "reasons": table(["gate", "answer", "reason"], reasons),
     }

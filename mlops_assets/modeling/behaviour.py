@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlops_assets.declaration.evaluation import Direction
 from mlops_assets.modeling.estimators import Inputs
-from mlops_assets.modeling.frames import Scores, frame, probabilities, score
+from mlops_assets.modeling.frames import Scores, frame, probabilities, score, shuffled
 
 # Rows that are tried; of one at a time so many, after some that warm up.
 ROWS, ALONE, WARM = 500, 60, 5
@@ -47,9 +47,7 @@ def invariance(
     prepared, random = frame(rows, inputs), np.random.default_rng(seed)
     before, change = probabilities(model, prepared), np.zeros(len(rows))
     for _ in range(PERMUTATIONS):
-        # Through take, so that the column keeps its type.
-        others = prepared[column].take(random.permutation(len(rows))).to_numpy()
-        after = probabilities(model, prepared.assign(**{column: others}))
+        after = probabilities(model, shuffled(prepared, column, random))
         change = np.maximum(change, np.abs(after - before))
     return _tested("invariance", column, change, tolerance)
 
@@ -81,13 +79,13 @@ class Alone:
 def alone(model: Any, inputs: Inputs, rows: pd.DataFrame) -> Alone:
     """Score some rows alone, and together; how long each took, preparing it included."""
     tried = rows.iloc[:ALONE]
-    together = score(model, inputs, tried)
+    at_once = score(model, inputs, tried)
     single, took = np.empty(len(tried)), []
     for at in [*range(min(WARM, len(tried))), *range(len(tried))]:
         begun = time.perf_counter()
         single[at] = score(model, inputs, tried.iloc[[at]])[0]
         took.append(1000 * (time.perf_counter() - begun))
-    difference = float(np.max(np.abs(single - together), initial=0.0))
+    difference = float(np.max(np.abs(single - at_once), initial=0.0))
     return Alone(difference, tuple(took[min(WARM, len(tried)) :]))
 
 

@@ -31,6 +31,12 @@ def frame(rows: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame({**text, **numbers}, index=rows.index)
 
 
+def shuffled(prepared: pd.DataFrame, column: str, random: np.random.Generator) -> pd.DataFrame:
+    """The same rows, where one input takes the values of other rows and keeps its type."""
+    others = prepared[column].take(random.permutation(len(prepared))).to_numpy()
+    return prepared.assign(**{column: others})
+
+
 def probabilities(pipeline: Any, prepared: pd.DataFrame) -> Scores:
     """The probability of the positive class for rows that ``frame`` made, shape (n,)."""
     if not len(prepared):

@@ -9,7 +9,7 @@ import pandas as pd
 
 from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.evaluation import log_losses
-from mlops_assets.modeling.frames import Scores, frame, probabilities
+from mlops_assets.modeling.frames import Scores, frame, probabilities, shuffled
 
 REPEATS = 3
 
@@ -28,11 +28,8 @@ def importance(
 
     def grown(column: str) -> float:
         """All repeats at once, since a call costs more than some rows."""
-        shuffled = [
-            prepared.assign(**{column: prepared[column].take(random.permutation(len(rows))).to_numpy()})
-            for _ in range(REPEATS)
-        ]
-        scores = probabilities(model, pd.concat(shuffled, ignore_index=True))
+        repeated = [shuffled(prepared, column, random) for _ in range(REPEATS)]
+        scores = probabilities(model, pd.concat(repeated, ignore_index=True))
         return float(log_losses(np.tile(labels, REPEATS), scores).mean() - before)
 
     found = {column: grown(column) for column in inputs.columns}

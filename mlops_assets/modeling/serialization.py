@@ -68,6 +68,14 @@ def from_files(files: Mapping[str, bytes]) -> Loaded:
     )
 
 
+def searched_parameters(files: Mapping[str, bytes]) -> dict[str, Any]:
+    """The parameters that a search has chosen; none where nothing was searched for."""
+    if SEARCH not in files:
+        return {}
+    chosen: dict[str, Any] = json.loads(files[SEARCH])["parameters"]
+    return chosen
+
+
 def needed_types(data: bytes) -> list[str]:
     """The types beyond skops' own list that loading needs; all of them scikit-learn's."""
     found: list[str] = skops.io.get_untrusted_types(data=data)

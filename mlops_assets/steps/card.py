@@ -12,6 +12,7 @@ from mlops_assets.governance.card import Known, Part, Statement, card, gaps
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.reasons import Reason
 from mlops_assets.modeling.made import Made
+from mlops_assets.modeling.serialization import searched_parameters
 from mlops_assets.steps.contract import kept_contract
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
@@ -21,7 +22,8 @@ PAGE = "card.html"
 
 def card_of(stores: Stores, model: Model, release: Release) -> list[Part]:
     """What can be said of a version, and what cannot."""
-    made = Made.of(stores.artifacts.load(release.artifact_digest))
+    files = stores.artifacts.load(release.artifact_digest)
+    made, chosen = Made.of(files), searched_parameters(files)
     decided = [one for one in stores.releases.history(release.model) if one["version"] == release.version]
     if not decided:
         raise NotMaterialized(
@@ -43,7 +45,7 @@ def card_of(stores: Stores, model: Model, release: Release) -> list[Part]:
             reasons=[Reason(**reason) for reason in decision["reasons"]],
             decided=f"decision of {decision['decided_at']} in run {decision['run_id']}",
             estimator=made.recipe.estimator.made_by,
-            parameters=f"{made.recipe.estimator.parameters or 'its own defaults'}, seed {made.recipe.seed}",
+            parameters=f"{made.recipe.estimator.parameters | chosen or 'its own defaults'}, seed {made.recipe.seed}",
             made=f"artifact {release.artifact_digest[:12]}",
             reigns=[f"It reigned from {one.since} by the word of {one.by}: {one.reason}." for one in reigns],
             certificates=stores.certificates.of(release.model, release.version),

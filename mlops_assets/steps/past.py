@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 
-import numpy as np
-import pandas as pd
-
-from mlops_assets.data.on_demand import apply_on_demand
-from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import DriftLimits
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.training_columns import LABEL, USE
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.paired import growth_bound
 from mlops_assets.governance.retraining import Seen
-from mlops_assets.modeling.evaluation import log_losses
-from mlops_assets.modeling.frames import Scores, score
+from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import Loaded
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.steps.evaluated import evaluated
 from mlops_assets.steps.evaluation import Reigns, loaded_model, measured
+from mlops_assets.steps.hindsight import Known, daily_losses, known_events
 from mlops_assets.steps.training import TrainedRecord, trained_record
-from mlops_assets.steps.training_set import EVENTS, gathered, with_features
 from mlops_assets.steps.watching import both_sides
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
@@ -36,15 +29,6 @@ from mlops_assets.stores.stores import Stores
 CONFIDENCE = 0.975
 # Rows of so many stretches, and so many models, are kept in memory.
 STRETCHES, MODELS = 64, 16
-
-
-@dataclass(frozen=True)
-class Known:
-    """Events of some days whose labels are known, with their features as known when asked."""
-
-    rows: pd.DataFrame
-    labels: Scores
-    days: pd.Series[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +87,7 @@ class Past:
         return self._lost[asked]
 
     def _daily(self, model: str, known: Known) -> dict[str, float]:
-        loaded = self._loaded(model)
-        lost = pd.Series(log_losses(known.labels, score(loaded.model, loaded.inputs, known.rows)))
-        return {str(day): float(value) for day, value in lost.groupby(known.days.to_numpy()).mean().items()}
+        return daily_losses(self._loaded(model), known)
 
     def _grown(self, champion: str, as_of: str) -> float | None:
         """Of the days since it was trained the newest, by labels known then, beside those it was evaluated on."""
@@ -191,24 +173,8 @@ class Past:
         return lru_cache(STRETCHES)(self._known)
 
     def _known(self, first: str, until: str, by: str) -> Known:
-        """Events from a day to before another, with labels that were known when the day ``by`` began."""
-        source = self.catalog.tables[self.model.label.table].source
-        begin, end = date.fromisoformat(first), date.fromisoformat(until)
-        horizon = Horizon(
-            first=begin,
-            evaluate_from=begin,
-            last=end - timedelta(days=1),
-            evaluation_starts=datetime.combine(begin, time(), source.zone),
-            as_of=datetime.combine(date.fromisoformat(by), time(), source.zone),
-        )
-        with gathered(
-            self.stores.engine, self.catalog, self.model, self._events, self._views, horizon
-        ) as session:
-            asked = session.rows(f"SELECT * FROM {EVENTS} WHERE {USE} = 'evaluate' ORDER BY event_time")
-            joined = with_features(session, self.catalog, self.model, asked)
-        rows = apply_on_demand(self.catalog.features, self.model.features, joined).to_pandas()
-        days = rows["event_time"].dt.tz_convert(source.timezone).dt.strftime("%Y-%m-%d")
-        return Known(rows, rows[LABEL].to_numpy(dtype=np.float64), days)
+        days = [date.fromisoformat(one) for one in (first, until, by)]
+        return known_events(self.stores, self.catalog, self.model, self._events, self._views, *days)
 
     @cached_property
     def _events(self) -> Pinned:

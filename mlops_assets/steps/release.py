@@ -59,20 +59,16 @@ def release_if_allowed(
 
 def previewed(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Decision:
     """What was decided about a model, or would be now; nothing is recorded, and no look is spent."""
-    candidate, evidence = proposed(stores, catalog, model, trained, report)
-    asked = _asked(stores, model, candidate, evidence, _unproven(stores, catalog, model, trained))
-    known = stores.releases.judged(candidate, asked.by)
+    evidence, asked, known = _decided(stores, catalog, model, trained, report)
     return known.decision if known is not None else asked.decision(evidence, model)
 
 
 def recorded(stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned) -> Judged:
     """What was decided about exactly this model on exactly this evaluation. Raises NotMaterialized when nothing was."""
-    candidate, evidence = proposed(stores, catalog, model, trained, report)
-    asked = _asked(stores, model, candidate, evidence, _unproven(stores, catalog, model, trained))
-    known = stores.releases.judged(candidate, asked.by)
+    evidence, _, known = _decided(stores, catalog, model, trained, report)
     if known is None:
         raise NotMaterialized(
-            f"nothing was decided about {model.name} as of {candidate.as_of}; materialize its release"
+            f"nothing was decided about {model.name} as of {evidence.as_of}; materialize its release"
         )
     return known
 
@@ -165,6 +161,15 @@ def _asked(
     by = override or meaning(model.gates, promised, inputs, broken, taken_back, timely)
     reigning = _reigning(rival, against, releases.taken(candidate, against))
     return _Asked(against, reigning, inputs, broken, taken_back, override, by)
+
+
+def _decided(
+    stores: Stores, catalog: Catalog, model: Model, trained: Pinned, report: Pinned
+) -> tuple[Evidence, _Asked, Judged | None]:
+    """The evidence for a model, what a decision is taken on now, and the one that was taken on it."""
+    candidate, evidence = proposed(stores, catalog, model, trained, report)
+    asked = _asked(stores, model, candidate, evidence, _unproven(stores, catalog, model, trained))
+    return evidence, asked, stores.releases.judged(candidate, asked.by)
 
 
 def _unproven(stores: Stores, catalog: Catalog, model: Model, trained: Pinned) -> list[str]:

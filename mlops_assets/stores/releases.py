@@ -270,11 +270,11 @@ def _release(row: sa.Row[Any]) -> Release:
 def _looks(connection: sa.Connection, model: str, version: int) -> list[Look]:
     """What was compared with a version, in the order in which it was judged."""
     query = (
-        sa.select(decisions.c.as_of, decisions.c.spent, decisions.c.measured)
+        sa.select(decisions.c.spent, decisions.c.measured)
         .where(decisions.c.model == model, decisions.c.champion_version == version, decisions.c.look > 0)
         .order_by(decisions.c.look)
     )
-    return [_look(row) for row in connection.execute(query)]
+    return [Look.of(Evidence.from_dict(row.measured), row.spent) for row in connection.execute(query)]
 
 
 def _is_of(candidate: Candidate) -> list[sa.ColumnElement[bool]]:
@@ -285,13 +285,6 @@ def _is_of(candidate: Candidate) -> list[sa.ColumnElement[bool]]:
         decisions.c.model_digest == candidate.model_digest,
         decisions.c.evidence == candidate.evidence,
     ]
-
-
-def _look(row: Any) -> Look:
-    evidence = Evidence.from_dict(row.measured)
-    compared = evidence.champion
-    daily = {} if compared is None else {one: compared.by_day(one) for one in compared.daily_improvement}
-    return Look(row.as_of, row.spent, evidence.recipe, daily)
 
 
 def _judged(connection: sa.Connection, candidate: Candidate, by: str | Override) -> Judged | None:

@@ -14,7 +14,7 @@ from mlops_assets.errors import DeclarationError, TrainingRefused
 from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.search import searched
-from mlops_assets.modeling.serialization import SEARCH, from_files, to_files
+from mlops_assets.modeling.serialization import SEARCH, from_files, searched_parameters, to_files
 from mlops_assets.modeling.training import train
 
 INPUTS = Inputs(categories=("kind",), numbers=("x",))
@@ -96,6 +96,8 @@ def test_everything_tried_is_kept_with_the_model_and_the_winner_is_fitted():
     assert len(kept["tried"]) == kept["combinations"] == 4
     assert all(len(one["values"]) == 3 for one in kept["tried"])
     assert kept["parameters"] == {**trained.parameters} == kept["tried"][kept["chosen"]]["parameters"]
+    assert searched_parameters(to_files(trained, question="q")) == trained.parameters
+    assert searched_parameters(to_files(train(recipe(), rows()), question="q")) == {}
     assert trained.model[-1].max_depth == trained.parameters["max_depth"]
 
 
