@@ -141,7 +141,7 @@ def _judged(
     # Versions of a replay have no numbers: the champion is whoever the evidence is about.
     reigning = Reigning(compared.champion_version if compared else 0, champion, looks)
     decision = decide(evidence, gates, reigning=reigning, p95_ms=p95_ms)
-    return decision.verdict, Look.of(evidence, decision.spent) if decision.spent else None
+    return decision.verdict, Look.of(as_of, evidence, decision.spent) if decision.spent else None
 
 
 def _lost(world: World, steps: Sequence[Step], until: str) -> tuple[dict[str, float], int]:

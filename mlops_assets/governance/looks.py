@@ -23,11 +23,11 @@ class Look:
     daily: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, evidence: Evidence, spent: float) -> Self:
-        """The look that the evidence of a challenger was."""
+    def of(cls, as_of: str, evidence: Evidence, spent: float) -> Self:
+        """The look that the evidence of a challenger was, which was judged as of a date."""
         compared = evidence.champion
         daily = {} if compared is None else {one: compared.by_day(one) for one in compared.daily_improvement}
-        return cls(evidence.as_of, spent, evidence.recipe, daily)
+        return cls(as_of, spent, evidence.recipe, daily)
 
 
 def pooled(

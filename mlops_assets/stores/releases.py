@@ -270,11 +270,13 @@ def _release(row: sa.Row[Any]) -> Release:
 def _looks(connection: sa.Connection, model: str, version: int) -> list[Look]:
     """What was compared with a version, in the order in which it was judged."""
     query = (
-        sa.select(decisions.c.spent, decisions.c.measured)
+        sa.select(decisions.c.as_of, decisions.c.spent, decisions.c.measured)
         .where(decisions.c.model == model, decisions.c.champion_version == version, decisions.c.look > 0)
         .order_by(decisions.c.look)
     )
-    return [Look.of(Evidence.from_dict(row.measured), row.spent) for row in connection.execute(query)]
+    return [
+        Look.of(row.as_of, Evidence.from_dict(row.measured), row.spent) for row in connection.execute(query)
+    ]
 
 
 def _is_of(candidate: Candidate) -> list[sa.ColumnElement[bool]]:
