@@ -16,6 +16,7 @@ from mlops_assets.graph.jobs import model_jobs
 from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.online import online_asset
 from mlops_assets.graph.parity import parity_asset
+from mlops_assets.graph.performance import performance_asset
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
@@ -40,7 +41,7 @@ def feature_definitions(catalog: Catalog) -> dg.Definitions:
 
 
 def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
-    """The story of one model: training set, model, evaluation, release, drift, parity; and the jobs that run it."""
+    """The story of one model: from its training set to its release, what watches it; and the jobs that run it."""
     with _beta_is_meant():
         stages = [
             training_set_asset(catalog, model),
@@ -48,6 +49,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
             drift_asset(catalog, model),
+            performance_asset(catalog, model),
             parity_asset(catalog, model),
         ]
         checks = [registry_check(model)]

@@ -18,6 +18,8 @@ STEPS = {
     "evaluate": (("evaluation_report",), "Measure"),
     "register": (("release",), "Judge, and if the gate allows it release,"),
 }
+# What looks at a champion.
+WATCHES = ("drift_report", "performance_report")
 
 
 def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDefinition]:
@@ -33,8 +35,8 @@ def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDef
     )
     yield dg.define_asset_job(
         f"{model.name}_watch",
-        [keys.of_model(model.name, "drift_report")],
-        description=f"Compare the newest events with what the champion of {model.name} was trained on.",
+        [keys.of_model(model.name, report) for report in WATCHES],
+        description=f"Compare the newest events with what the champion of {model.name} was trained on, and measure it.",
     )
     online = [keys.online(view) for view in catalog.features.views_of(model.features)]
     yield dg.define_asset_job(
