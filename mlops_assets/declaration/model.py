@@ -34,10 +34,13 @@ class Label(Declaration):
     table: the validated table whose rows are the events to predict; its key names a row.
     positive: a SQL condition over that table. Where it is null the row has no label: it is
         left out of training and evaluation, and counted.
+    mature_at: what share of a day's labels must be expected to have arrived before anybody measures
+        how a version does on that day; labels of one class may arrive sooner than those of the other.
     """
 
     table: Name
     positive: Condition
+    mature_at: Annotated[Number, Field(gt=0, le=1)] = 0.99
     description: str = ""
 
 

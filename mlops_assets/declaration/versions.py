@@ -13,7 +13,7 @@ from mlops_assets.declaration.identity import meaning, source_code, sql_meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.on_demand import OnDemandTransform
 from mlops_assets.declaration.source import Table
-from mlops_assets.declaration.sql import QUERY
+from mlops_assets.declaration.sql import CONDITION, QUERY
 
 _HEX = 12
 # Views of which the version is kept: every asset above one asks for it.
@@ -118,8 +118,9 @@ def feature_hash(catalog: Catalog, service: str) -> str:
 
 def question(catalog: Catalog, model: Model) -> str:
     """What a model is asked: the label, when it is asked, with which columns, and what its features mean."""
+    label = {"table": model.label.table, "positive": sql_meaning(model.label.positive, CONDITION)}
     return meaning(
-        model.label,
+        label,
         table_meaning(catalog.tables[model.label.table]),
         model.request,
         model.predict_before,

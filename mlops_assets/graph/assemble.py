@@ -46,7 +46,7 @@ def feature_definitions(catalog: Catalog) -> dg.Definitions:
 
 
 def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
-    """The story of one model: training set, model, evaluation, release, drift, parity; and the jobs that run it."""
+    """The story of one model: from its training set to its release, what watches it; and the jobs that run it."""
     with _beta_is_meant():
         stages = [
             training_set_asset(catalog, model),
@@ -54,6 +54,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
             drift_asset(catalog, model),
+            performance_asset(catalog, model),
             parity_asset(catalog, model),
             performance_asset(catalog, model),
             verification_asset(catalog, model),

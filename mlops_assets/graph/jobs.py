@@ -19,6 +19,8 @@ STEPS = {
     "evaluate": (("evaluation_report",), "Measure"),
     "register": (("release",), "Judge, and if the gate allows it release,"),
 }
+# What looks at a champion.
+WATCHES = ("drift_report", "performance_report", "verification")
 
 
 def release_job(model: Model) -> str:
@@ -39,7 +41,7 @@ def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDef
     )
     yield dg.define_asset_job(
         f"{model.name}_watch",
-        [keys.of_model(model.name, look) for look in ("drift_report", "performance_report", "verification")],
+        [keys.of_model(model.name, watch) for watch in WATCHES],
         description=f"Look at the champion of {model.name}: drift, performance, and whether its release was right.",
     )
     online = [keys.online(view) for view in catalog.features.views_of(model.features)]

@@ -58,7 +58,7 @@ def contract_of(
         features=record.feature_hash,
         views=json.loads(record.view_versions),
         question=question(catalog, model),
-        label=model.label.model_dump(mode="json", exclude={"description"}),
+        label=model.label.model_dump(mode="json", include={"table", "positive"}),
         objectives=model.contract.objectives.model_dump(),
         resources=model.contract.resources.model_dump(),
         metrics=dict(evidence.metrics),

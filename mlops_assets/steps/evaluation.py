@@ -36,6 +36,7 @@ from mlops_assets.stores.stores import Stores
 IMPORTANCE_ROWS = 1000
 # What is another each time that it is measured.
 VOLATILE = ("milliseconds",)
+OTHER_QUESTION = "it was trained on features, a label or a moment that are declared otherwise by now"
 
 Progress = Callable[[str], None]
 
@@ -184,9 +185,8 @@ def _rival(loaded: Loaded, found: Evaluated, scores: Scores, reigning: Reigns | 
         return Rival(baseline, None, None, ["no version reigned before"])
     champion, version = reigning.champion, reigning.version
     if champion.question != loaded.question:
-        why = "it was trained on features, a label or a moment that are declared otherwise by now"
-        compared = Comparison(version, {}, {}, incomparable=why)
-        return Rival(baseline, None, compared, [f"version {version}: {why}"])
+        compared = Comparison(version, {}, {}, incomparable=OTHER_QUESTION)
+        return Rival(baseline, None, compared, [f"version {version}: {OTHER_QUESTION}"])
     theirs = score(champion.model, champion.inputs, found.rows)
     daily = daily_improvement(found.labels, challenger=scores, champion=theirs, days=found.days)
     metrics, days = measure(found.labels, theirs), sorted(set(found.days))

@@ -66,5 +66,10 @@ def known_events(
 
 def daily_losses(loaded: Loaded, known: Known) -> dict[str, float]:
     """Day -> mean log loss, oldest first; days without a label that is known are left out."""
-    lost = pd.Series(log_losses(known.labels, score(loaded.model, loaded.inputs, known.rows)))
-    return {str(day): float(value) for day, value in lost.groupby(known.days.to_numpy()).mean().items()}
+    return by_day(known, log_losses(known.labels, score(loaded.model, loaded.inputs, known.rows)))
+
+
+def by_day(known: Known, values: Scores) -> dict[str, float]:
+    """Day -> mean of a value that each event has, oldest first."""
+    means = pd.Series(values).groupby(known.days.to_numpy()).mean()
+    return {str(day): float(value) for day, value in means.items()}

@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from functools import cached_property, lru_cache
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import DriftLimits
 from mlops_assets.declaration.model import Model
+from mlops_assets.governance.decay import evaluated_and_newest, growth
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.paired import growth_bound
 from mlops_assets.governance.retraining import Seen
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import Loaded
+from mlops_assets.monitoring.arrival import Arrival
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.steps.evaluated import evaluated
 from mlops_assets.steps.evaluation import Reigns, loaded_model, measured
 from mlops_assets.steps.hindsight import Known, daily_losses, known_events
+from mlops_assets.steps.labels import label_days
 from mlops_assets.steps.training import TrainedRecord, trained_record
 from mlops_assets.steps.watching import both_sides
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
-# How sure it must be that a loss has grown.
-CONFIDENCE = 0.975
 # Rows of so many stretches, and so many models, are kept in memory.
 STRETCHES, MODELS = 64, 16
 
@@ -90,16 +90,18 @@ class Past:
         return daily_losses(self._loaded(model), known)
 
     def _grown(self, champion: str, as_of: str) -> float | None:
-        """Of the days since it was trained the newest, by labels known then, beside those it was evaluated on."""
-        window = self.model.window.evaluate_days
-        evaluated_on = (date.fromisoformat(champion) - timedelta(days=window)).isoformat()
-        newest = max(champion, (date.fromisoformat(as_of) - timedelta(days=window)).isoformat())
-        before = self._daily(champion, self._stretch(evaluated_on, champion, champion))
-        after = self._daily(champion, self._stretch(newest, as_of, as_of))
-        enough = self.model.gates.champion.at_least_days
-        if min(len(before), len(after)) < enough:
+        """By how much at least its loss is greater than when it was evaluated, by the labels known as of a date."""
+        arrival = self._arrival(as_of)
+        if arrival is None:
             return None
-        return growth_bound(list(before.values()), list(after.values()), CONFIDENCE)[1]
+        stretches = evaluated_and_newest(
+            champion,
+            days=self.model.window.evaluate_days,
+            mature_until=arrival.mature_until(self.model.label.mature_at, as_of),
+        )
+        sides = (self._daily(champion, self._stretch(first, until, as_of)) for first, until in stretches)
+        found = growth(*sides, at_least_days=self.model.gates.champion.at_least_days)
+        return None if found is None else found.least
 
     def _report(self, champion: str, as_of: str, drift: str) -> DriftReport:
         asked = (champion, as_of, drift)
@@ -167,6 +169,14 @@ class Past:
     @cached_property
     def _load(self) -> Callable[[str], Loaded]:
         return lru_cache(MODELS)(lambda digest: loaded_model(self.stores, digest))
+
+    @cached_property
+    def _arrival(self) -> Callable[[str], Arrival | None]:
+        return lru_cache(STRETCHES)(self._arrived)
+
+    def _arrived(self, as_of: str) -> Arrival | None:
+        days = label_days(self.stores, self.catalog, self.model, self._events, as_of)
+        return Arrival.of(days, as_of)
 
     @cached_property
     def _stretch(self) -> Callable[[str, str, str], Known]:

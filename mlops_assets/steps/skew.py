@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date
 
 import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION
-from mlops_assets.data.training_set import Horizon
-from mlops_assets.declaration.catalog import Catalog, lookback_days
-from mlops_assets.declaration.features import FeatureView
+from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import BadRequest, UnknownName
 from mlops_assets.monitoring.cells import Kind, Watched
@@ -21,7 +19,7 @@ from mlops_assets.monitoring.findings import DriftReport, Finding, report
 from mlops_assets.monitoring.policies import policy
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.monitoring.tally import ROWS, tally
-from mlops_assets.steps.training_set import window_days
+from mlops_assets.steps.question import pinned_question
 from mlops_assets.steps.watching import both_sides, not_comparable, watched_days
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
@@ -59,10 +57,7 @@ def skew_of_version(stores: Stores, catalog: Catalog, model: Model, number: int 
     why = not_comparable(catalog, model, version, as_of)
     if why is not None:
         raise BadRequest(f"{model.name} has nothing to be compared with: {why}")
-    horizon = watched_days(catalog, model, as_of)
-    events = stores.lake.pin(f"validated/{model.label.table}", window_days(horizon))
-    _, views_read = catalog.model_tables(model)
-    views = {name: _view(stores, catalog, model, view, horizon) for name, view in views_read.items()}
+    events, views = pinned_question(stores, catalog, model, watched_days(catalog, model, as_of))
     sides = both_sides(stores, catalog, model, version, events, views, as_of)
     return Skew(sides.judged(model.drift), sides.reference, sides.batch)
 
@@ -107,16 +102,6 @@ def _version(stores: Stores, model: Model, number: int | None) -> Release:
         what = f"version of {model.name}"
         raise UnknownName.among(str(number), map(str, versions), what=what, asked_by="the baseline")
     return versions[number]
-
-
-def _view(stores: Stores, catalog: Catalog, model: Model, view: FeatureView, horizon: Horizon) -> Pinned:
-    """The days of a view whose values may still live when the horizon's events are asked about."""
-    table, calendar = f"features/{view.name}", catalog.view_calendar(view)
-    if calendar is None:
-        return stores.lake.pin(table)
-    lives = timedelta(days=lookback_days(view.ttl + model.predict_before))
-    first = max(horizon.first - lives, calendar.start)
-    return stores.lake.pin(table, window_days(replace(horizon, first=first)))
 
 
 def _rows(stores: Stores, said: str) -> Pinned:

@@ -131,10 +131,10 @@ def windows(catalog: Catalog, model: Model, as_of: str) -> list[tuple[str, str]]
 
 def not_comparable(catalog: Catalog, model: Model, version: Release, as_of: str) -> str | None:
     """Why nothing can be said of the events before ``as_of`` beside a version; None when something can."""
-    return _other_features(catalog, model, version) or _lacks_earlier_windows(catalog, model, as_of)
+    return other_features(catalog, model, version) or _lacks_earlier_windows(catalog, model, as_of)
 
 
-def _other_features(catalog: Catalog, model: Model, version: Release) -> str | None:
+def other_features(catalog: Catalog, model: Model, version: Release) -> str | None:
     """What a version takes and meant something else when it was trained, if anything did."""
     now = view_versions(catalog, model.features)
     then = {name: Version.read(spelled) for name, spelled in version.view_versions.items()}
