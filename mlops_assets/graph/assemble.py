@@ -33,7 +33,7 @@ def source_definitions(source: Source) -> dg.Definitions:
     with _beta_is_meant():
         raw = [raw_asset(source, table) for table in source.tables]
         checked = [validated_assets(source, table) for table in source.tables]
-    landing = landing_sensor(source)
+        landing = landing_sensor(source)
     return dg.Definitions(assets=[*raw, *checked], sensors=[landing] if landing else [])
 
 
@@ -56,17 +56,16 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             drift_asset(catalog, model),
             performance_asset(catalog, model),
             parity_asset(catalog, model),
-            performance_asset(catalog, model),
             verification_asset(catalog, model),
             retraining_log_asset(model),
         ]
         checks = [registry_check(model)]
-    jobs = list(model_jobs(catalog, model))
+        sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model)]
     return dg.Definitions(
         assets=stages,
         asset_checks=checks,
-        jobs=jobs,
-        sensors=[watching_sensor(catalog, model), retraining_sensor(catalog, model, jobs)],
+        jobs=list(model_jobs(catalog, model)),
+        sensors=sensors,
     )
 
 

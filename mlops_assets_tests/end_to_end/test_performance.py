@@ -1,6 +1,5 @@
 """A champion is measured on days whose labels are there, as they were known, and on no others."""
 
-import shutil
 from contextlib import contextmanager
 from datetime import date, timedelta
 
@@ -14,7 +13,7 @@ from mlops_assets.cli import releases
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
-from mlops_assets.modeling.evaluation import log_losses, measure
+from mlops_assets.modeling.evaluation import log_losses
 from mlops_assets.modeling.frames import score
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps.evaluation import loaded_model
@@ -168,7 +167,7 @@ def test_what_a_version_lost_is_what_its_scores_say(box):
 
 
 def past(box):
-    past = Past(
+    return Past(
         box.stores,
         box.project.catalog,
         box.project.model("returned"),
@@ -176,7 +175,6 @@ def past(box):
         LAST,
         lambda _: None,
     )
-    return past
 
 
 @pytest.mark.parametrize("as_of", [YOUNG, CALM, CHANGED])
