@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Any
 
 import dagster as dg
@@ -12,19 +13,18 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys
 from mlops_assets.graph.automation import AUTOMATION, SECONDS
 from mlops_assets.graph.jobs import release_job
+from mlops_assets.graph.launching import RETRIES, how, is_active, runs_of
 from mlops_assets.graph.metadata import drawing, table
 from mlops_assets.graph.plan import PlannedRun, Written, data_runs
+from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.retrainings import RetrainingDecision
 from mlops_assets.stores.stores import Stores
 
 LOG = "retraining_log"
 # Tags of the runs that the loop launches.
 REASON, EVIDENCE, BY = "retrain/reason", "retrain/evidence", "retrain/by"
-# Runs whose process died are started again so often; a step that failed is not.
-RETRIES = {"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "false"}
 # Turns of the loop that the newest materialization shows.
 SHOWN = 50
-FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 def retraining_log_asset(model: Model) -> dg.AssetsDefinition:
@@ -94,22 +94,33 @@ def _launched(
     quiet = model.retraining.quiet_hours
     if waiting and quiet is not None and quiet.hold(now):
         return [], [f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {len(waiting)} trainings wait"]
-    written = _written(context, stores)
+    written, dates = _written(context, stores), ModelStage.of(catalog, model, "release").as_of_dates
+    runs = runs_of(context.instance, (one.run_key for one in waiting))
     requests, told = [], []
-    for one in waiting:
-        request, as_of = _training(model, one), date.fromisoformat(one.as_of)
-        run = _run_of(context.instance, request)
-        lacking = data_runs(catalog, model, written, first_as_of=as_of, last_as_of=as_of)
+    for as_of, asked in groupby(sorted(waiting, key=lambda one: one.as_of), key=lambda one: one.as_of):
+        # One training answers all that ask for a date, so only the last of them counts.
+        *before, newest = asked
+        about = f"as of {as_of}: {newest.reason}"
+        running = next((runs[one.run_key] for one in before if is_active(runs.get(one.run_key))), None)
+        run = running or runs.get(newest.run_key)
         if run is not None:
-            told.append(f"as of {one.as_of}: run {run.run_id[:8]} {_how(run)} ({one.reason})")
-        elif lacking:
-            told.append(f"as of {one.as_of}: {one.reason}; it waits for {_in_words(lacking[0])}")
+            told.append(f"{about}; {how(run)}")
+        elif not dates.has_partition_key(as_of):
+            told.append(f"{about}; it waits for that date to begin")
+        elif lacking := _lacking(catalog, model, written, as_of):
+            told.append(f"{about}; it waits for {_in_words(lacking)}")
         else:
-            requests.append(request)
+            requests.append(_training(newest))
     return requests, told
 
 
-def _training(model: Model, decided: RetrainingDecision) -> dg.RunRequest:
+def _lacking(catalog: Catalog, model: Model, written: Written, as_of: str) -> PlannedRun | None:
+    """The first run of data that a training as of a date waits for."""
+    wanted = date.fromisoformat(as_of)
+    return next(iter(data_runs(catalog, model, written, first_as_of=wanted, last_as_of=wanted)), None)
+
+
+def _training(decided: RetrainingDecision) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=decided.run_key,
         partition_key=decided.as_of,
@@ -117,24 +128,11 @@ def _training(model: Model, decided: RetrainingDecision) -> dg.RunRequest:
     )
 
 
-def _how(run: dg.DagsterRun) -> str:
-    """What a run does, in words."""
-    if run.status in FAILED:
-        return "has failed; launch it again when its cause is mended"
-    return "is at it"
-
-
 def _in_words(lacking: PlannedRun) -> str:
     """Data that are missing, or that other code made, or from other rows."""
     tables = ", ".join(keys.table_name(key) for key in lacking.assets)
     days = f" of {lacking.first} to {lacking.last}" if lacking.first is not None else ""
     return f"{tables}{days}, which {AUTOMATION} makes, and `mlops run` too"
-
-
-def _run_of(instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.DagsterRun | None:
-    """The newest run that was launched for a request."""
-    found = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": request.run_key or ""}), limit=1)
-    return found[0] if found else None
 
 
 def _written(context: dg.SensorEvaluationContext, stores: Stores) -> Written:
