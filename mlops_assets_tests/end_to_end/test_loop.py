@@ -589,7 +589,7 @@ def test_a_version_whose_files_are_not_whole_is_not_said_to_reign_again(worse, t
         assert box.stores.reigns.current("returned").version == 1
 
 
-def test_a_table_that_nobody_released_from_has_nothing_to_verify(released, tmp_path):
+def test_the_first_version_has_nothing_to_verify(released, tmp_path):
     with copy(released, tmp_path) as box:
         box.run(*WATCH, first=DATES[0])
         row = said_of(box, DATES[0])
