@@ -78,6 +78,7 @@ ONE_DOOR: dict[str, set[str]] = {
         "stores/records.py",
         "stores/reigns.py",
         "stores/releases.py",
+        "stores/retrainings.py",
         "stores/tracked.py",
         "resources/event_log.py",
     },

@@ -20,12 +20,12 @@ from rich.progress import (
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.errors import MlopsError, RunFailed, family
+from mlops_assets.graph.partitions import RANGE_END, RANGE_START
 from mlops_assets.graph.plan import PlannedRun
 from mlops_assets.graph.settling import settle
 
 # Says which process a run lives in, so that the runs of a killed one are not taken for alive.
 PROCESS_TAG = "mlops/process"
-RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 INTERRUPTED = "DagsterExecutionInterruptedError"
 OURS = {error.__name__ for error in family(MlopsError)}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

@@ -2,13 +2,72 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Number, Whole, refusal
+from mlops_assets.declaration.base import Declaration, Flag, Number, Whole, refusal
+from mlops_assets.errors import nearest_only
 
 Days = Annotated[Whole, Field(ge=1, le=3650)]
+
+
+class QuietHours(Declaration):
+    """Hours of the day in which nothing is launched; what is asked for meanwhile waits, and nothing of it is lost.
+
+    begin, end: as ``22:00`` and ``06:00``; an end that is not after its begin is on the next day.
+    """
+
+    begin: time
+    end: time
+    timezone: str = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone_exists(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"unknown time zone {value!r}. {nearest_only(value, available_timezones())}")
+        return value
+
+    @model_validator(mode="after")
+    def _leave_hours(self) -> Self:
+        if self.begin == self.end:
+            message = (
+                f"quiet hours from {self.begin:%H:%M} to {self.end:%H:%M} leave no hour; expected two times"
+            )
+            raise refusal(("end",), message, str(self.end))
+        return self
+
+    def hold(self, moment: datetime) -> bool:
+        """Whether a moment (with its time zone) is in them."""
+        now = moment.astimezone(ZoneInfo(self.timezone)).time()
+        if self.begin < self.end:
+            return self.begin <= now < self.end
+        return now >= self.begin or now < self.end
+
+
+class Verification(Declaration):
+    """How a release is looked at again, on days that nobody knew when it was released.
+
+    after_days: at so many days with known labels it is compared with the version that reigned before; at the
+        last of them it is kept for good.
+    confidence: a version that is no worse is taken back with a probability of at most one less this, all looks
+        together.
+    rollback: whether the version before reigns again at once when the new one surely loses more; else it is told.
+    """
+
+    after_days: tuple[Annotated[Whole, Field(ge=3, le=3650)], ...] = Field((7, 14, 28), min_length=1)
+    confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
+    rollback: Flag = True
+
+    @field_validator("after_days")
+    @classmethod
+    def _in_order(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError(f"found {list(value)}, expected days from the fewest to the most, each once")
+        return value
 
 
 class Retraining(Declaration):
@@ -21,6 +80,10 @@ class Retraining(Declaration):
     looks, of_looks: drift or decay must have been said at so many of the newest looks.
     cool_down_days: after a training nothing is a reason for so long.
     a_month: so many trainings in thirty days at most.
+    changed: the features or the label of the champion mean something else by now.
+    restated: days that the champion was trained on hold other rows by now.
+    quiet_hours: when nothing is launched.
+    verification: how what was released is looked at again.
     """
 
     drift: Literal["warn", "error"] | None = "error"
@@ -30,6 +93,10 @@ class Retraining(Declaration):
     of_looks: Annotated[Whole, Field(ge=1, le=30)] = 1
     cool_down_days: Annotated[Whole, Field(ge=0, le=3650)] = 7
     a_month: Annotated[Whole, Field(ge=1, le=1000)] = 4
+    changed: Flag = True
+    restated: Flag = False
+    quiet_hours: QuietHours | None = None
+    verification: Verification = Verification()
 
     @model_validator(mode="after")
     def _so_many_can_say_so(self) -> Self:

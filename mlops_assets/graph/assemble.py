@@ -13,6 +13,7 @@ from mlops_assets.graph.drift import drift_asset
 from mlops_assets.graph.evaluation import evaluation_asset
 from mlops_assets.graph.features import view_asset
 from mlops_assets.graph.jobs import model_jobs
+from mlops_assets.graph.landing import landing_sensor
 from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.online import online_asset
 from mlops_assets.graph.parity import parity_asset
@@ -20,8 +21,11 @@ from mlops_assets.graph.performance import performance_asset
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
+from mlops_assets.graph.retraining import retraining_log_asset, retraining_sensor
 from mlops_assets.graph.training_set import training_set_asset
 from mlops_assets.graph.validated import validated_assets
+from mlops_assets.graph.verification import verification_asset
+from mlops_assets.graph.watching import watching_sensor
 
 
 def source_definitions(source: Source) -> dg.Definitions:
@@ -29,7 +33,8 @@ def source_definitions(source: Source) -> dg.Definitions:
     with _beta_is_meant():
         raw = [raw_asset(source, table) for table in source.tables]
         checked = [validated_assets(source, table) for table in source.tables]
-    return dg.Definitions(assets=[*raw, *checked])
+    landing = landing_sensor(source)
+    return dg.Definitions(assets=[*raw, *checked], sensors=[landing] if landing else [])
 
 
 def feature_definitions(catalog: Catalog) -> dg.Definitions:
@@ -51,12 +56,17 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             drift_asset(catalog, model),
             performance_asset(catalog, model),
             parity_asset(catalog, model),
+            performance_asset(catalog, model),
+            verification_asset(catalog, model),
+            retraining_log_asset(model),
         ]
         checks = [registry_check(model)]
+    jobs = list(model_jobs(catalog, model))
     return dg.Definitions(
         assets=stages,
         asset_checks=checks,
-        jobs=list(model_jobs(catalog, model)),
+        jobs=jobs,
+        sensors=[watching_sensor(catalog, model), retraining_sensor(catalog, model, jobs)],
     )
 
 

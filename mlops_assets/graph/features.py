@@ -11,6 +11,7 @@ from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import view_version
 from mlops_assets.graph import columns, keys, partitions
+from mlops_assets.graph.automation import when_inputs_are_good
 from mlops_assets.graph.checks import write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.stores.pinned import Pinned
@@ -26,9 +27,11 @@ def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:
     """The asset that computes a view from the validated tables it reads."""
     key = keys.features(view.name)
     days = partitions.days_of(catalog.view_calendar(view))
+    news = [name for name in view.reads if days is None or catalog.tables[name].table.is_daily]
 
     @dg.asset(
         key=key,
+        automation_condition=when_inputs_are_good(*(keys.validated(name) for name in news)),
         ins={table: _input(catalog, view, table, days) for table in view.reads},
         partitions_def=days,
         code_version=view_code(catalog, view.name),

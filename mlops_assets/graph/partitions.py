@@ -8,6 +8,9 @@ import dagster as dg
 from mlops_assets.data.sql import WHOLE
 from mlops_assets.declaration.catalog import Calendar
 
+# The tags of a run over a range of partitions.
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+
 
 def days_of(calendar: Calendar | None) -> dg.DailyPartitionsDefinition | None:
     """One partition per local day of the calendar; None for what is not daily."""

@@ -151,14 +151,14 @@ def _daily_runs(
     return [
         PlannedRun(title, tuple(assets), first, last)
         for days, assets in by_days.items()
-        for first, last in _stretches(days)
+        for first, last in stretches(days)
     ]
 
 
-def _stretches(days: Iterable[str]) -> Iterator[tuple[str, str]]:
+def stretches(days: Iterable[str]) -> Iterator[tuple[str, str]]:
     """First and last of days without a gap between them.
 
-    >>> list(_stretches(["2013-02-27", "2013-02-28", "2013-03-01", "2013-03-03"]))
+    >>> list(stretches(["2013-02-27", "2013-02-28", "2013-03-01", "2013-03-03"]))
     [('2013-02-27', '2013-03-01'), ('2013-03-03', '2013-03-03')]
     """
     numbered = enumerate(days)

@@ -12,6 +12,7 @@ from mlops_assets.declaration.catalog import DeclaredTable
 from mlops_assets.declaration.source import Source, Table
 from mlops_assets.declaration.versions import validated_version
 from mlops_assets.graph import columns, keys, partitions
+from mlops_assets.graph.automation import when_inputs_are_good
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.graph.metadata import say_of_partitions
@@ -28,6 +29,7 @@ def validated_assets(source: Source, table: Table) -> dg.AssetsDefinition:
     refers_to = {other: keys.validated(other) for other in table.refers_to()}
     common: dict[str, Any] = {
         "code_version": validated_version(declared).made_by(*CODE),
+        "automation_condition": when_inputs_are_good(keys.raw(table.name)),
         "group_name": source.name,
         "owners": [source.owner],
     }

@@ -82,12 +82,15 @@ def restated(stores: Stores, table: Table) -> set[str]:
 def _digests_now(stores: Stores, table: Table, partitions: Sequence[str]) -> dict[str, str | None]:
     reads = table.reads
     if isinstance(reads, LandedFile) and reads.is_daily:
-        return {day: _digest_now(stores, reads, day) for day in partitions}
+        return {day: digest_now(stores, reads, day) for day in partitions}
     return dict.fromkeys(partitions, _digest(_only_file(stores, table)) if partitions else None)
 
 
-def _digest_now(stores: Stores, reads: LandedFile, day: str) -> str | None:
-    """Of the file of a day; one that cannot be read is another than any that was, and is told when it is read."""
+def digest_now(stores: Stores, reads: LandedFile, day: str | None) -> str | None:
+    """Of the file (of a day, where it is daily); None where none has landed.
+
+    One that cannot be read is another than any that was, and is told when it is read.
+    """
     try:
         return _digest(stores.files.landed_file(reads, day))
     except (OSError, SourceUnreadable):

@@ -177,6 +177,41 @@ tracked_run = sa.Table(
     sa.Column("closed", sa.Boolean, nullable=False, index=True),
 )
 
+# What was decided about training a challenger: of every reason to look once, also when the answer was no.
+retraining = sa.Table(
+    "retraining",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("as_of", sa.Text, nullable=False),
+    # What was looked at: a digest of it.
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("trains", sa.Boolean, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.UniqueConstraint("model", "as_of", "evidence"),
+)
+
+# What the days after a release said of it.
+verification = sa.Table(
+    "verification",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("reign", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("as_of", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    # By how much the loss of each day was lower than that of the version before.
+    sa.Column("daily", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    sa.UniqueConstraint("model", "reign", "as_of", "answer", "sentence"),
+)
+
 
 _SCHEMA_LOCK = 0x6D6C6F7073
 

@@ -116,6 +116,13 @@ class Records:
         with self._database.connect() as connection:
             return {row.partition: row.code_version for row in connection.execute(query)}
 
+    def written_at(self, table: str) -> dict[str, str]:
+        """When the newest content of each partition was written, in UTC."""
+        m = materialization
+        query = sa.select(m.c.partition, m.c.written_at).where(m.c.table_name == table).order_by(m.c.version)
+        with self._database.connect() as connection:
+            return {row.partition: row.written_at for row in connection.execute(query)}
+
     def refusals(
         self, table: str, *, up_to: int | None = None, partitions: Sequence[str] | None = None
     ) -> list[tuple[str, Verdict]]:

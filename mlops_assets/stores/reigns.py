@@ -9,15 +9,16 @@ import sqlalchemy as sa
 from mlops_assets.errors import BadRequest, ReleaseConflict
 from mlops_assets.stores.database import reign as reigns
 
-# Who says so where no person does.
-GATE = "gate"
+# Who says so where no person does: what was known at a release, and what later days said of it.
+GATE, VERIFICATION = "gate", "verification"
+MACHINES = (GATE, VERIFICATION)
 
 
 def require_person(by: str) -> None:
-    """Raise BadRequest when somebody signs as the gate."""
-    if by.strip().lower() == GATE:
+    """Raise BadRequest when somebody signs as one of the machines."""
+    if by.strip().lower() in MACHINES:
         raise BadRequest(
-            f"found {by!r}, expected the name of who says it; the gate signs its own verdicts so"
+            f"found {by!r}, expected the name of who says it; the {by.strip().lower()} signs its own verdicts so"
         )
 
 
@@ -26,7 +27,8 @@ class Reign:
     """One stretch of time in which a version of a model was its champion, until the next one begins.
 
     number: one for the first of a model, and so on. since: a moment in UTC, never before that of the one
-    before. by: ``gate``, or the person who said so. reason: why. shown: whether MLflow's alias was moved.
+    before. by: ``gate``, ``verification``, or the person who said so. reason: why. shown: whether MLflow's
+    alias was moved.
     """
 
     model: str

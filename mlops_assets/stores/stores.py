@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.reigns import Reigns
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
+    from mlops_assets.stores.retrainings import Retrainings
     from mlops_assets.stores.tracked import TrackedRuns
 
 
@@ -66,6 +67,7 @@ class Stores:
     reigns: Reigns
     overrides: Overrides
     certificates: Certificates
+    retrainings: Retrainings
     tracked_runs: TrackedRuns
     reports: Reports
     online: Online
@@ -86,6 +88,7 @@ class Stores:
         from mlops_assets.stores.reigns import Reigns
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
+        from mlops_assets.stores.retrainings import Retrainings
         from mlops_assets.stores.tracked import TrackedRuns
 
         try:
@@ -107,6 +110,7 @@ class Stores:
             reigns=Reigns(database),
             overrides=Overrides(database),
             certificates=Certificates(database),
+            retrainings=Retrainings(database),
             tracked_runs=TrackedRuns(database),
             reports=Reports(places.home / "reports"),
             online=open_online(places),

@@ -1,0 +1,189 @@
+"""The loop: a sensor that answers each reason to look and launches what follows, and the asset that tells of it."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import meaning
+from mlops_assets.declaration.model import Model
+from mlops_assets.graph import keys, partitions
+from mlops_assets.graph.automation import SECONDS
+from mlops_assets.graph.jobs import data_jobs, release_job
+from mlops_assets.graph.metadata import drawing, table
+from mlops_assets.graph.plan import PlannedRun, Written, data_runs
+from mlops_assets.stores.retrainings import RetrainingDecision
+from mlops_assets.stores.stores import Stores
+
+LOG = "retraining_log"
+# Tags of the runs that the loop launches.
+REASON, EVIDENCE, BY = "retrain/reason", "retrain/evidence", "retrain/by"
+# Runs whose process died are started again so often; a step that failed is not.
+RETRIES = {"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "false"}
+# Turns of the loop that the newest materialization shows.
+SHOWN = 50
+FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+
+def retraining_log_asset(model: Model) -> dg.AssetsDefinition:
+    """The asset that shows the loop. The sensor tells of it too, whenever something has happened."""
+
+    @dg.asset(
+        key=keys.of_model(model.name, LOG),
+        deps=[keys.of_model(model.name, stage) for stage in ("release", "verification")],
+        group_name=model.name,
+        owners=[model.owner],
+        tags=model.tags,
+        description=(
+            f"Every reason to look at {model.name}, what was trained for it, what the gate said of that, and whether "
+            "later days agreed."
+        ),
+    )
+    def retraining_log(stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[Any]:
+        return dg.MaterializeResult(metadata=_told(stores, model.name))
+
+    return retraining_log
+
+
+def retraining_sensor(
+    catalog: Catalog, model: Model, jobs: Sequence[UnresolvedAssetJobDefinition]
+) -> dg.SensorDefinition:
+    """Writes an answer for every reason to look, and launches each training that was decided and is not there.
+
+    jobs: those of the model, of which it launches some.
+    """
+    key = keys.of_model(model.name, LOG)
+    launched = {release_job(model), *(job.name for job in data_jobs(catalog, model))}
+
+    @dg.sensor(
+        name=f"{model.name}_retraining",
+        jobs=[job for job in jobs if job.name in launched],
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=f"Decides whether there is reason to train {model.name} again, and has it trained and judged.",
+    )
+    def retraining(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
+        from mlops_assets.steps.retraining import decide_all, unanswered
+
+        now = datetime.now(UTC)
+        answers = decide_all(stores, catalog, model, at=now.isoformat(timespec="microseconds"))
+        waiting = unanswered(stores, model)
+        requests, told = _launched(context, stores, catalog, model, waiting, now)
+        said = [f"as of {one.as_of}: {one.reason}" for one in answers if not one.trains] + told
+        state = meaning(_state(stores, model.name))
+        news = (
+            []
+            if state == context.cursor
+            else [dg.AssetMaterialization(key, metadata=_told(stores, model.name))]
+        )
+        return dg.SensorResult(
+            run_requests=requests,
+            asset_events=news,
+            cursor=state,
+            skip_reason=None if requests else "; ".join(said) or _quiet(stores, model),
+        )
+
+    return retraining
+
+
+def _launched(
+    context: dg.SensorEvaluationContext,
+    stores: Stores,
+    catalog: Catalog,
+    model: Model,
+    waiting: Sequence[RetrainingDecision],
+    now: datetime,
+) -> tuple[list[dg.RunRequest], list[str]]:
+    """What to launch for decisions that no training has followed, and what to say of those that must wait."""
+    quiet = model.retraining.quiet_hours
+    if waiting and quiet is not None and quiet.hold(now):
+        return [], [f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {len(waiting)} trainings wait"]
+    written = _written(context, stores)
+    requests, told = [], []
+    for one in waiting:
+        as_of = date.fromisoformat(one.as_of)
+        lacking = data_runs(catalog, model, written, first_as_of=as_of, last_as_of=as_of)
+        request = _data_request(catalog, model, one, lacking[0]) if lacking else _training_request(model, one)
+        run = _run_of(context.instance, request)
+        if run is None:
+            requests.append(request)
+        elif run.status in FAILED:
+            told.append(
+                f"as of {one.as_of}: run {run.run_id[:8]} has failed ({one.reason}); launch it again when its cause "
+                "is mended"
+            )
+        else:
+            told.append(f"as of {one.as_of}: run {run.run_id[:8]} is at it ({one.reason})")
+    return requests, told
+
+
+def _training_request(model: Model, decided: RetrainingDecision) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=decided.run_key,
+        job_name=release_job(model),
+        partition_key=decided.as_of,
+        tags={**RETRIES, REASON: decided.reason, EVIDENCE: decided.evidence, BY: decided.by},
+    )
+
+
+def _data_request(
+    catalog: Catalog, model: Model, decided: RetrainingDecision, planned: PlannedRun
+) -> dg.RunRequest:
+    """What the training needs and is not there, or was made by other code than would make it now."""
+    job = next(job for job in data_jobs(catalog, model) if set(planned.assets) <= set(job.assets))
+    assets = sorted(keys.table_name(key) for key in planned.assets)
+    days = (
+        {}
+        if planned.first is None or planned.last is None
+        else {partitions.RANGE_START: planned.first, partitions.RANGE_END: planned.last}
+    )
+    return dg.RunRequest(
+        run_key=f"{decided.run_key}/{meaning(assets, planned.first, planned.last)}",
+        job_name=job.name,
+        asset_selection=list(planned.assets),
+        tags={**RETRIES, **days, REASON: decided.reason, EVIDENCE: decided.evidence, BY: decided.by},
+    )
+
+
+def _run_of(instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.DagsterRun | None:
+    """The newest run that was launched for a request."""
+    found = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": request.run_key or ""}), limit=1)
+    return found[0] if found else None
+
+
+def _written(context: dg.SensorEvaluationContext, stores: Stores) -> Written:
+    assert context.repository_def is not None
+    graph = context.repository_def.asset_graph
+    return Written(
+        stores.records.code_versions, lambda key: graph.get(key).code_version, stores.records.outdated
+    )
+
+
+def _quiet(stores: Stores, model: Model) -> str:
+    champion = stores.releases.champion(model.name)
+    if champion is None:
+        return f"no version of {model.name} reigns yet: materialize its release as of a day first"
+    return f"nothing new was found about version {champion.version}, as of {champion.as_of}"
+
+
+def _state(stores: Stores, model: str) -> list[Any]:
+    from mlops_assets.steps.retraining_log import turns
+
+    return [vars(turn) for turn in turns(stores, model)]
+
+
+def _told(stores: Stores, model: str) -> dict[str, Any]:
+    from mlops_assets.steps.retraining_log import HEADS, drawn, turns
+
+    log = turns(stores, model)
+    newest = [turn.told() for turn in reversed(log[-SHOWN:])]
+    return {
+        "timeline": drawing(drawn(stores, model, log), "timeline"),
+        "loop": table(HEADS, newest),
+        "looks": len([turn for turn in log if turn.by != "by hand"]),
+        "trainings": len([turn for turn in log if turn.trained]),
+        "promotions": len([turn for turn in log if turn.verdict == "promote"]),
+    }

@@ -1,0 +1,108 @@
+"""Is there reason to train a challenger? Reads what was found, decides, and writes every answer down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.identity import meaning
+from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import question
+from mlops_assets.governance.retraining import Asked, declared
+from mlops_assets.steps.definitions import changed_definitions
+from mlops_assets.steps.due import REPORTS, newest_judged
+from mlops_assets.steps.seen import seen_in
+from mlops_assets.stores.pinned import Content
+from mlops_assets.stores.releases import Release
+from mlops_assets.stores.retrainings import SENSOR, Kind, RetrainingDecision
+from mlops_assets.stores.stores import Stores
+
+
+def decide_all(stores: Stores, catalog: Catalog, model: Model, *, at: str) -> list[RetrainingDecision]:
+    """Every answer that is due, oldest as-of date first, written down; those that were given before stay as they are.
+
+    There is one answer for each as-of date after the newest judged one of which all reports are there, and for each
+    change of what the champion was trained on. at: this moment, in UTC.
+    """
+    champion = stores.releases.champion(model.name)
+    judged = newest_judged(stores, model)
+    if champion is None or judged is None:
+        return []
+    return [
+        *_of_looks(stores, model, champion, judged, at),
+        *_of_changes(stores, catalog, model, champion, judged, at),
+    ]
+
+
+def unanswered(stores: Stores, model: Model) -> list[RetrainingDecision]:
+    """The decisions to train that no training has followed: of their as-of date, after they were taken."""
+    trained = stores.records.written_at(f"{model.name}/model")
+    return [
+        one
+        for one in stores.retrainings.history(model.name)
+        if one.trains and trained.get(one.as_of, "") < one.at
+    ]
+
+
+def _of_looks(
+    stores: Stores, model: Model, champion: Release, judged: str, at: str
+) -> Iterator[RetrainingDecision]:
+    made = [_contents(stores, f"{model.name}/{report}") for report in REPORTS]
+    trigger, trained = declared(model.retraining), _trained(stores, model)
+    both = sorted(set.intersection(*(set(one) for one in made)))
+    looks = [as_of for as_of in both if as_of > champion.as_of]
+    seen = seen_in(stores, model, champion, looks) if looks and looks[-1] > judged else []
+    for count, look in enumerate(seen, start=1):
+        if look.as_of <= judged:
+            continue
+        evidence = meaning([one[look.as_of].fingerprint for one in made])
+        if stores.retrainings.of(model.name, look.as_of, evidence) is not None:
+            continue
+        asked = trigger(look.as_of, seen[:count], [one for one in trained if one < look.as_of])
+        answer = _decide(stores, model, look.as_of, evidence, "look", asked, at)
+        if answer.trains:
+            trained = sorted({*trained, look.as_of})
+        yield answer
+
+
+def _of_changes(
+    stores: Stores, catalog: Catalog, model: Model, champion: Release, judged: str, at: str
+) -> Iterator[RetrainingDecision]:
+    reasons: dict[Kind, str | None] = {
+        "changed": changed_definitions(stores, catalog, model, champion)
+        if model.retraining.changed
+        else None,
+    }
+    for kind, reason in reasons.items():
+        if reason is None:
+            continue
+        evidence = meaning(kind, champion.version, question(catalog, model))
+        if not any(one.evidence == evidence for one in stores.retrainings.history(model.name)):
+            asked = Asked(True, reason)
+            yield _decide(stores, model, _newest(stores, model, judged), evidence, kind, asked, at)
+
+
+def _newest(stores: Stores, model: Model, judged: str) -> str:
+    """The as-of date after the newest day of events, but never before the newest that was judged."""
+    days = _contents(stores, f"validated/{model.label.table}")
+    after = (date.fromisoformat(max(days)) + timedelta(days=1)).isoformat() if days else judged
+    return max(after, judged)
+
+
+def _decide(
+    stores: Stores, model: Model, as_of: str, evidence: str, kind: Kind, asked: Asked, at: str
+) -> RetrainingDecision:
+    return stores.retrainings.decide(
+        RetrainingDecision(model.name, as_of, evidence, kind, asked.train, asked.sentence, SENSOR, at)
+    )
+
+
+def _trained(stores: Stores, model: Model) -> list[str]:
+    """The as-of dates of which a model was trained, or is to be."""
+    decided = {one.as_of for one in stores.retrainings.history(model.name) if one.trains}
+    return sorted(decided | set(_contents(stores, f"{model.name}/model")))
+
+
+def _contents(stores: Stores, table: str) -> Mapping[str, Content]:
+    return {one.partition: one for one in stores.records.contents(table)}
