@@ -225,6 +225,37 @@ def reproduce(
 
 
 @app.command()
+def retrain(
+    model: ModelName,
+    by: By,
+    reason: Why,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=["%Y-%m-%d"], help="By default the day after the newest events."),
+    ] = None,
+) -> None:
+    """Ask for a challenger of MODEL, recorded with who asks and why; the retraining sensor launches it."""
+    from mlops_assets.cli.retraining import ask_for_training
+
+    with opened_deployment() as opened:
+        ask_for_training(
+            opened, model, as_of.date() if as_of else None, by=by, reason=reason, console=console
+        )
+
+
+@app.command()
+def loop(
+    model: ModelName,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the timeline into this file.")] = None,
+) -> None:
+    """Show every reason to look at MODEL, what was trained for it, and whether later days agreed."""
+    from mlops_assets.cli.retraining import show_loop
+
+    with opened_deployment() as opened:
+        show_loop(opened, model, svg, console=console)
+
+
+@app.command()
 def backtest(
     model: ModelName,
     first: Annotated[

@@ -34,7 +34,7 @@ def source_definitions(source: Source) -> dg.Definitions:
     with _beta_is_meant():
         raw = [raw_asset(source, table) for table in source.tables]
         checked = [validated_assets(source, table) for table in source.tables]
-    landing = landing_sensor(source)
+        landing = landing_sensor(source)
     return dg.Definitions(assets=[*raw, *checked], sensors=[landing] if landing else [])
 
 
@@ -61,12 +61,12 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             retraining_log_asset(model),
         ]
         checks = [registry_check(model), restatement_check(model)]
-    jobs = list(model_jobs(catalog, model))
+        sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model)]
     return dg.Definitions(
         assets=stages,
         asset_checks=checks,
-        jobs=jobs,
-        sensors=[watching_sensor(catalog, model), retraining_sensor(catalog, model, jobs)],
+        jobs=list(model_jobs(catalog, model)),
+        sensors=sensors,
     )
 
 

@@ -9,14 +9,17 @@ SECONDS = 15
 def when_inputs_are_good(*inputs: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
     """A partition is made when one that it reads was written, all are there, and their blocking checks passed.
 
+    And what is there is made again when other code would make it.
+
     inputs: the assets whose news count. A snapshot's news would ask for every day there ever was, so an asset that
     has days names only the inputs that have days. Every day of the past may be asked for: a late row opens exactly
     the days that read it.
     """
     condition = dg.AutomationCondition
     news = condition.any_deps_updated().allow(dg.AssetSelection.assets(*inputs))
+    other_code = condition.code_version_changed() & ~condition.missing()
     return (
-        news.since_last_handled()
+        (news | other_code).since_last_handled()
         & ~condition.any_deps_missing()
         & ~condition.any_deps_in_progress()
         & ~condition.in_progress()

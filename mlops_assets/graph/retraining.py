@@ -5,14 +5,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
-from mlops_assets.graph import keys, partitions
-from mlops_assets.graph.automation import SECONDS
-from mlops_assets.graph.jobs import data_jobs, release_job
+from mlops_assets.graph import keys
+from mlops_assets.graph.automation import AUTOMATION, SECONDS
+from mlops_assets.graph.jobs import release_job
 from mlops_assets.graph.metadata import drawing, table
 from mlops_assets.graph.plan import PlannedRun, Written, data_runs
 from mlops_assets.stores.retrainings import RetrainingDecision
@@ -48,19 +47,13 @@ def retraining_log_asset(model: Model) -> dg.AssetsDefinition:
     return retraining_log
 
 
-def retraining_sensor(
-    catalog: Catalog, model: Model, jobs: Sequence[UnresolvedAssetJobDefinition]
-) -> dg.SensorDefinition:
-    """Writes an answer for every reason to look, and launches each training that was decided and is not there.
-
-    jobs: those of the model, of which it launches some.
-    """
+def retraining_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
+    """Writes an answer for every reason to look, and launches each training that was decided and is not there."""
     key = keys.of_model(model.name, LOG)
-    launched = {release_job(model), *(job.name for job in data_jobs(catalog, model))}
 
     @dg.sensor(
         name=f"{model.name}_retraining",
-        jobs=[job for job in jobs if job.name in launched],
+        job_name=release_job(model),
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=f"Decides whether there is reason to train {model.name} again, and has it trained and judged.",
@@ -104,48 +97,38 @@ def _launched(
     written = _written(context, stores)
     requests, told = [], []
     for one in waiting:
-        as_of = date.fromisoformat(one.as_of)
-        lacking = data_runs(catalog, model, written, first_as_of=as_of, last_as_of=as_of)
-        request = _data_request(catalog, model, one, lacking[0]) if lacking else _training_request(model, one)
+        request, as_of = _training(model, one), date.fromisoformat(one.as_of)
         run = _run_of(context.instance, request)
-        if run is None:
-            requests.append(request)
-        elif run.status in FAILED:
-            told.append(
-                f"as of {one.as_of}: run {run.run_id[:8]} has failed ({one.reason}); launch it again when its cause "
-                "is mended"
-            )
+        lacking = data_runs(catalog, model, written, first_as_of=as_of, last_as_of=as_of)
+        if run is not None:
+            told.append(f"as of {one.as_of}: run {run.run_id[:8]} {_how(run)} ({one.reason})")
+        elif lacking:
+            told.append(f"as of {one.as_of}: {one.reason}; it waits for {_in_words(lacking[0])}")
         else:
-            told.append(f"as of {one.as_of}: run {run.run_id[:8]} is at it ({one.reason})")
+            requests.append(request)
     return requests, told
 
 
-def _training_request(model: Model, decided: RetrainingDecision) -> dg.RunRequest:
+def _training(model: Model, decided: RetrainingDecision) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=decided.run_key,
-        job_name=release_job(model),
         partition_key=decided.as_of,
         tags={**RETRIES, REASON: decided.reason, EVIDENCE: decided.evidence, BY: decided.by},
     )
 
 
-def _data_request(
-    catalog: Catalog, model: Model, decided: RetrainingDecision, planned: PlannedRun
-) -> dg.RunRequest:
-    """What the training needs and is not there, or was made by other code than would make it now."""
-    job = next(job for job in data_jobs(catalog, model) if set(planned.assets) <= set(job.assets))
-    assets = sorted(keys.table_name(key) for key in planned.assets)
-    days = (
-        {}
-        if planned.first is None or planned.last is None
-        else {partitions.RANGE_START: planned.first, partitions.RANGE_END: planned.last}
-    )
-    return dg.RunRequest(
-        run_key=f"{decided.run_key}/{meaning(assets, planned.first, planned.last)}",
-        job_name=job.name,
-        asset_selection=list(planned.assets),
-        tags={**RETRIES, **days, REASON: decided.reason, EVIDENCE: decided.evidence, BY: decided.by},
-    )
+def _how(run: dg.DagsterRun) -> str:
+    """What a run does, in words."""
+    if run.status in FAILED:
+        return "has failed; launch it again when its cause is mended"
+    return "is at it"
+
+
+def _in_words(lacking: PlannedRun) -> str:
+    """Data that are missing, or that other code made, or from other rows."""
+    tables = ", ".join(keys.table_name(key) for key in lacking.assets)
+    days = f" of {lacking.first} to {lacking.last}" if lacking.first is not None else ""
+    return f"{tables}{days}, which {AUTOMATION} makes, and `mlops run` too"
 
 
 def _run_of(instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.DagsterRun | None:

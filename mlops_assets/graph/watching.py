@@ -5,6 +5,7 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph.automation import SECONDS
+from mlops_assets.graph.jobs import watch_job
 from mlops_assets.stores.stores import Stores
 
 
@@ -13,7 +14,7 @@ def watching_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"{model.name}_watching",
-        job_name=f"{model.name}_watch",
+        job_name=watch_job(model),
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=f"Looks at the champion of {model.name} whenever the days of an as-of date are there.",

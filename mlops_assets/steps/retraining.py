@@ -9,13 +9,15 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import question
+from mlops_assets.errors import BadRequest
 from mlops_assets.governance.retraining import Asked, declared
 from mlops_assets.steps.definitions import changed_definitions
 from mlops_assets.steps.due import REPORTS, newest_judged
 from mlops_assets.steps.seen import seen_in
 from mlops_assets.stores.pinned import Content
+from mlops_assets.stores.reigns import SENSOR, require_person
 from mlops_assets.stores.releases import Release
-from mlops_assets.stores.retrainings import SENSOR, Kind, RetrainingDecision
+from mlops_assets.stores.retrainings import Kind, RetrainingDecision
 from mlops_assets.stores.stores import Stores
 
 
@@ -33,6 +35,30 @@ def decide_all(stores: Stores, catalog: Catalog, model: Model, *, at: str) -> li
         *_of_looks(stores, model, champion, judged, at),
         *_of_changes(stores, catalog, model, champion, judged, at),
     ]
+
+
+def ask(
+    stores: Stores, model: Model, as_of: str | None, *, by: str, reason: str, at: str
+) -> RetrainingDecision:
+    """A person's word that a challenger is to be trained, written down for the sensor to act upon.
+
+    as_of: by default the day after the newest day of events. Raises BadRequest when nobody or no reason is named, or
+    there are no events yet.
+    """
+    if not by.strip() or not reason.strip():
+        raise BadRequest(
+            "a training needs the name of who asks for it and the reason; found one of them empty"
+        )
+    require_person(by)
+    days = _contents(stores, f"validated/{model.label.table}")
+    if as_of is None and not days:
+        raise BadRequest(f"there are no events of {model.label.table} yet; expected some, or an as-of date")
+    wanted = as_of or _after(max(days))
+    evidence = meaning("person", by.strip(), reason.strip(), at)
+    asked = RetrainingDecision(
+        model.name, wanted, evidence, "person", trains=True, reason=reason.strip(), by=by.strip(), at=at
+    )
+    return stores.retrainings.decide(asked)
 
 
 def unanswered(stores: Stores, model: Model) -> list[RetrainingDecision]:
@@ -86,8 +112,11 @@ def _of_changes(
 def _newest(stores: Stores, model: Model, judged: str) -> str:
     """The as-of date after the newest day of events, but never before the newest that was judged."""
     days = _contents(stores, f"validated/{model.label.table}")
-    after = (date.fromisoformat(max(days)) + timedelta(days=1)).isoformat() if days else judged
-    return max(after, judged)
+    return max(_after(max(days)), judged) if days else judged
+
+
+def _after(day: str) -> str:
+    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
 
 
 def _decide(

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from mlops_assets.errors import BadRequest, ReleaseConflict
 from mlops_assets.stores.database import reign as reigns
 
-# Who says so where no person does: what was known at a release, and what later days said of it.
-GATE, VERIFICATION = "gate", "verification"
-MACHINES = (GATE, VERIFICATION)
+# Who says so where no person does: what was known at a release, what later days said of it, and what asks for models.
+GATE, VERIFICATION, SENSOR = "gate", "verification", "sensor"
+MACHINES = (GATE, VERIFICATION, SENSOR)
 
 
 def require_person(by: str) -> None:

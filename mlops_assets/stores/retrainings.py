@@ -14,9 +14,6 @@ from mlops_assets.stores.database import verification as verifications
 # A look at reports; a definition or rows that are others by now; a person's word.
 Kind: TypeAlias = Literal["look", "changed", "restated", "person"]
 
-# Who decides where no person does.
-SENSOR = "sensor"
-
 
 @dataclass(frozen=True)
 class RetrainingDecision:

@@ -10,6 +10,7 @@ import pytest
 from mlops_assets.graph import keys
 from mlops_assets.graph.jobs import WATCHES
 from mlops_assets.graph.plan import STAGES
+from mlops_assets.graph.retraining import LOG
 from mlops_assets.modeling.frames import frame, score
 from mlops_assets.modeling.serialization import from_files
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
@@ -69,7 +70,7 @@ def test_a_second_model_on_the_same_features_is_one_file_and_duplicates_nothing(
     more = {"PACKAGE/defs/very_late/defs.yaml": LONG_HAUL}
     after = load_project(make_project(tmp_path / "after", like=REAL, more=more))
     assert all_keys(after) - all_keys(before) == {
-        keys.of_model("very_late", stage) for stage in (*STAGES, *WATCHES, "parity")
+        keys.of_model("very_late", stage) for stage in (*STAGES, *WATCHES, LOG, "parity")
     }
     assert all_keys(before) <= all_keys(after)
 
