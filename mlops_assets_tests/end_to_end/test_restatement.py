@@ -34,8 +34,13 @@ WATCH = [keys.of_model("returned", report) for report in ("drift_report", "perfo
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    project = load_project(make_project(tmp_path_factory.mktemp("project"), like=SHOP))
+def package(tmp_path_factory):
+    return make_project(tmp_path_factory.mktemp("project"), like=SHOP)
+
+
+@pytest.fixture(scope="module")
+def made(package, tmp_path_factory):
+    project = load_project(package)
     home = tmp_path_factory.mktemp("home")
     with sandbox(project, home) as box:
         land_orders(home, date(2024, 3, 1), 30)
@@ -181,7 +186,12 @@ def test_a_table_that_was_moved_away_and_made_anew_is_restated_where_its_rows_di
 KILLED = """
 import os, signal, sys
 from mlops_assets.stores.records import Records
-Records.adopt = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)
+adopt = Records.adopt
+def killed(self, version, commit):
+    if commit.table == "validated/orders":
+        os.kill(os.getpid(), signal.SIGKILL)
+    adopt(self, version, commit)
+Records.adopt = killed
 from pathlib import Path
 from mlops_assets_tests.sandbox import load_project, sandbox
 from mlops_assets_tests.end_to_end.test_restatement import ORDERS
@@ -190,10 +200,9 @@ with sandbox(load_project(Path(sys.argv[1])), Path(sys.argv[2])) as box:
 """
 
 
-def test_a_write_that_was_killed_before_it_was_recorded_is_told_once_the_table_was_read(box):
+def test_a_write_that_was_killed_before_it_was_recorded_is_told_once_the_table_was_read(box, package):
     path(box, DAY).write_text(dearer(pd.read_csv(path(box, DAY), dtype=str)).to_csv(index=False))
     assert box.run(keys.raw("orders"), first=DAY).success
-    package = box.project.package
     killed = subprocess.run(
         [sys.executable, "-c", KILLED, str(package), str(box.home), DAY],
         cwd=REAL,
