@@ -11,6 +11,7 @@ from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.source import LandedFile, Source
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.automation import SECONDS
+from mlops_assets.graph.launched import RETRIES
 from mlops_assets.graph.plan import stretches
 from mlops_assets.stores.stores import Stores
 
@@ -49,12 +50,12 @@ def _runs(table: str, digests: dict[str, str], is_daily: bool) -> Iterator[dg.Ru
     """One run for every stretch of days. Its key is what it reads, so that asking again starts nothing."""
     assets = list(keys.of_table(table))
     if not is_daily:
-        yield dg.RunRequest(run_key=f"{table}/{digests[WHOLE]}", asset_selection=assets)
+        yield dg.RunRequest(run_key=f"{table}/{digests[WHOLE]}", asset_selection=assets, tags=RETRIES)
         return
     for first, last in stretches(sorted(digests)):
         inside = [digest for day, digest in digests.items() if first <= day <= last]
         yield dg.RunRequest(
             run_key=f"{table}/{first}/{last}/{meaning(*inside)}",
             asset_selection=assets,
-            tags={partitions.RANGE_START: first, partitions.RANGE_END: last},
+            tags={**RETRIES, partitions.RANGE_START: first, partitions.RANGE_END: last},
         )

@@ -12,6 +12,7 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys
 from mlops_assets.graph.automation import AUTOMATION, SECONDS
 from mlops_assets.graph.jobs import release_job
+from mlops_assets.graph.launched import RETRIES, became
 from mlops_assets.graph.metadata import drawing, table
 from mlops_assets.graph.plan import PlannedRun, Written, data_runs
 from mlops_assets.stores.retrainings import RetrainingDecision
@@ -20,11 +21,8 @@ from mlops_assets.stores.stores import Stores
 LOG = "retraining_log"
 # Tags of the runs that the loop launches.
 REASON, EVIDENCE, BY = "retrain/reason", "retrain/evidence", "retrain/by"
-# Runs whose process died are started again so often; a step that failed is not.
-RETRIES = {"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "false"}
 # Turns of the loop that the newest materialization shows.
 SHOWN = 50
-FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
 def retraining_log_asset(model: Model) -> dg.AssetsDefinition:
@@ -98,10 +96,10 @@ def _launched(
     requests, told = [], []
     for one in waiting:
         request, as_of = _training(model, one), date.fromisoformat(one.as_of)
-        run = _run_of(context.instance, request)
+        before = became(context.instance, request)
         lacking = data_runs(catalog, model, written, first_as_of=as_of, last_as_of=as_of)
-        if run is not None:
-            told.append(f"as of {one.as_of}: run {run.run_id[:8]} {_how(run)} ({one.reason})")
+        if before is not None:
+            told.append(f"as of {one.as_of}: {before} ({one.reason})")
         elif lacking:
             told.append(f"as of {one.as_of}: {one.reason}; it waits for {_in_words(lacking[0])}")
         else:
@@ -117,24 +115,11 @@ def _training(model: Model, decided: RetrainingDecision) -> dg.RunRequest:
     )
 
 
-def _how(run: dg.DagsterRun) -> str:
-    """What a run does, in words."""
-    if run.status in FAILED:
-        return "has failed; launch it again when its cause is mended"
-    return "is at it"
-
-
 def _in_words(lacking: PlannedRun) -> str:
     """Data that are missing, or that other code made, or from other rows."""
     tables = ", ".join(keys.table_name(key) for key in lacking.assets)
     days = f" of {lacking.first} to {lacking.last}" if lacking.first is not None else ""
     return f"{tables}{days}, which {AUTOMATION} makes, and `mlops run` too"
-
-
-def _run_of(instance: dg.DagsterInstance, request: dg.RunRequest) -> dg.DagsterRun | None:
-    """The newest run that was launched for a request."""
-    found = instance.get_runs(dg.RunsFilter(tags={"dagster/run_key": request.run_key or ""}), limit=1)
-    return found[0] if found else None
 
 
 def _written(context: dg.SensorEvaluationContext, stores: Stores) -> Written:

@@ -6,7 +6,11 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph.automation import SECONDS
 from mlops_assets.graph.jobs import watch_job
+from mlops_assets.graph.launched import RETRIES, became
 from mlops_assets.stores.stores import Stores
+
+# As-of dates that a tick names.
+SHOWN = 5
 
 
 def watching_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
@@ -23,10 +27,17 @@ def watching_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
         from mlops_assets.steps.due import due
 
         looked = due(stores, catalog, model)
-        requests = [
-            dg.RunRequest(run_key=f"{model.name}/{one.as_of}/{one.inputs}", partition_key=one.as_of)
+        asked = [
+            dg.RunRequest(
+                run_key=f"{model.name}/{one.as_of}/{one.inputs}", partition_key=one.as_of, tags=RETRIES
+            )
             for one in looked.due
         ]
-        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else looked.why_not)
+        before = {one.partition_key: became(context.instance, one) for one in asked}
+        requests = [one for one in asked if before[one.partition_key] is None]
+        told = [f"as of {as_of}: {said}" for as_of, said in before.items() if said is not None]
+        return dg.SensorResult(
+            run_requests=requests, skip_reason=None if requests else "; ".join(told[:SHOWN]) or looked.why_not
+        )
 
     return watching
