@@ -195,6 +195,21 @@ def card(
 
 
 @app.command()
+def restated(
+    model: Annotated[
+        str | None, typer.Argument(help="The name of a declared model; all by default.", metavar="[MODEL]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Say which releases were trained on days that hold other rows by now, and how many differ. Exit code 3: one."""
+    from mlops_assets.cli.restated import show_restated
+
+    with opened_deployment() as opened:
+        if show_restated(opened, model, as_json=as_json, console=console):
+            raise typer.Exit(FOUND)
+
+
+@app.command()
 def reproduce(
     model: ModelName,
     version: Annotated[

@@ -74,8 +74,8 @@ class Retraining(Declaration):
     """Each trigger is a reason by itself; without any, only people ask for a training.
 
     drift: the inputs, scores or labels of the newest window moved at this severity or a worse one.
-    decay: the champion's loss on newest days with known labels surely grew by more than this since it was
-        evaluated, in nats of log loss.
+    decay: the champion's loss on the newest mature days (``label.mature_at``) surely grew by more than this since
+        it was evaluated, in nats of log loss.
     age_days: so long after the last training, whatever the others say.
     looks, of_looks: drift or decay must have been said at so many of the newest looks.
     cool_down_days: after a training nothing is a reason for so long.

@@ -21,6 +21,7 @@ from mlops_assets.graph.performance import performance_asset
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
+from mlops_assets.graph.restatement import restatement_check
 from mlops_assets.graph.retraining import retraining_log_asset, retraining_sensor
 from mlops_assets.graph.training_set import training_set_asset
 from mlops_assets.graph.validated import validated_assets
@@ -59,7 +60,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             verification_asset(catalog, model),
             retraining_log_asset(model),
         ]
-        checks = [registry_check(model)]
+        checks = [registry_check(model), restatement_check(model)]
         sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model)]
     return dg.Definitions(
         assets=stages,

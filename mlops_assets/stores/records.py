@@ -105,6 +105,25 @@ class Records:
                 if wanted is None or row.partition in wanted
             ]
 
+    def held(self, table: str, fingerprints: Mapping[str, str]) -> dict[str, Content]:
+        """Partition -> the newest of its contents that has its fingerprint; those that never had it are left out."""
+        m = materialization
+        query = (
+            sa.select(m.c.partition, m.c.version, m.c.rows, m.c.fingerprint)
+            .where(
+                m.c.table_name == table,
+                m.c.partition.in_(list(fingerprints)),
+                m.c.fingerprint.in_(set(fingerprints.values())),
+            )
+            .order_by(m.c.version)
+        )
+        with self._database.connect() as connection:
+            return {
+                row.partition: Content(table=table, **row._mapping)
+                for row in connection.execute(query)
+                if row.fingerprint == fingerprints[row.partition]
+            }
+
     def code_versions(self, table: str, *, up_to: int | None = None) -> dict[str, str]:
         """The code version that wrote the newest content of each partition (by table version ``up_to``)."""
         m = materialization

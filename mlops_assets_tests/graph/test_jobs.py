@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from mlops_assets.graph import keys
+from mlops_assets.graph.jobs import WATCHES
 from mlops_assets.graph.plan import STAGES
 from mlops_assets_tests.sandbox import REAL, SHOP, load_project, make_project
 
@@ -55,9 +56,15 @@ def test_the_job_that_brings_features_online_compares_them(tmp_path):
     assert job.asset_layer.selected_asset_keys == {*views, keys.of_model("returned", "parity")}
 
 
+def test_the_job_that_watches_makes_every_report(tmp_path):
+    job = load_project(make_project(tmp_path, like=SHOP)).definitions.resolve_job_def("returned_watch")
+    reports = {keys.of_model("returned", report) for report in ("drift_report", "performance_report")}
+    assert job.asset_layer.selected_asset_keys == reports
+
+
 def test_the_stages_of_a_model_share_a_pool_that_one_run_at_a_time_holds(tmp_path):
     project = load_project(make_project(tmp_path, like=SHOP))
-    for stage in (*STAGES, "drift_report"):
+    for stage in (*STAGES, *WATCHES):
         assert project.definitions.resolve_assets_def(keys.of_model("returned", stage)).node_def.pools == {
             "returned"
         }
