@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, time
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mlops_assets.declaration.base import Declaration, Flag, Number, Whole, refusal
 from mlops_assets.errors import nearest_only
 
 Days = Annotated[Whole, Field(ge=1, le=3650)]
+_HOUR_AND_MINUTE = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+def _as_on_a_clock(value: Any) -> Any:
+    """Hours and minutes, and nothing else that could be taken for a time."""
+    if isinstance(value, time) or (isinstance(value, str) and _HOUR_AND_MINUTE.fullmatch(value)):
+        return value
+    # YAML reads 22:00 as the number 1320, which would be 22 minutes past midnight.
+    raise ValueError(f"found {value!r}, expected hours and minutes in quotes, such as '22:00' or '06:30'")
+
+
+ClockTime = Annotated[time, BeforeValidator(_as_on_a_clock)]
 
 
 class QuietHours(Declaration):
     """Hours of the day in which nothing is launched; what is asked for meanwhile waits, and nothing of it is lost.
 
-    begin, end: as ``22:00`` and ``06:00``; an end that is not after its begin is on the next day.
+    begin, end: as ``"22:00"`` and ``"06:00"``, in quotes; an end that is not after its begin is on the next day.
     """
 
-    begin: time
-    end: time
+    begin: ClockTime
+    end: ClockTime
     timezone: str = "UTC"
 
     @field_validator("timezone")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Any
 
 import dagster as dg
@@ -12,9 +13,10 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys
 from mlops_assets.graph.automation import AUTOMATION, SECONDS
 from mlops_assets.graph.jobs import release_job
-from mlops_assets.graph.launched import RETRIES, became
+from mlops_assets.graph.launching import RETRIES, how, is_active, runs_of
 from mlops_assets.graph.metadata import drawing, table
 from mlops_assets.graph.plan import PlannedRun, Written, data_runs
+from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.retrainings import RetrainingDecision
 from mlops_assets.stores.stores import Stores
 
@@ -92,22 +94,33 @@ def _launched(
     quiet = model.retraining.quiet_hours
     if waiting and quiet is not None and quiet.hold(now):
         return [], [f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {len(waiting)} trainings wait"]
-    written = _written(context, stores)
+    written, dates = _written(context, stores), ModelStage.of(catalog, model, "release").as_of_dates
+    runs = runs_of(context.instance, (one.run_key for one in waiting))
     requests, told = [], []
-    for one in waiting:
-        request, as_of = _training(model, one), date.fromisoformat(one.as_of)
-        before = became(context.instance, request)
-        lacking = data_runs(catalog, model, written, first_as_of=as_of, last_as_of=as_of)
-        if before is not None:
-            told.append(f"as of {one.as_of}: {before} ({one.reason})")
-        elif lacking:
-            told.append(f"as of {one.as_of}: {one.reason}; it waits for {_in_words(lacking[0])}")
+    for as_of, asked in groupby(sorted(waiting, key=lambda one: one.as_of), key=lambda one: one.as_of):
+        # One training answers all that ask for a date, so only the last of them counts.
+        *before, newest = asked
+        about = f"as of {as_of}: {newest.reason}"
+        running = next((runs[one.run_key] for one in before if is_active(runs.get(one.run_key))), None)
+        run = running or runs.get(newest.run_key)
+        if run is not None:
+            told.append(f"{about}; {how(run)}")
+        elif not dates.has_partition_key(as_of):
+            told.append(f"{about}; it waits for that date to begin")
+        elif lacking := _lacking(catalog, model, written, as_of):
+            told.append(f"{about}; it waits for {_in_words(lacking)}")
         else:
-            requests.append(request)
+            requests.append(_training(newest))
     return requests, told
 
 
-def _training(model: Model, decided: RetrainingDecision) -> dg.RunRequest:
+def _lacking(catalog: Catalog, model: Model, written: Written, as_of: str) -> PlannedRun | None:
+    """The first run of data that a training as of a date waits for."""
+    wanted = date.fromisoformat(as_of)
+    return next(iter(data_runs(catalog, model, written, first_as_of=wanted, last_as_of=wanted)), None)
+
+
+def _training(decided: RetrainingDecision) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=decided.run_key,
         partition_key=decided.as_of,

@@ -75,20 +75,22 @@ def _of_looks(
     stores: Stores, model: Model, champion: Release, judged: str, at: str
 ) -> Iterator[RetrainingDecision]:
     made = [_contents(stores, f"{model.name}/{report}") for report in REPORTS]
-    trigger, trained = declared(model.retraining), _trained(stores, model)
     both = sorted(set.intersection(*(set(one) for one in made)))
-    looks = [as_of for as_of in both if as_of > champion.as_of]
-    seen = seen_in(stores, model, champion, looks) if looks and looks[-1] > judged else []
-    for count, look in enumerate(seen, start=1):
-        if look.as_of <= judged:
+    evidence = {look: meaning([one[look].fingerprint for one in made]) for look in both if look > judged}
+    answered = {(one.as_of, one.evidence) for one in stores.retrainings.history(model.name)}
+    unanswered = {look for look, found in evidence.items() if (look, found) not in answered}
+    if not unanswered:
+        return
+    looks = [look for look in both if champion.as_of < look <= max(unanswered)]
+    seen = seen_in(stores, model, champion, looks)
+    trigger, trained = declared(model.retraining), _trained(stores, model)
+    for count, look in enumerate(looks, start=1):
+        if look not in unanswered:
             continue
-        evidence = meaning([one[look.as_of].fingerprint for one in made])
-        if stores.retrainings.of(model.name, look.as_of, evidence) is not None:
-            continue
-        asked = trigger(look.as_of, seen[:count], [one for one in trained if one < look.as_of])
-        answer = _decide(stores, model, look.as_of, evidence, "look", asked, at)
+        asked = trigger(look, seen[:count], [one for one in trained if one < look])
+        answer = _decide(stores, model, look, evidence[look], "look", asked, at)
         if answer.trains:
-            trained = sorted({*trained, look.as_of})
+            trained = sorted({*trained, look})
         yield answer
 
 
@@ -130,7 +132,8 @@ def _decide(
 def _trained(stores: Stores, model: Model) -> list[str]:
     """The as-of dates of which a model was trained, or is to be."""
     decided = {one.as_of for one in stores.retrainings.history(model.name) if one.trains}
-    return sorted(decided | set(_contents(stores, f"{model.name}/model")))
+    released = {one.as_of for one in stores.releases.versions(model.name)}
+    return sorted(decided | released | set(_contents(stores, f"{model.name}/model")))
 
 
 def _contents(stores: Stores, table: str) -> Mapping[str, Content]:
