@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord
 from mlops_assets.stores.database import lake_table, materialization, override, reading, refusal, verdict
+from mlops_assets.stores.ledger import Draft, append
 from mlops_assets.stores.pinned import Content
 
 # In the order of Verdict's fields.
@@ -20,6 +21,9 @@ _VERDICT = (
     verdict.c.blocking,
     verdict.c.error,
 )
+
+# Kinds of entries in the ledger: a table of the lake began; partitions of it were written, or refused.
+TABLE, COMMIT = "table", "commit"
 
 # Where a content is.
 _PLACE = (materialization.c.table_name, materialization.c.partition, materialization.c.version)
@@ -63,6 +67,7 @@ class Records:
             if known != delta_id:
                 _forget(connection, table)
                 connection.execute(sa.insert(lake_table).values(table_name=table, delta_id=delta_id))
+                append(connection, Draft(TABLE, table, {"delta_id": delta_id}))
 
     def adopt(self, version: int, commit: Commit) -> None:
         """Take over what a commit says. Adopting a commit twice changes nothing."""
@@ -78,7 +83,8 @@ class Records:
             missing = {key: one for key, one in commit.partitions.items() if key not in there}
             if missing:
                 _insert(connection, version, commit, missing)
-            _refuse(connection, version, commit)
+            if _refuse(connection, version, commit) or missing:
+                append(connection, Draft(COMMIT, commit.table, {"version": version, **commit.to_dict()}))
 
     def contents(
         self, table: str, *, up_to: int | None = None, partitions: Sequence[str] | None = None
@@ -354,8 +360,8 @@ def _insert(
         connection.execute(sa.insert(verdict), verdicts)
 
 
-def _refuse(connection: sa.Connection, version: int, commit: Commit) -> None:
-    """Record what a commit could not make, unless that is there."""
+def _refuse(connection: sa.Connection, version: int, commit: Commit) -> bool:
+    """Record what a commit could not make, unless that is there; whether it was not."""
     of_commit = (refusal.c.table_name == commit.table, refusal.c.version == version)
     there = set(connection.execute(sa.select(refusal.c.partition).where(*of_commit)).scalars())
     rows = [
@@ -366,13 +372,12 @@ def _refuse(connection: sa.Connection, version: int, commit: Commit) -> None:
             "check_name": one.check,
             "reason": one.reason,
         }
-        for partition, said in commit.refused.items()
+        for partition, one in commit.blocking
         if partition not in there
-        for one in said
-        if one.blocking and not one.passed
     ]
     if rows:
         connection.execute(sa.insert(refusal), rows)
+    return bool(rows)
 
 
 def _materialization(commit: Commit, version: int, partition: str, record: PartitionRecord) -> dict[str, Any]:
