@@ -7,7 +7,7 @@ entry before. Whoever changes one must change all that follow, and then no ancho
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -235,7 +235,8 @@ def read_anchors(place: str, lines: Sequence[str]) -> tuple[list[Anchor], Findin
             return found, Finding(0, "anchor edited", place, f"line {at + 1} is no anchor")
         if anchor.previous != before:
             said = f"line {at + 1} does not follow the line before: one was edited, dropped or moved"
-            return found, Finding(anchor.number, "anchor edited", place, said)
+            # It may be the line before that is not what it was.
+            return found[:-1], Finding(anchor.number, "anchor edited", place, said)
         if found and anchor.number <= found[-1].number:
             said = f"line {at + 1} goes back, and nobody accepted it"
             return found, Finding(anchor.number, "anchor edited", place, said)
@@ -267,43 +268,55 @@ def lost_anchors(place: str, noted: Mapping[int, str], lines: Sequence[str]) -> 
     return Finding(number, "anchor truncated" if cut else "anchor edited", place, said)
 
 
-def against_anchors(
-    place: str, anchors: Sequence[Anchor], found: Mapping[int, Entry], head: Entry | None, *, consistent: bool
-) -> Finding | None:
-    """What the anchors of a place say of a ledger, which agrees with itself or not; None when it continues them all.
+@dataclass(frozen=True)
+class Walked:
+    """What anchors are compared with.
 
-    found: the entries that have the numbers of anchors. consistent: nothing else is wrong with ledger or state.
+    head: the newest entry. anchored: the entries that have the numbers of anchors. noted: the anchors that the ledger
+    says it made at this place. sound: up to which number the chain is whole. consistent: whether nothing at all is
+    wrong with ledger and state. first_after: the number of the first entry later than a moment, if there is one.
     """
-    agreed = 0
+
+    head: Entry | None
+    anchored: Mapping[int, Entry]
+    noted: Collection[str]
+    sound: int
+    consistent: bool
+    first_after: Callable[[str], int | None]
+
+
+def against_anchors(place: str, anchors: Sequence[Anchor], walked: Walked) -> Finding | None:
+    """What the anchors of a place say of a ledger; None when it continues them all."""
+    agreed, last = 0, walked.head.number if walked.head else 0
     for anchor in anchors:
-        entry = found.get(anchor.number)
+        entry = walked.anchored.get(anchor.number)
         if entry is not None and entry.hash == anchor.hash:
             agreed = anchor.number
-            continue
-        if head is None or anchor.number > head.number:
-            return _ends_early(place, anchor, head, consistent=consistent)
-        if entry is None:
-            continue  # it was dropped, which the chain tells
-        return _another(place, anchor, entry, agreed)
+        elif entry is not None or anchor.number > last:
+            return _disagreeing(place, anchor, entry, agreed, walked)
+        # Otherwise it was dropped, which the chain tells.
     return None
 
 
-def _ends_early(place: str, anchor: Anchor, head: Entry | None, *, consistent: bool) -> Finding:
-    number = (head.number if head else 0) + 1
-    noted = f"at {anchor.at} {place} noted entry {anchor.number}, and the ledger ends with {number - 1}"
-    if consistent:
-        said = f"{noted}; ledger and state agree, as in a backup from before"
-        return Finding(number, "restored", "", said)
-    return Finding(number, "truncated", "", f"{noted}; what followed was cut off")
-
-
-def _another(place: str, anchor: Anchor, entry: Entry, agreed: int) -> Finding:
-    noted = f"at {anchor.at} {place} noted another entry {anchor.number}"
+def _disagreeing(place: str, anchor: Anchor, entry: Entry | None, agreed: int, walked: Walked) -> Finding:
+    noted = f"at {anchor.at} {place} noted {'another' if entry else 'an'} entry {anchor.number}"
     since = f"the last on which both agree is {agreed}" if agreed else "they agree on none"
-    if entry.at > anchor.at:
-        said = f"{noted}; this one was made later, as after a backup from before was restored; {since}"
-        return Finding(agreed + 1, "forked", entry.named, said)
-    return Finding(agreed + 1, "rewritten", entry.named, f"{noted}, and the chain was sealed anew; {since}")
+    later = walked.first_after(anchor.at)
+    if anchor.number > walked.sound and entry is not None:
+        said = f"{noted}, and the chain is broken before; {since}"
+        return Finding(anchor.number, "rewritten", entry.named, said)
+    if entry is not None and (anchor.line in walked.noted or later is None or later > anchor.number):
+        return Finding(agreed + 1, "rewritten", "", f"{noted}, and the chain was sealed anew; {since}")
+    if later is not None:
+        said = f"{noted}, and what is there from entry {later} on was made after that, as after a backup was restored"
+        return Finding(later, "forked", "", f"{said}; {since}")
+    last = walked.head.number if walked.head else 0
+    if walked.consistent:
+        said = (
+            f"{noted}, and the ledger ends with {last}; all else agrees with it, as in a backup from before"
+        )
+        return Finding(last + 1, "restored", "", said)
+    return Finding(last + 1, "truncated", "", f"{noted}, and the ledger ends with {last}")
 
 
 def body_of(entry: Entry) -> dict[str, Any]:

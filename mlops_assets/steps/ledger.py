@@ -15,6 +15,7 @@ from mlops_assets.governance.ledger import (
     Chain,
     Entry,
     Finding,
+    Walked,
     against_anchors,
     body_of,
     lost_anchors,
@@ -146,19 +147,22 @@ def verify(stores: Stores, progress: Callable[[int, int], None] = lambda done, o
     # Before the entries, since what is noted meanwhile is not among them.
     before = {place.name: place.lines() for place in stores.anchors}
     read = {name: read_anchors(name, lines) for name, lines in before.items()}
+    agreeing = {}
     with told(stores.ledger) as seen:
         walk = _Walk(seen, stores.artifacts, {one.number for anchors, _ in read.values() for one in anchors})
         walk.to_the_end(progress)
-    findings, agreeing, consistent = walk.findings, {}, not walk.findings
-    for place in stores.anchors:
-        anchors, wrong = read[place.name]
-        # After the entries, since what they say was noted may have been noted meanwhile.
-        lost = lost_anchors(place.name, walk.noted.get(place.name, {}), place.lines())
-        against = against_anchors(place.name, anchors, walk.anchored, walk.head, consistent=consistent)
-        findings += [one for one in (against, wrong, lost) if one is not None]
-        agreeing[place.name] = sum(
-            one.number in walk.anchored and walk.anchored[one.number].hash == one.hash for one in anchors
-        )
+        findings = list(walk.findings)
+        for place in stores.anchors:
+            anchors, wrong = read[place.name]
+            walked = walk.walked(place.name)
+            # Read after the entries, since what they say was noted may have been noted meanwhile.
+            lost = lost_anchors(place.name, walk.noted.get(place.name, {}), place.lines())
+            against = against_anchors(place.name, anchors, walked)
+            findings += [one for one in (against, wrong, lost) if one is not None]
+            agreeing[place.name] = sum(
+                one.number in walked.anchored and walked.anchored[one.number].hash == one.hash
+                for one in anchors
+            )
     # What no entry tells of comes last.
     findings.sort(key=lambda one: (one.number == 0, one.number))
     accepted = [(name, one) for name, lines in before.items() for one in _acceptances(lines)]
@@ -171,13 +175,14 @@ def _acceptances(lines: Sequence[str]) -> Iterator[Anchor]:
 
 
 class _Walk:
-    """From the first entry to the last. anchored: the entries of the numbers that are asked for."""
+    """From the first entry to the last. numbers: of the entries that anchors are about."""
 
     def __init__(self, seen: Told, artifacts: Artifacts, numbers: set[int]) -> None:
         self._seen, self._artifacts, self._numbers = seen, artifacts, numbers
         self._chain = Chain(seen.there)
         self._files: set[str] = set()
-        self.anchored: dict[int, Entry] = {}
+        self._anchored: dict[int, Entry] = {}
+        self._sound: int | None = None
         self.noted: dict[str, dict[int, str]] = {}
         self.entries = self.more = 0
         self.head: Entry | None = None
@@ -195,12 +200,26 @@ class _Walk:
         self._keep(self._seen.end())
         self._keep(self._seen.unguarded())
 
+    def walked(self, place: str) -> Walked:
+        """What the anchors of a place are compared with."""
+        last = self.head.number if self.head else 0
+        return Walked(
+            self.head,
+            self._anchored,
+            frozenset(self.noted.get(place, {}).values()),
+            last if self._sound is None else self._sound,
+            not self.findings,
+            self._seen.first_after,
+        )
+
     def _follows(self, entry: Entry) -> bool:
         """Whether it may be believed what an entry says of itself."""
         found = self._chain.look(entry)
-        self._keep([found] if found else [])
+        if found is not None:
+            self._keep([found])
+            self._sound = found.number - 1 if self._sound is None else min(self._sound, found.number - 1)
         if entry.number in self._numbers:
-            self.anchored[entry.number] = entry
+            self._anchored[entry.number] = entry
         if entry.kind == ANCHOR:
             self.noted.setdefault(entry.subject, {})[entry.number] = entry.body
         of_itself = found is not None and found.number == entry.number

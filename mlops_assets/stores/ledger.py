@@ -98,7 +98,7 @@ class Ledger:
 
 def append(connection: sa.Connection, *drafts: Draft) -> list[Entry]:
     """Append to the ledger as the last thing that a transaction does."""
-    _wait_for_others(connection)
+    wait_for_others(connection)
     last, made = _head(connection), []
     at = datetime.now(UTC).isoformat(timespec="microseconds")
     for draft in drafts:
@@ -129,7 +129,8 @@ def subject_of(table: sa.Table, row: Mapping[str, Any]) -> str:
     return str(table.info["subject"].format(**row))
 
 
-def _wait_for_others(connection: sa.Connection) -> None:
+def wait_for_others(connection: sa.Connection) -> None:
+    """Until this transaction ends, nobody else appends; what was appended is seen by whatever it reads from now on."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_APPENDING)))
         return

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord
 from mlops_assets.stores.database import lake_table, materialization, override, reading, refusal, verdict
-from mlops_assets.stores.ledger import Draft, append
+from mlops_assets.stores.ledger import Draft, append, wait_for_others
 from mlops_assets.stores.pinned import Content
 
 # In the order of Verdict's fields.
@@ -52,15 +52,9 @@ class Records:
         """
         if self._known.get(table) == delta_id:
             return
-        try:
-            self._begin(table, delta_id)
-        except sa.exc.IntegrityError:
-            # Another process began it between our look and our insert; now it shows.
-            self._begin(table, delta_id)
-        self._known[table] = delta_id
-
-    def _begin(self, table: str, delta_id: str) -> None:
         with self._database.begin() as connection:
+            # Or who looked before another process began it would forget what that one has recorded since.
+            wait_for_others(connection)
             known = connection.execute(
                 sa.select(lake_table.c.delta_id).where(lake_table.c.table_name == table)
             ).scalar()
@@ -68,6 +62,7 @@ class Records:
                 _forget(connection, table)
                 connection.execute(sa.insert(lake_table).values(table_name=table, delta_id=delta_id))
                 append(connection, Draft(TABLE, table, {"delta_id": delta_id}))
+        self._known[table] = delta_id
 
     def adopt(self, version: int, commit: Commit) -> None:
         """Take over what a commit says. Adopting a commit twice changes nothing."""

@@ -68,6 +68,11 @@ class Told:
         query = sa.select(entries.c.number).where(entries.c.hash == sealed).limit(1)
         return self._connection.execute(query).first() is not None
 
+    def first_after(self, moment: str) -> int | None:
+        """The number of the first entry that is later than a moment."""
+        query = sa.select(sa.func.min(entries.c.number)).where(entries.c.at > moment)
+        return self._connection.execute(query).scalar()
+
     def unguarded(self) -> Iterator[Finding]:
         """Tables that the database would let anybody change."""
         for table in SCHEMA.sorted_tables:
