@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
+from json.encoder import encode_basestring as spell_text
 from typing import Any
 
 # Beyond it a double, which is all that JSON's numbers are to others, skips whole numbers.
 LARGEST = 2**53
-
-_text = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def canonical(value: Any) -> str:
@@ -29,7 +27,7 @@ def canonical(value: Any) -> str:
             return {None: "null", True: "true", False: "false"}[value]
         case str():
             value.encode()  # half a character has no bytes that could be hashed
-            return _text(value)
+            return spell_text(value)
         case int():
             return _whole(value)
         case float():
@@ -38,7 +36,7 @@ def canonical(value: Any) -> str:
             return f"[{','.join(map(canonical, value))}]"
         case Mapping():
             # The standard sorts by UTF-16 code units, not by code points.
-            names = sorted(value, key=lambda name: name.encode("utf-16-be"))
+            names = sorted(value) if "".join(value).isascii() else sorted(value, key=_utf_16)
             return f"{{{','.join(f'{canonical(name)}:{canonical(value[name])}' for name in names)}}}"
     raise TypeError(f"found {type(value).__name__}, expected what JSON can say")
 
@@ -66,6 +64,10 @@ def plain(value: Any) -> Any:
         case Mapping():
             return {name: plain(one) for name, one in value.items()}
     return value
+
+
+def _utf_16(name: str) -> bytes:
+    return name.encode("utf-16-be")
 
 
 def _whole(value: int) -> str:

@@ -215,15 +215,14 @@ class _Walk:
     def _follows(self, entry: Entry) -> bool:
         """Whether it may be believed what an entry says of itself."""
         found = self._chain.look(entry)
-        if found is not None:
-            self._keep([found])
-            self._sound = found.number - 1 if self._sound is None else min(self._sound, found.number - 1)
+        if found and self._sound is None:
+            self._sound = min(one.number for one in found) - 1
+        self._keep(found)
         if entry.number in self._numbers:
             self._anchored[entry.number] = entry
         if entry.kind == ANCHOR:
             self.noted.setdefault(entry.subject, {})[entry.number] = entry.body
-        of_itself = found is not None and found.number == entry.number
-        return digest(entry.body) == entry.body_digest and not of_itself
+        return self._chain.believed
 
     def _files_of(self, entry: Entry) -> Iterator[Finding]:
         """What is wrong with the files that an entry names by their digests."""
