@@ -20,6 +20,7 @@ BENCHES = (
     "online",
     "gates",
     "ledger",
+    "trace",
 )
 
 

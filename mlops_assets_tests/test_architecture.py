@@ -76,6 +76,7 @@ ONE_DOOR: dict[str, set[str]] = {
         "stores/feast_registry.py",
         "stores/guards.py",
         "stores/ledger.py",
+        "stores/lineage.py",
         "stores/overrides.py",
         "stores/records.py",
         "stores/reigns.py",

@@ -61,17 +61,21 @@ lake_table = sa.Table(
     sa.Column("delta_id", sa.Text, nullable=False),
 )
 
-# Which exact contents a materialization read: one row for each partition of each input.
+# Which exact contents a materialization read: one row for each partition of each input. source_id: the materialization
+# that wrote it, for whoever follows many; null for a file, and for what is not among the records.
 reading = sa.Table(
     "reading",
     SCHEMA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("materialization_id", sa.ForeignKey("materialization.id"), nullable=False, index=True),
+    sa.Column("materialization_id", sa.ForeignKey("materialization.id"), nullable=False),
     sa.Column("table_name", sa.Text, nullable=False),
     sa.Column("partition", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Index("reading_of", "table_name", "partition"),
+    sa.Column("source_id", sa.Integer, info=FREE),
+    sa.Index("reading_of", "table_name", "version", "partition"),
+    sa.Index("reading_down", "source_id", "materialization_id"),
+    sa.Index("reading_up", "materialization_id", "source_id"),
     info=MAY_GO,
 )
 
@@ -179,6 +183,7 @@ release = sa.Table(
     sa.Column("feature_hash", sa.Text, nullable=False),
     sa.Column("view_versions", sa.JSON, nullable=False),
     sa.Column("contract", sa.Text, nullable=False),
+    sa.Column("made_from", sa.JSON, nullable=False),
     sa.UniqueConstraint("model", "as_of", "model_digest"),
     info={"subject": "{model}:{version}"},
 )

@@ -324,6 +324,8 @@ def _newest() -> sa.CTE:
 
 def _forget(connection: sa.Connection, table: str) -> None:
     ids = sa.select(materialization.c.id).where(materialization.c.table_name == table)
+    # That others read of it stays; its number may be another's soon.
+    connection.execute(sa.update(reading).where(reading.c.source_id.in_(ids)).values(source_id=None))
     for of_materialization in (reading, verdict):
         connection.execute(
             sa.delete(of_materialization).where(of_materialization.c.materialization_id.in_(ids))
@@ -350,9 +352,29 @@ def _insert(
     readings = [_reading(ids[key], read) for key, record in records.items() for read in record.reads]
     if readings:
         connection.execute(sa.insert(reading), readings)
+    _link(connection, commit.table, version, list(ids.values()))
     verdicts = [_verdict(ids[key], one) for key, record in records.items() for one in record.verdicts]
     if verdicts:
         connection.execute(sa.insert(verdict), verdicts)
+
+
+def _link(connection: sa.Connection, table: str, version: int, ids: list[int]) -> None:
+    """Say of readings which materialization wrote what was read: of the new ones, and of those that waited for these."""
+    source = (
+        sa.select(materialization.c.id)
+        .where(
+            materialization.c.table_name == reading.c.table_name,
+            materialization.c.partition == reading.c.partition,
+            materialization.c.version == reading.c.version,
+        )
+        .scalar_subquery()
+    )
+    new = reading.c.materialization_id.in_(ids)
+    waited = sa.and_(reading.c.table_name == table, reading.c.version == version)
+    for which in (new, waited):
+        connection.execute(
+            sa.update(reading).where(which, reading.c.source_id.is_(None)).values(source_id=source)
+        )
 
 
 def _refuse(connection: sa.Connection, version: int, commit: Commit) -> bool:

@@ -17,6 +17,7 @@ from mlops_assets.stores.database import reign as reigns
 from mlops_assets.stores.database import release as releases
 from mlops_assets.stores.ledger import Draft, add, append
 from mlops_assets.stores.overrides import Override
+from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.reigns import GATE, add_reign, conflict, newest_reign
 
 
@@ -26,7 +27,8 @@ class Candidate:
 
     model_digest: its behaviour. artifact_digest: its files. evidence: fingerprint of its evaluation.
     feature_hash: of the feature service it was trained with. view_versions: of each view below that.
-    contract: the artifact that holds its contract.
+    contract: the artifact that holds its contract. made_from: the exact partitions that hold the trained model and
+    its evaluation.
     """
 
     model: str
@@ -38,6 +40,7 @@ class Candidate:
     feature_hash: str
     view_versions: Mapping[str, str]
     contract: str
+    made_from: tuple[Content, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Release:
 
     mlflow_digest: SHA-256 over the files that MLflow holds of it.
     feature_hash, view_versions: what its features meant when it was trained. contract: the artifact with its
-    contract.
+    contract. made_from: the partitions that hold the trained model and its evaluation.
     """
 
     model: str
@@ -62,6 +65,7 @@ class Release:
     feature_hash: str
     view_versions: Mapping[str, str]
     contract: str
+    made_from: tuple[Content, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -269,7 +273,8 @@ def _select() -> sa.Select[Any]:
 
 
 def _release(row: sa.Row[Any]) -> Release:
-    return Release(**row._mapping)
+    found = row._asdict()
+    return Release(**{**found, "made_from": tuple(Content(**one) for one in found["made_from"])})
 
 
 def _looks(connection: sa.Connection, model: str, version: int) -> list[Look]:
@@ -343,6 +348,7 @@ def _insert_release(
         "feature_hash": candidate.feature_hash,
         "view_versions": dict(candidate.view_versions),
         "contract": candidate.contract,
+        "made_from": [vars(one) for one in candidate.made_from],
     }
     return add(connection, releases, values, by=by)
 

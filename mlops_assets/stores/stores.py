@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
     from mlops_assets.stores.ledger import Ledger
+    from mlops_assets.stores.lineage import Lineage
     from mlops_assets.stores.online import Online
     from mlops_assets.stores.overrides import Overrides
     from mlops_assets.stores.records import Records
@@ -72,6 +73,7 @@ class Stores:
     certificates: Certificates
     ledger: Ledger
     anchors: tuple[AnchorPlace, ...]
+    lineage: Lineage
     tracked_runs: TrackedRuns
     reports: Reports
     online: Online
@@ -88,6 +90,7 @@ class Stores:
         from mlops_assets.stores.files import Files
         from mlops_assets.stores.lake import Lake
         from mlops_assets.stores.ledger import Ledger
+        from mlops_assets.stores.lineage import Lineage
         from mlops_assets.stores.online_groups import open_online
         from mlops_assets.stores.overrides import Overrides
         from mlops_assets.stores.records import Records
@@ -117,6 +120,7 @@ class Stores:
             certificates=Certificates(database),
             ledger=Ledger(database),
             anchors=anchor_places(places.anchors, places.home),
+            lineage=Lineage(database),
             tracked_runs=TrackedRuns(database),
             reports=Reports(places.home / "reports"),
             online=open_online(places),

@@ -95,6 +95,7 @@ class Told:
             yield from self._unsaid(table, self._rows[name])
         yield from self._unsaid_commits()
         yield from self._unsaid_tables()
+        yield from self._mislinked()
 
     def _look_at(self, table: sa.Table, told: Sequence[Entry]) -> Iterator[Finding]:
         key = [column.name for column in table.primary_key.columns]
@@ -201,6 +202,24 @@ class Told:
             if (table, version) not in self._refused:
                 said = f"no entry tells of what was refused of table version {version}"
                 yield Finding(0, "state added", f"{COMMIT} {table}", said)
+
+    def _mislinked(self) -> Iterator[Finding]:
+        """Readings that say of another materialization than the one that was read that it wrote it."""
+        m, r = materialization, reading
+        same = sa.and_(
+            m.c.id == r.c.source_id,
+            m.c.table_name == r.c.table_name,
+            m.c.partition == r.c.partition,
+            m.c.version == r.c.version,
+        )
+        query = (
+            sa.select(r.c.table_name, r.c.partition, r.c.source_id)
+            .join_from(r, m, same, isouter=True)
+            .where(r.c.source_id.is_not(None), m.c.id.is_(None))
+        )
+        for table, partition, source in self._connection.execute(query):
+            said = f"a reading of partition {partition} is linked to materialization {source}, which did not write it"
+            yield Finding(0, "state edited", f"{COMMIT} {table}", said)
 
     def _unsaid_tables(self) -> Iterator[Finding]:
         there = {row.table_name: row.delta_id for row in self._connection.execute(sa.select(lake_table))}
