@@ -19,6 +19,8 @@ BENCHES = (
     "flight_backtest",
     "online",
     "gates",
+    "ledger",
+    "trace",
 )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlops_assets.cli.features import features
+from mlops_assets.cli.ledger import ledger
 from mlops_assets.cli.opening import FOUND, console, opened_deployment
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(features, name="features")
+app.add_typer(ledger, name="ledger")
 
 
 class FailOn(StrEnum):

@@ -5,6 +5,7 @@ import yaml
 
 from mlops_assets.graph import keys
 from mlops_assets.graph.jobs import WATCHES
+from mlops_assets.graph.jobs import WATCHES
 from mlops_assets.graph.plan import STAGES
 from mlops_assets_tests.sandbox import REAL, SHOP, load_project, make_project
 
@@ -58,7 +59,7 @@ def test_the_job_that_brings_features_online_compares_them(tmp_path):
 
 def test_the_job_that_watches_makes_every_report(tmp_path):
     job = load_project(make_project(tmp_path, like=SHOP)).definitions.resolve_job_def("returned_watch")
-    reports = {keys.of_model("returned", report) for report in ("drift_report", "performance_report")}
+    reports = {keys.of_model("returned", report) for report in WATCHES}
     assert job.asset_layer.selected_asset_keys == reports
 
 
