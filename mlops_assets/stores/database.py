@@ -232,6 +232,7 @@ retraining = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.UniqueConstraint("model", "as_of", "evidence"),
+    info={"subject": "{model}@{as_of}"},
 )
 
 # What the days after a release said of it.
@@ -250,6 +251,7 @@ verification = sa.Table(
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.UniqueConstraint("model", "reign", "as_of", "answer", "sentence"),
+    info={"subject": "{model}:{version}"},
 )
 
 

@@ -385,7 +385,7 @@ def _insert(
 
 
 def _link(connection: sa.Connection, table: str, version: int, ids: list[int]) -> None:
-    """Say of readings which materialization wrote what was read: of the new ones, and of those that waited for these."""
+    """Say of readings which materialization wrote what was read: of new ones, and of those that waited for these."""
     source = (
         sa.select(materialization.c.id)
         .where(

@@ -5,7 +5,6 @@ import yaml
 
 from mlops_assets.graph import keys
 from mlops_assets.graph.jobs import WATCHES
-from mlops_assets.graph.jobs import WATCHES
 from mlops_assets.graph.plan import STAGES
 from mlops_assets_tests.sandbox import REAL, SHOP, load_project, make_project
 

@@ -23,6 +23,7 @@ from mlops_assets.stores.guards import guard
 from mlops_assets.stores.overrides import Subject
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.releases import Candidate
+from mlops_assets.stores.retrainings import RetrainingDecision, VerifiedRelease
 from mlops_assets.stores.stores import Places, Stores
 
 YES = Decision("promote", (Reason("floor", "promote", "good enough"),))
@@ -34,7 +35,7 @@ def opened(home: Path, url: str, *anchors: str) -> Stores:
 
 
 def made(stores: Stores) -> Stores:
-    """Two tables of the lake, three releases, a rollback, an override and a certificate; anchored on the way."""
+    """Two tables of the lake, three releases, a rollback, an override, a certificate, and the loop's words; anchored."""
     commit(stores, "raw/t", 0, ["a", "b", "c"])
     commit(stores, "good/t", 0, ["a", "b"], reads="raw/t")
     note(stores)
@@ -45,6 +46,12 @@ def made(stores: Stores) -> Stores:
     subject = Subject("good/t", "c", "f", "late")
     stores.overrides.give(subject, by="Ada", reason="known", at=MOMENT)
     certify(stores, 1)
+    stores.retrainings.decide(
+        RetrainingDecision("model", "2024-03-01", "looked", "look", True, "drift", "sensor", MOMENT)
+    )
+    stores.retrainings.add_verification(
+        VerifiedRelease("model", 2, 2, "2024-03-02", "waiting", "too early", {"2024-03-01": 0.1}, MOMENT, "run")
+    )
     commit(stores, "raw/t", 1, ["b"], refused=["d"])
     note(stores)
     commit(stores, "raw/t", 2, ["c"])
