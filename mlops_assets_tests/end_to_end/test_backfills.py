@@ -92,7 +92,8 @@ def started(package, home, first, last, table="", moment=""):
 @pytest.mark.parametrize(
     ("table", "moment", "kept"),
     [
-        ("validated/orders", "before", ["raw/orders"]),
+        # What was read is read again with what is validated, and is the same.
+        ("validated/orders", "before", []),
         ("features/customer_orders", "before", ["raw/orders", "validated/orders", "quarantine/orders"]),
         ("features/customer_orders", "after", TABLES),
     ],
@@ -102,7 +103,8 @@ def test_a_killed_range_goes_on_with_what_is_missing_and_with_nothing_else(
 ):
     home = landed(tmp_path / "home")
     killed = started(package, home, FIRST, LAST, table, moment)
-    assert killed.wait(timeout=300) == -signal.SIGKILL, killed.stderr.read()[-2000:]
+    _, said = killed.communicate(timeout=600)
+    assert killed.returncode == -signal.SIGKILL, said[-2000:]
     monkeypatch.setenv(HOME, str(home))
     monkeypatch.setenv(MLFLOW, f"sqlite:///{home / 'mlflow.db'}")
     with sandbox(project, home) as box:
@@ -120,10 +122,14 @@ def test_a_killed_range_goes_on_with_what_is_missing_and_with_nothing_else(
 
 def test_ranges_that_overlap_run_at_once_and_end_as_one_range_does(package, project, undisturbed, tmp_path):
     home = landed(tmp_path / "home")
+    with sandbox(project, home):
+        # Two processes that make one new SQLite database of Dagster's stumble over each other.
+        pass
     ranges = [(FIRST, "2024-03-20"), ("2024-03-10", LAST)]
     both = [started(package, home, *days) for days in ranges]
     for one in both:
-        assert one.wait(timeout=300) == 0, one.stderr.read()[-2000:]
+        _, said = one.communicate(timeout=600)
+        assert one.returncode == 0, said[-2000:]
     with sandbox(project, home) as box:
         raw = {table: held(box, table) for table in TABLES[:3]}
         assert raw == {table: undisturbed[table] for table in TABLES[:3]}
