@@ -33,7 +33,8 @@ def restated_below(stores: Stores, release: Release) -> list[tuple[Content, Cont
 
     By table and day. A day that was written again with the same rows, or with those that it held then, is not
     restated. Tables without days are left out: they hold more each time they are written. What is computed of a
-    restated day, as a feature, follows from it and is not told again.
+    restated day, as a feature, follows from it and is not told again. A day that landed again with labels that came
+    later is among them: ``rows_restated`` tells it from one whose known rows are others.
     Only records are read, and the contract of the release, which names all that it was made from. A write whose
     process died before it was recorded shows once the table was read.
     """
