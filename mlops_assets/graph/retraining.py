@@ -93,7 +93,8 @@ def _launched(
     """What to launch for decisions that no training has followed, and what to say of those that must wait."""
     quiet = model.retraining.quiet_hours
     if waiting and quiet is not None and quiet.hold(now):
-        return [], [f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {len(waiting)} trainings wait"]
+        held = "1 training waits" if len(waiting) == 1 else f"{len(waiting)} trainings wait"
+        return [], [f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {held}"]
     written, dates = _written(context, stores), ModelStage.of(catalog, model, "release").as_of_dates
     runs = runs_of(context.instance, (one.run_key for one in waiting))
     requests, told = [], []
