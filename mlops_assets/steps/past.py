@@ -11,7 +11,6 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import DriftLimits
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.paired import growth_bound
 from mlops_assets.governance.retraining import Seen
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import Loaded
@@ -19,16 +18,17 @@ from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.steps.evaluated import evaluated
 from mlops_assets.steps.evaluation import Reigns, loaded_model, measured
 from mlops_assets.steps.hindsight import Known, daily_losses, known_events
+from mlops_assets.steps.looks import grown, looked_at
 from mlops_assets.steps.training import TrainedRecord, trained_record
 from mlops_assets.steps.watching import both_sides
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
-# How sure it must be that a loss has grown.
-CONFIDENCE = 0.975
-# Rows of so many stretches, and so many models, are kept in memory.
-STRETCHES, MODELS = 64, 16
+# Days are read so many at a time, and the rows of so many readings are kept in memory.
+AT_ONCE, READINGS = 30, 32
+# So many models are kept in memory.
+MODELS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,31 +75,36 @@ class Past:
     def losses(self, model: str, first: str, until: str) -> dict[str, float]:
         """Day -> mean log loss; days without a label that is known are left out."""
         found: dict[str, float] = {}
-        for begin, end in zip(self.dates, [*self.dates[1:], self.until], strict=True):
-            if first <= begin < until:
-                found |= self._of_stretch(model, begin, end)
+        for begin, end in self._readings:
+            if begin < until and first < end:
+                lost = self._of_reading(model, begin, end)
+                found |= {day: value for day, value in lost.items() if first <= day < until}
         return found
 
-    def _of_stretch(self, model: str, first: str, until: str) -> dict[str, float]:
+    @cached_property
+    def _readings(self) -> list[tuple[str, str]]:
+        """First day and the day after the last of all that is read at once, in order."""
+        first, end = date.fromisoformat(self.dates[0]), date.fromisoformat(self.until)
+        begins = [first + timedelta(days=at) for at in range(0, (end - first).days, AT_ONCE)]
+        return [(a.isoformat(), b.isoformat()) for a, b in zip(begins, [*begins[1:], end], strict=True)]
+
+    def _of_reading(self, model: str, first: str, until: str) -> dict[str, float]:
         asked = (model, first)
         if asked not in self._lost:
-            self._lost[asked] = self._daily(model, self._stretch(first, until, self.until))
+            self._lost[asked] = self._daily(model, self._read(first, until, self.until))
         return self._lost[asked]
 
     def _daily(self, model: str, known: Known) -> dict[str, float]:
         return daily_losses(self._loaded(model), known)
 
     def _grown(self, champion: str, as_of: str) -> float | None:
-        """Of the days since it was trained the newest, by labels known then, beside those it was evaluated on."""
-        window = self.model.window.evaluate_days
-        evaluated_on = (date.fromisoformat(champion) - timedelta(days=window)).isoformat()
-        newest = max(champion, (date.fromisoformat(as_of) - timedelta(days=window)).isoformat())
-        before = self._daily(champion, self._stretch(evaluated_on, champion, champion))
-        after = self._daily(champion, self._stretch(newest, as_of, as_of))
-        enough = self.model.gates.champion.at_least_days
-        if min(len(before), len(after)) < enough:
-            return None
-        return growth_bound(list(before.values()), list(after.values()), CONFIDENCE)[1]
+        days = looked_at(champion, as_of, self.model.window.evaluate_days)
+        (before, champions), (newest, now) = days
+        return grown(
+            self._daily(champion, self._read(before, champions, champions)),
+            self._daily(champion, self._read(newest, now, now)),
+            self.model.gates.champion.at_least_days,
+        )
 
     def _report(self, champion: str, as_of: str, drift: str) -> DriftReport:
         asked = (champion, as_of, drift)
@@ -169,8 +174,8 @@ class Past:
         return lru_cache(MODELS)(lambda digest: loaded_model(self.stores, digest))
 
     @cached_property
-    def _stretch(self) -> Callable[[str, str, str], Known]:
-        return lru_cache(STRETCHES)(self._known)
+    def _read(self) -> Callable[[str, str, str], Known]:
+        return lru_cache(READINGS)(self._known)
 
     def _known(self, first: str, until: str, by: str) -> Known:
         days = [date.fromisoformat(one) for one in (first, until, by)]
