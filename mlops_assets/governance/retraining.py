@@ -12,8 +12,8 @@ from mlops_assets.declaration.retraining import Retraining
 SEVERITIES = {"warn": 1, "error": 2}
 # Days of the month that trainings are counted in.
 MONTH = timedelta(days=30)
-# The longest wait, in days.
-LONGEST = 3650.0
+# The longest that a wait may grow to, in days: a quarter.
+LONGEST = 92.0
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,9 @@ def _held_back(retraining: Retraining, as_of: str, trained: Sequence[str], held:
 
 
 def _waited(retraining: Retraining, held: int) -> float:
-    """The days of the cool-down; more than LONGEST are as good as for ever."""
-    return min(LONGEST, retraining.cool_down_days * retraining.back_off ** min(held, 64))
+    # Beyond so many in a row any wait that grows has reached its longest.
+    grown = retraining.cool_down_days * retraining.back_off ** min(held, 64)
+    return max(retraining.cool_down_days, min(LONGEST, grown))
 
 
 def _age(as_of: str, trained: Sequence[str]) -> int:

@@ -67,10 +67,11 @@ def test_each_training_in_a_row_that_was_held_makes_the_next_wait_longer():
         found = (number for number in range(1, 4000) if trigger(day(number), [], [day(0)], held).train)
         return next(found, None)
 
-    assert [waits(held) for held in range(4)] == [7, 14, 28, 56]
+    assert [waits(held, back_off=2) for held in range(6)] == [7, 14, 28, 56, 92, 92]
+    assert [waits(held) for held in (0, 1, 500)] == [7, 92, 92]
     assert [waits(held, back_off=1) for held in (0, 1, 500)] == [7, 7, 7]
-    assert waits(500) == 3650
-    said = declared(Retraining(age_days=7))(day(10), [], [day(0)], 2).sentence
+    assert waits(9, back_off=1, a_month=1000) == 7
+    said = declared(Retraining(age_days=7, back_off=2))(day(10), [], [day(0)], 2).sentence
     assert "28 are waited after 2 in a row that were not promoted" in said
 
 
