@@ -34,9 +34,7 @@ def main() -> None:
         found = replayed(arguments.every)
     from mlops_assets.steps.backtest import HEADS
 
-    doc = (
-        f"{__doc__.strip()}\n\nDecisions are {rhythm(arguments.every)}. Plots and every step: `{page.name}`."
-    )
+    doc = f"{__doc__.strip()}\n\nDecisions are {rhythm(arguments.every)}."
     tables = [(TITLE, HEADS, found.rows())]
     for name, (first, last) in PARTS.items():
         rows = [row[:LOSSES_ONLY] for row in found.between(first, last).rows()]
