@@ -21,6 +21,7 @@ BENCHES = (
     "gates",
     "ledger",
     "trace",
+    "quiet_streams",
 )
 
 

@@ -86,12 +86,17 @@ class Verification(Declaration):
 class Retraining(Declaration):
     """Each trigger is a reason by itself; without any, only people ask for a training.
 
+    The defaults train at most once a quarter where nothing changes. Where the world is known to change, an age is the
+    better trigger: what a fresh model would gain shows in fresh models only.
+
     drift: the inputs, scores or labels of the newest window moved at this severity or a worse one.
     decay: the champion's loss on the newest mature days (``label.mature_at``) surely grew by more than this since
         it was evaluated, in nats of log loss.
     age_days: so long after the last training, whatever the others say.
     looks, of_looks: drift or decay must have been said at so many of the newest looks.
-    cool_down_days: after a training nothing is a reason for so long.
+    cool_down_days: after a training nothing is a reason for so long; times ``back_off`` for each training in a row,
+        the newest among them, whose model was not promoted, but no longer than a quarter. So what gives a false
+        reason again and again costs a training a quarter; with 1 every wait is the same.
     a_month: so many trainings in thirty days at most.
     changed: the features or the label of the champion mean something else by now.
     restated: days that the champion was trained on hold other rows by now.
@@ -105,6 +110,7 @@ class Retraining(Declaration):
     looks: Annotated[Whole, Field(ge=1, le=30)] = 1
     of_looks: Annotated[Whole, Field(ge=1, le=30)] = 1
     cool_down_days: Annotated[Whole, Field(ge=0, le=3650)] = 7
+    back_off: Annotated[Number, Field(ge=1, le=100)] = 14.0
     a_month: Annotated[Whole, Field(ge=1, le=1000)] = 4
     changed: Flag = True
     restated: Flag = False

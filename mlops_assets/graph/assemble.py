@@ -9,6 +9,7 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source
+from mlops_assets.graph.backtest import backtest_job
 from mlops_assets.graph.drift import drift_asset
 from mlops_assets.graph.evaluation import evaluation_asset
 from mlops_assets.graph.features import view_asset
@@ -65,7 +66,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
     return dg.Definitions(
         assets=stages,
         asset_checks=checks,
-        jobs=list(model_jobs(catalog, model)),
+        jobs=[*model_jobs(catalog, model), backtest_job(catalog, model)],
         sensors=sensors,
     )
 

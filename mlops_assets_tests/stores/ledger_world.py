@@ -35,7 +35,7 @@ def opened(home: Path, url: str, *anchors: str) -> Stores:
 
 
 def made(stores: Stores) -> Stores:
-    """Two tables of the lake, three releases, a rollback, an override, a certificate, and the loop's words; anchored."""
+    """Two tables, three releases, a rollback, an override, a certificate, and the loop's words; anchored."""
     commit(stores, "raw/t", 0, ["a", "b", "c"])
     commit(stores, "good/t", 0, ["a", "b"], reads="raw/t")
     note(stores)
@@ -50,7 +50,9 @@ def made(stores: Stores) -> Stores:
         RetrainingDecision("model", "2024-03-01", "looked", "look", True, "drift", "sensor", MOMENT)
     )
     stores.retrainings.add_verification(
-        VerifiedRelease("model", 2, 2, "2024-03-02", "waiting", "too early", {"2024-03-01": 0.1}, MOMENT, "run")
+        VerifiedRelease(
+            "model", 2, 2, "2024-03-02", "waiting", "too early", {"2024-03-01": 0.1}, MOMENT, "run"
+        )
     )
     commit(stores, "raw/t", 1, ["b"], refused=["d"])
     note(stores)
