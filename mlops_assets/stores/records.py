@@ -359,13 +359,15 @@ def _insert(
 
 
 def _link(connection: sa.Connection, table: str, version: int, ids: list[int]) -> None:
-    """Say of readings which materialization wrote what was read: of the new ones, and of those that waited for these."""
+    """Say of readings which materialization wrote what was read: of new ones, and of those that waited for these."""
     source = (
         sa.select(materialization.c.id)
         .where(
             materialization.c.table_name == reading.c.table_name,
             materialization.c.partition == reading.c.partition,
             materialization.c.version == reading.c.version,
+            # A table that began anew numbers its versions anew.
+            materialization.c.fingerprint == reading.c.fingerprint,
         )
         .scalar_subquery()
     )
