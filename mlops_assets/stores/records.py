@@ -392,6 +392,8 @@ def _link(connection: sa.Connection, table: str, version: int, ids: list[int]) -
             materialization.c.table_name == reading.c.table_name,
             materialization.c.partition == reading.c.partition,
             materialization.c.version == reading.c.version,
+            # A table that began anew numbers its versions anew.
+            materialization.c.fingerprint == reading.c.fingerprint,
         )
         .scalar_subquery()
     )

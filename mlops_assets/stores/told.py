@@ -211,6 +211,7 @@ class Told:
             m.c.table_name == r.c.table_name,
             m.c.partition == r.c.partition,
             m.c.version == r.c.version,
+            m.c.fingerprint == r.c.fingerprint,
         )
         query = (
             sa.select(r.c.table_name, r.c.partition, r.c.source_id)
