@@ -87,6 +87,7 @@ class Stores:
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.tracked import TrackedRuns
+        from mlops_assets.stores.windows import WindowedEngine
 
         try:
             places.home.mkdir(parents=True, exist_ok=True)
@@ -99,7 +100,7 @@ class Stores:
             places=places,
             lake=Lake(places.home / "lake", records),
             engine=engine,
-            view_engine=engine if places.view_engine == "duckdb" else spark_at(places),
+            view_engine=WindowedEngine(engine) if places.view_engine == "duckdb" else spark_at(places),
             files=Files(places.landing, places.home / "cache"),
             records=records,
             artifacts=Artifacts(places.home / "artifacts"),
