@@ -101,6 +101,7 @@ class Stores:
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.retrainings import Retrainings
         from mlops_assets.stores.tracked import TrackedRuns
+        from mlops_assets.stores.windows import WindowedEngine
 
         try:
             places.home.mkdir(parents=True, exist_ok=True)
@@ -113,7 +114,7 @@ class Stores:
             places=places,
             lake=Lake(places.home / "lake", records),
             engine=engine,
-            view_engine=engine if places.view_engine == "duckdb" else spark_at(places),
+            view_engine=WindowedEngine(engine) if places.view_engine == "duckdb" else spark_at(places),
             files=Files(places.landing, places.home / "cache"),
             records=records,
             artifacts=Artifacts(places.home / "artifacts"),
