@@ -20,12 +20,14 @@ LONGEST = 92.0
 class Seen:
     """What one look at a champion saw. drift: the severity, None when nothing surely moved or too little is known.
 
-    grown: by how much its daily loss grew at least, with confidence; None when labels do not tell.
+    grown: by how much its daily loss grew at least, with confidence; None when labels do not tell. new_labels: how
+    many became known since it was made.
     """
 
     as_of: str
     drift: str | None = None
     grown: float | None = None
+    new_labels: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,8 @@ def _reasons(retraining: Retraining, as_of: str, seen: Sequence[Seen], trained: 
         limit = retraining.decay
         if sum(one.grown is not None and one.grown > limit for one in newest) >= retraining.looks:
             found.append(f"the loss surely grew by more than {limit:g} in {asked}")
+    if retraining.new_labels is not None and seen and seen[-1].new_labels >= retraining.new_labels:
+        found.append(f"{seen[-1].new_labels} labels became known since the champion was made")
     age = _age(as_of, trained)
     if retraining.age_days is not None and age >= retraining.age_days:
         found.append(f"the last training is {age} days old")

@@ -15,12 +15,13 @@ from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.retraining import Seen
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import Loaded
-from mlops_assets.monitoring.arrival import Arrival
+from mlops_assets.monitoring.arrival import Arrival, DayLabels, new_labels
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.steps.evaluated import evaluated
 from mlops_assets.steps.evaluation import Reigns, loaded_model, measured
 from mlops_assets.steps.hindsight import Known, daily_losses, known_events
 from mlops_assets.steps.labels import label_days
+from mlops_assets.steps.seen import severity
 from mlops_assets.steps.training import TrainedRecord, trained_record
 from mlops_assets.steps.watching import both_sides
 from mlops_assets.stores.pinned import Pinned
@@ -71,8 +72,8 @@ class Past:
 
     def seen(self, champion: str, as_of: str, drift: str) -> Seen:
         """What the drift policy says of the newest window, and by how much the loss surely grew."""
-        said = self._report(champion, as_of, drift)
-        return Seen(as_of, said.severity, self._grown(champion, as_of))
+        said = severity(self._report(champion, as_of, drift), self.model)
+        return Seen(as_of, said, self._grown(champion, as_of), new_labels(self._labels(as_of), champion))
 
     def losses(self, model: str, first: str, until: str) -> dict[str, float]:
         """Day -> mean log loss; days without a label that is known are left out."""
@@ -185,8 +186,13 @@ class Past:
         return lru_cache(READINGS)(self._arrived)
 
     def _arrived(self, as_of: str) -> Arrival | None:
-        days = label_days(self.stores, self.catalog, self.model, self._events, as_of)
-        return Arrival.of(days, as_of)
+        return Arrival.of(self._labels(as_of), as_of)
+
+    @cached_property
+    def _labels(self) -> Callable[[str], list[DayLabels]]:
+        return lru_cache(READINGS)(
+            lambda as_of: label_days(self.stores, self.catalog, self.model, self._events, as_of)
+        )
 
     @cached_property
     def _read(self) -> Callable[[str, str, str], Known]:

@@ -12,8 +12,8 @@ from mlops_assets.stores.database import retraining as retrainings
 from mlops_assets.stores.database import verification as verifications
 from mlops_assets.stores.ledger import add, append
 
-# A look at reports; a definition or rows that are others by now; a person's word.
-Kind: TypeAlias = Literal["look", "changed", "restated", "person"]
+# A look at reports; a definition or rows that are others by now; a clock; a person's word.
+Kind: TypeAlias = Literal["look", "changed", "restated", "clock", "person"]
 
 
 @dataclass(frozen=True)
