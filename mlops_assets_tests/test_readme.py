@@ -7,6 +7,7 @@ import yaml
 
 from mlops_assets.data.spark_sql import spark_sql
 from mlops_assets.declaration.expectations import Expectation
+from mlops_assets.declaration.model import Label
 from mlops_assets.declaration.retraining import Retraining
 from mlops_assets.errors import QueryFailed
 from mlops_assets.graph import keys
@@ -53,6 +54,11 @@ def test_the_parts_of_a_model_it_shows_are_parts_of_one(tmp_path):
 def test_the_reasons_to_retrain_it_shows_are_reasons():
     (block,) = [block for block in blocks("yaml") if block.startswith("retraining:")]
     assert Retraining.model_validate(yaml.safe_load(block)["retraining"]).of_looks == 3
+
+
+def test_the_label_it_shows_is_one():
+    (block,) = [block for block in blocks("yaml") if block.startswith("label:")]
+    assert Label.model_validate(yaml.safe_load(block)["label"]).mature_at == 0.95
 
 
 def test_the_model_it_tells_you_to_add_can_be_added(tmp_path):

@@ -1,13 +1,11 @@
 """Runs Dagster runs in this process, and shows how far they are."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-import psutil
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -23,9 +21,8 @@ from mlops_assets.errors import MlopsError, RunFailed, family
 from mlops_assets.graph.partitions import RANGE_END, RANGE_START
 from mlops_assets.graph.plan import PlannedRun
 from mlops_assets.graph.settling import settle
+from mlops_assets.resources.processes import PROCESS_TAG, is_alive, this_process
 
-# Says which process a run lives in, so that the runs of a killed one are not taken for alive.
-PROCESS_TAG = "mlops/process"
 INTERRUPTED = "DagsterExecutionInterruptedError"
 OURS = {error.__name__ for error in family(MlopsError)}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -57,14 +54,14 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     started = instance.get_runs(
         dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
     )
-    dead = [run for run in started if PROCESS_TAG in run.tags and not _alive(run.tags[PROCESS_TAG])]
+    dead = [run for run in started if PROCESS_TAG in run.tags and not is_alive(run.tags[PROCESS_TAG])]
     for run in dead:
         instance.report_run_failed(run, "The process of this run was killed.")
     return [run.run_id for run in dead]
 
 
 def _partitions(planned: PlannedRun) -> dict[str, Any]:
-    tags = {PROCESS_TAG: _this_process()}
+    tags = {PROCESS_TAG: this_process()}
     if planned.first is None:
         return {"tags": tags}
     if planned.first == planned.last:
@@ -119,15 +116,3 @@ def _telling(error: Any) -> Any:
     if error.cause is None or error.cls_name in OURS:
         return error
     return _telling(error.cause)
-
-
-def _this_process() -> str:
-    return f"{os.getpid()}@{int(psutil.Process().create_time())}"
-
-
-def _alive(process: str) -> bool:
-    pid, _, born = process.partition("@")
-    try:
-        return int(psutil.Process(int(pid)).create_time()) == int(born)
-    except psutil.NoSuchProcess:
-        return False

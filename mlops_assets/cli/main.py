@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from mlops_assets.cli.features import features
+from mlops_assets.cli.ledger import ledger
 from mlops_assets.cli.opening import FOUND, console, opened_deployment
+from mlops_assets.cli.trace import trace
 
 app = typer.Typer(
     help="Governed machine learning on Dagster assets.",
@@ -17,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(features, name="features")
+app.add_typer(ledger, name="ledger")
+app.add_typer(trace, name="trace")
 
 
 class FailOn(StrEnum):
@@ -192,6 +196,21 @@ def card(
 
     with opened_deployment() as opened:
         show_card(opened, model, version, html, console=console)
+
+
+@app.command()
+def restated(
+    model: Annotated[
+        str | None, typer.Argument(help="The name of a declared model; all by default.", metavar="[MODEL]")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Say which releases were trained on days that hold other rows by now, and how many differ. Exit code 3: one."""
+    from mlops_assets.cli.restated import show_restated
+
+    with opened_deployment() as opened:
+        if show_restated(opened, model, as_json=as_json, console=console):
+            raise typer.Exit(FOUND)
 
 
 @app.command()

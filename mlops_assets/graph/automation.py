@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from mlops_assets.graph.launching import RETRIES
+
 AUTOMATION = "keep_data_up_to_date"
 SECONDS = 15
 
@@ -33,6 +35,7 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         AUTOMATION,
         target=dg.AssetSelection.all(),
         minimum_interval_seconds=SECONDS,
+        run_tags=RETRIES,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Validates rows and computes features when what they read was written and may be built upon.",
     )

@@ -5,8 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 import dagster as dg
 from dagster._core.storage.tags import RUN_KEY_TAG
 
-# Runs whose process died are started again so often; a step that failed is not.
-RETRIES = {"dagster/max_retries": "2", "dagster/retry_on_asset_or_op_failure": "false"}
+# Tags of runs that nobody asked for by hand: one whose process dies is started again, whole, so often; one of which a
+# step fails is not.
+RETRIES = {
+    "dagster/max_retries": "2",
+    "dagster/retry_strategy": "ALL_STEPS",
+    "dagster/retry_on_asset_or_op_failure": "false",
+}
 FAILED = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 

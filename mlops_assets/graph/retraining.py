@@ -82,6 +82,28 @@ def retraining_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
     return retraining
 
 
+def retraining_schedule(model: Model) -> dg.ScheduleDefinition | None:
+    """The clock that a model declares: each time it asks for a training, which the sensor then launches; else None."""
+    if model.retraining.schedule is None:
+        return None
+
+    @dg.schedule(
+        name=f"{model.name}_clock",
+        job_name=release_job(model),
+        cron_schedule=model.retraining.schedule,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=f"Asks for a training of {model.name} as of the newest day; {model.name}_retraining launches it.",
+    )
+    def clock(context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
+        from mlops_assets.steps.retraining import ask_by_the_clock
+
+        moment = context.scheduled_execution_time.astimezone(UTC)
+        return dg.SkipReason(ask_by_the_clock(stores, model, at=moment.isoformat(timespec="microseconds")))
+
+    return clock
+
+
 def _launched(
     context: dg.SensorEvaluationContext,
     stores: Stores,

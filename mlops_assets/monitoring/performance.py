@@ -116,8 +116,8 @@ def judged(report: PerformanceReport, *, limit: float, needed: int) -> Performan
     decayed = report.grown > limit
     why = (
         f"the daily log loss of {version} was {_mean(then):.4f} on the {_days(len(then))} that it was evaluated "
-        f"on; on the newest mature days since it is {report.growth:+.4f} nats, at least {report.grown:+.4f}, which "
-        f"is {'more' if decayed else 'not more'} than {limit:g}"
+        f"on, and changed by {report.growth:+.4f} nats on the newest mature days since, by at least "
+        f"{report.grown:+.4f}, which is {'more' if decayed else 'not more'} than {limit:g}"
     )
     return replace(report, verdict="decayed" if decayed else "steady", why=why)
 

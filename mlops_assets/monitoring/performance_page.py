@@ -28,7 +28,7 @@ def facts(report: PerformanceReport) -> dict[str, str]:
         if report.mature_after is None
         else f"{report.mature_at:.2%} of a day's labels are expected after {report.mature_after} days",
         "mature days": f"{len(report.losses)}, {sum(not one.mature for one in report.days)} are not mature",
-        "new labels": f"{report.new_labels:,}",
+        "new labels": f"{report.new_labels:,} since the champion was made",
     }
 
 

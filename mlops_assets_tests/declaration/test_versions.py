@@ -213,6 +213,8 @@ def test_the_question_of_a_model_changes_with_what_its_label_means(project, cata
     assert question(catalog, model.model_copy(update={"label": spaced})) == asked
     other = model.label.model_copy(update={"positive": f"NOT ({model.label.positive})"})
     assert question(catalog, model.model_copy(update={"label": other})) != asked
+    sooner = model.label.model_copy(update={"mature_at": 0.5})
+    assert question(catalog, model.model_copy(update={"label": sooner})) == asked
 
 
 def test_tables_of_one_source_have_versions_of_their_own(catalog):

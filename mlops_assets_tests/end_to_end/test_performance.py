@@ -1,5 +1,6 @@
 """A champion is measured on days whose labels are there, as they were known, and on no others."""
 
+import re
 from contextlib import contextmanager
 from datetime import date, timedelta
 
@@ -17,8 +18,10 @@ from mlops_assets.modeling.evaluation import log_losses
 from mlops_assets.modeling.frames import score
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps.evaluation import loaded_model
+from mlops_assets.steps.labels import label_window
 from mlops_assets.steps.past import Past
-from mlops_assets.steps.performance import recorded_performance
+from mlops_assets.steps.performance import judge_performance, recorded_performance
+from mlops_assets.steps.question import pinned_question
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, land_orders, load_project, make_project, sandbox
 
@@ -37,13 +40,16 @@ VIEWS = [keys.features("customer_orders")]
 STORY = [keys.of_model("returned", stage) for stage in STAGES]
 REPORT = keys.of_model("returned", "performance_report")
 VIEW = "feature_repo/views/customer_orders.yaml"
+TRANSFORM, MODEL = "feature_repo/on_demand/order_habits.py", "PACKAGE/defs/returned/defs.yaml"
 
 
-def project(folder, **view):
-    said = (SHOP / VIEW).read_text().replace("orders: 11d", "orders: 20d")
-    for before, after in view.items():
-        said = said.replace(before, after)
-    return load_project(make_project(folder, like=SHOP, more={VIEW: said}))
+def project(folder, more=None):
+    """more: path -> what is declared there, and what instead."""
+    changes = {VIEW: ("orders: 11d", "orders: 20d"), **(more or {})}
+    texts = {path: (SHOP / path.replace("PACKAGE/", "")).read_text() for path in changes}
+    assert all(before in texts[path] for path, (before, _) in changes.items())
+    changed = {path: texts[path].replace(*change) for path, change in changes.items()}
+    return load_project(make_project(folder, like=SHOP, more=changed))
 
 
 def rewrite(home, day, change):
@@ -81,8 +87,8 @@ def box(tmp_path_factory):
 
 
 @contextmanager
-def copy(box, folder, declared=None):
-    with sandbox(declared or box.project, Deployed(REAL, box.home).copied_to(folder / "home").home) as other:
+def copy(box, folder):
+    with sandbox(box.project, Deployed(REAL, box.home).copied_to(folder / "home").home) as other:
         yield other
 
 
@@ -156,8 +162,7 @@ def test_what_a_version_lost_is_what_its_scores_say(box):
     found = report(box, CHANGED)
     release = box.stores.releases.champion("returned")
     loaded = loaded_model(box.stores, release.artifact_digest)
-    box_past = past(box)
-    known = box_past._stretch("2024-04-01", "2024-04-19", CHANGED)
+    known = past(box)._stretch("2024-04-01", "2024-04-19", CHANGED)
     # Another way than the step's: the rows of one day alone.
     rows = known.rows[known.days == "2024-04-18"].reset_index(drop=True)
     labels = known.labels[(known.days == "2024-04-18").to_numpy()]
@@ -167,14 +172,8 @@ def test_what_a_version_lost_is_what_its_scores_say(box):
 
 
 def past(box):
-    return Past(
-        box.stores,
-        box.project.catalog,
-        box.project.model("returned"),
-        [CHAMPION, YOUNG, CALM, CHANGED],
-        LAST,
-        lambda _: None,
-    )
+    dates, model = [CHAMPION, YOUNG, CALM, CHANGED], box.project.model("returned")
+    return Past(box.stores, box.project.catalog, model, dates, LAST, lambda _: None)
 
 
 @pytest.mark.parametrize("as_of", [YOUNG, CALM, CHANGED])
@@ -276,40 +275,44 @@ def test_the_version_before_is_scored_on_the_same_days_since_both_were_made(box,
         assert set(found.improvement) == set(found.losses)
 
 
-def test_a_version_on_other_features_is_not_measured_and_the_report_is_written(box, tmp_path):
-    other = project(tmp_path / "other", **{"604800 SECONDS": "518400 SECONDS"})
-    with copy(box, tmp_path, other) as opened:
-        opened.run(*VIEWS, first=FIRST.isoformat(), last=LAST)
-        opened.run(REPORT, first=CHANGED)
-        found = report(opened, CHANGED)
-        assert found.verdict == "not enough data"
-        assert "version 1 was trained on other features (customer_orders: sql)" in found.why
-        assert found.losses == {}
-        assert found.mature_after == LATE + 1
+def judged(box, folder, as_of, more):
+    """What a project that declares something otherwise says on the same home; nothing is written."""
+    declared = project(folder, more)
+    model = declared.model("returned")
+    window = label_window(declared.catalog, model, as_of)
+    pinned = pinned_question(box.stores, declared.catalog, model, window)
+    return judge_performance(box.stores, declared.catalog, model, *pinned, as_of).report
 
 
-def test_a_question_that_is_asked_otherwise_is_told(box, tmp_path):
-    declared = project(tmp_path / "other")
-    package = next(path for path in (tmp_path / "other").iterdir() if path.name.startswith("project_"))
-    told = package / "defs" / "returned" / "defs.yaml"
-    told.write_text(told.read_text().replace("positive: returned", "positive: NOT returned"))
-    declared = load_project(package)
-    with copy(box, tmp_path, declared) as opened:
-        opened.run(REPORT, first=CHANGED)
-        assert "a label or a moment that are declared otherwise by now" in report(opened, CHANGED).why
+@pytest.mark.parametrize(
+    ("path", "before", "after", "why"),
+    [
+        (
+            TRANSFORM,
+            "DEAR = 100.0",
+            "DEAR = 120.0",
+            r"version 1 was trained on other features \(order_habits: code\)",
+        ),
+        (
+            MODEL,
+            "positive: returned",
+            "positive: NOT returned",
+            "a label or a moment that are declared otherwise",
+        ),
+    ],
+    ids=["features", "label"],
+)
+def test_a_version_that_answers_another_question_is_not_measured(box, tmp_path, path, before, after, why):
+    found = judged(box, tmp_path, CHANGED, {path: (before, after)})
+    assert (found.verdict, found.losses, found.mature_after) == ("not enough data", {}, LATE + 1)
+    assert re.search(why, found.why)
 
 
 def test_a_share_that_is_declared_lower_measures_younger_days_and_changes_no_question(box, tmp_path):
-    declared = project(tmp_path / "other")
-    package = next(path for path in (tmp_path / "other").iterdir() if path.name.startswith("project_"))
-    told = package / "defs" / "returned" / "defs.yaml"
-    told.write_text(told.read_text().replace("positive: returned}", "positive: returned, mature_at: 0.85}"))
-    declared = load_project(package)
-    with copy(box, tmp_path, declared) as opened:
-        assert opened.run(REPORT, first=CALM).success
-        found = report(opened, CALM)
-        assert (found.champion, found.mature_after) == (1, 3)
-        assert max(found.losses) == "2024-04-11"
+    lower = {MODEL: ("positive: returned}", "positive: returned, mature_at: 0.85}")}
+    found = judged(box, tmp_path, CALM, lower)
+    assert (found.champion, found.mature_after) == (1, 3)
+    assert max(found.losses) == "2024-04-11"
 
 
 def test_no_report_where_there_is_none(box):

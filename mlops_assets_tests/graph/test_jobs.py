@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from mlops_assets.graph import keys
+from mlops_assets.graph.jobs import WATCHES
 from mlops_assets.graph.plan import STAGES
 from mlops_assets_tests.sandbox import REAL, SHOP, load_project, make_project
 
@@ -42,6 +43,7 @@ def jobs(project) -> set[str]:
 def test_a_model_has_a_job_for_each_thing_that_is_done_with_it(tmp_path):
     assert jobs(load_project(make_project(tmp_path, like=SHOP))) == {
         *STEPS,
+        "returned_backtest",
         "returned_data",
         "returned_online",
         "returned_release",
@@ -55,9 +57,15 @@ def test_the_job_that_brings_features_online_compares_them(tmp_path):
     assert job.asset_layer.selected_asset_keys == {*views, keys.of_model("returned", "parity")}
 
 
+def test_the_job_that_watches_makes_every_report(tmp_path):
+    job = load_project(make_project(tmp_path, like=SHOP)).definitions.resolve_job_def("returned_watch")
+    reports = {keys.of_model("returned", report) for report in WATCHES}
+    assert job.asset_layer.selected_asset_keys == reports
+
+
 def test_the_stages_of_a_model_share_a_pool_that_one_run_at_a_time_holds(tmp_path):
     project = load_project(make_project(tmp_path, like=SHOP))
-    for stage in (*STAGES, "drift_report"):
+    for stage in (*STAGES, *WATCHES):
         assert project.definitions.resolve_assets_def(keys.of_model("returned", stage)).node_def.pools == {
             "returned"
         }
@@ -74,4 +82,10 @@ def test_data_of_two_calendars_has_no_single_job(tmp_path, service):
     package = make_project(tmp_path, like=SHOP, more=more)
     services = package.parent / "feature_repo" / "services.yaml"
     services.write_text(f'- {{name: at_checkout, owner: "team:shop", features: {service}}}')
-    assert jobs(load_project(package)) == {*STEPS, "returned_online", "returned_release", "returned_watch"}
+    assert jobs(load_project(package)) == {
+        *STEPS,
+        "returned_backtest",
+        "returned_online",
+        "returned_release",
+        "returned_watch",
+    }

@@ -63,6 +63,7 @@ def test_adopting_twice_changes_nothing(records, database):
     with database.connect() as connection:
         counts = {t: connection.execute(sa.text(f"SELECT count(*) FROM {t}")).scalar() for t in SCHEMA.tables}
     assert {table: count for table, count in counts.items() if count} == {
+        "ledger": 1,
         "materialization": 1,
         "reading": 1,
         "verdict": 1,
@@ -195,3 +196,17 @@ def test_what_could_not_be_made_is_refused_until_it_is_made(records):
     assert records.refusals("t", up_to=2) == [("a", again), ("c", no[0])]
     records.begin("t", "another table of that name")
     assert records.refusals("t") == []
+
+
+def test_the_newest_content_that_had_a_fingerprint_is_found(records):
+    records.adopt(0, commit(a=record("x"), b=record("y")))
+    records.adopt(1, commit(a=record("z"), b=record("x")))
+    records.adopt(2, commit(a=record("x")))
+    records.adopt(3, commit(a=record("w")))
+    records.adopt(4, commit(table="other", a=record("w")))
+    assert records.held("t", {"a": "x", "b": "y"}) == {
+        "a": Content("t", "a", 2, 1, "x"),
+        "b": Content("t", "b", 0, 1, "y"),
+    }
+    assert records.held("t", {"a": "y", "c": "x"}) == {}
+    assert records.held("t", {}) == {}

@@ -4,6 +4,7 @@ import dagster as dg
 
 from mlops_assets.graph.automation import automation_sensor
 from mlops_assets.graph.registry import registry_sensor
+from mlops_assets.graph.restatement import restatement_sensor
 from mlops_assets.graph.settling import settling_sensor
 from mlops_assets.resources.lake_io import lake_io_manager
 from mlops_assets.resources.stores import StoresResource
@@ -20,6 +21,6 @@ def platform() -> dg.Definitions:
             "tracking": TrackingResource(stores=stores),
             "io_manager": lake_io_manager,
         },
-        sensors=[automation_sensor(), settling_sensor(), registry_sensor()],
+        sensors=[automation_sensor(), settling_sensor(), registry_sensor(), restatement_sensor()],
         executor=dg.in_process_executor,
     )
