@@ -70,9 +70,12 @@ def ask_by_the_clock(stores: Stores, model: Model, *, at: str) -> str:
     judged = newest_judged(stores, model)
     if judged is None:
         return f"no version of {model.name} was ever judged: materialize its release as of a day first"
-    as_of = _newest(stores, model, judged)
+    evidence = meaning("clock", at)
+    before = (one for one in stores.retrainings.history(model.name) if one.evidence == evidence)
     asked = Asked(True, f"the clock: {at[:16].replace('T', ' ')} UTC")
-    answer = _decide(stores, model, as_of, meaning("clock", at), "clock", asked, at)
+    answer = next(before, None) or _decide(
+        stores, model, _newest(stores, model, judged), evidence, "clock", asked, at
+    )
     return f"{model.name} is to be trained as of {answer.as_of}"
 
 

@@ -21,6 +21,7 @@ from mlops_assets.graph.plan import STAGES
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps import verification
 from mlops_assets.steps.retraining import ask as word
+from mlops_assets.steps.retraining import ask_by_the_clock
 from mlops_assets.steps.retraining_log import turns
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, land_orders, load_project, make_project, sandbox
@@ -318,6 +319,19 @@ def test_what_a_person_asks_for_is_launched_in_their_name_and_once(at_rest):
     assert told["Ada"].trained
 
 
+def test_a_clock_asks_once_for_each_moment_also_when_days_came_since(at_rest):
+    def clock(moment):
+        return ask_by_the_clock(at_rest.stores, at_rest.project.model("returned"), at=moment)
+
+    said = clock("2024-04-01T06:00:00+00:00")
+    assert said == "returned is to be trained as of 2024-03-20"
+    land_orders(at_rest.home, date(2024, 3, 20), 1)
+    at_rest.run(*ORDERS, first="2024-03-20")
+    assert clock("2024-04-01T06:00:00+00:00") == said
+    assert history(at_rest) == [("2024-03-20", "clock", True)]
+    assert clock("2024-05-01T06:00:00+00:00") == "returned is to be trained as of 2024-03-21"
+
+
 def test_a_person_may_ask_for_dates_that_are_to_come_and_nobody_else_waits(at_rest):
     tomorrow = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
     person(at_rest, tomorrow)
@@ -521,7 +535,7 @@ def alias(box):
 
     client = mlflow.MlflowClient(f"sqlite:///{box.home / 'mlflow.db'}", f"sqlite:///{box.home / 'mlflow.db'}")
     (model,) = client.search_registered_models()
-    return client.get_model_version_by_alias(model.name, "champion").version
+    return str(client.get_model_version_by_alias(model.name, "champion").version)
 
 
 def test_a_release_that_was_wrong_is_taken_back_for_good(worse, tmp_path):
