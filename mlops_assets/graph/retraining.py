@@ -112,7 +112,7 @@ def _launched(
     waiting: Sequence[RetrainingDecision],
     now: datetime,
 ) -> tuple[list[dg.RunRequest], list[str]]:
-    """What to launch for decisions that no training has followed, and what to say of those that must wait."""
+    """What to launch for decisions that no verdict has followed, and what to say of those that must wait."""
     quiet = model.retraining.quiet_hours
     if waiting and quiet is not None and quiet.hold(now):
         held = "1 training waits" if len(waiting) == 1 else f"{len(waiting)} trainings wait"

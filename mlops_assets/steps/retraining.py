@@ -80,12 +80,12 @@ def ask_by_the_clock(stores: Stores, model: Model, *, at: str) -> str:
 
 
 def unanswered(stores: Stores, model: Model) -> list[RetrainingDecision]:
-    """The decisions to train that no training has followed: of their as-of date, after they were taken."""
-    trained = stores.records.written_at(f"{model.name}/model")
+    """The decisions to train that no verdict has followed: of their as-of date, after they were taken."""
+    judged = stores.records.written_at(f"{model.name}/release")
     return [
         one
         for one in stores.retrainings.history(model.name)
-        if one.trains and trained.get(one.as_of, "") < one.at
+        if one.trains and judged.get(one.as_of, "") < one.at
     ]
 
 
@@ -105,9 +105,13 @@ def _of_looks(
     for count, look in enumerate(looks, start=1):
         if look not in unanswered:
             continue
-        before = [one for one in trained if one < look]
+        before, later = [one for one in trained if one < look], [one for one in trained if one >= look]
         held = sum(one > champion.as_of for one in before)
-        asked = trigger(look, seen[:count], before, held)
+        asked = (
+            Asked(False, f"a training as of {later[0]} was asked for already")
+            if later
+            else trigger(look, seen[:count], before, held)
+        )
         answer = _decide(stores, model, look, evidence[look], "look", asked, at)
         if answer.trains:
             trained = sorted({*trained, look})

@@ -1,16 +1,18 @@
-"""A tick reads records, and not much more of them when there is a long past."""
+"""A tick reads records, and not much more of them when there is a long past; which dates are due by them."""
 
 import time
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from mlops_assets.declaration.catalog import Calendar
+from mlops_assets.declaration.drift import Drift
 from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.versions import view_version
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.steps.due import REPORTS
+from mlops_assets.steps.due import REPORTS, _Days, due
 from mlops_assets.stores.commit import Commit, PartitionRecord, Provenance
 from mlops_assets.stores.database import decision, open_database, reign, release
 from mlops_assets.stores.pinned import Content
@@ -146,3 +148,43 @@ def test_a_tick_with_five_hundred_dates_behind_it_takes_a_moment(past, sensor, t
         assert request.partition_key == (date.fromisoformat(LOOKS[-1]) + timedelta(days=1)).isoformat()
     else:
         assert said.skip_message.startswith(told)
+
+
+NEXT = (date.fromisoformat(LOOKS[-1]) + timedelta(days=1)).isoformat()
+
+
+def asked(past, *, now=None, **changed):
+    """The as-of dates that are due, and what is said when none is."""
+    model = past.project.model("returned").model_copy(update=changed)
+    found = due(past.stores, past.project.catalog, model, now=now or datetime.now(UTC))
+    return [one.as_of for one in found.due], found.why_not
+
+
+def test_a_date_is_due_from_its_midnight_on_in_the_zone_of_the_events(past):
+    midnight = datetime.fromisoformat(f"{NEXT}T00:00:00+02:00")
+    assert asked(past, now=midnight) == ([NEXT], f"every day up to {LOOKS[-1]} was looked at")
+    assert asked(past, now=midnight - timedelta(seconds=1))[0] == []
+
+
+def test_a_season_that_reaches_before_the_data_asks_for_the_days_there_are(past):
+    season = Drift.model_validate({"window_days": 7, "season": {"every_days": 366, "periods": 4}})
+    assert asked(past, drift=season)[0] == [NEXT]
+
+
+def test_days_after_a_view_has_ended_are_not_waited_for():
+    first, last = date(2024, 3, 1), date(2024, 3, 10)
+    there = {(first + timedelta(days=n)).isoformat(): "rows" for n in range(10)}
+    ended = _Days(Calendar("UTC", first, last), 5, there)
+    assert ended.lacking("2024-03-13") == []
+    assert len(ended.held("2024-03-13")) == 3
+    assert ended.lacking("2024-04-13") == []
+    assert _Days(Calendar("UTC", first, None), 5, there).lacking("2024-03-13") == ["2024-03-11", "2024-03-12"]
+    assert _Days(None, 5, {"all": "rows"}).lacking("2024-03-13") == []
+    assert _Days(None, 5, {}).lacking("2024-03-13") == ["all"]
+
+
+def test_two_models_on_one_view_are_each_looked_at(past):
+    other, why = asked(past, name="other")
+    assert other == []
+    assert why.startswith("no version of other was ever judged")
+    assert asked(past)[0] == [NEXT]

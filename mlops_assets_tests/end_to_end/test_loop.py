@@ -319,6 +319,29 @@ def test_what_a_person_asks_for_is_launched_in_their_name_and_once(at_rest):
     assert told["Ada"].trained
 
 
+def test_a_look_at_a_date_before_a_training_that_was_asked_for_asks_for_no_older_one(at_rest):
+    ask(at_rest)
+    said = tick(at_rest, "returned_retraining")
+    assert [day for day, _ in asked(said)] == ["2024-03-20"]
+    assert history(at_rest) == [
+        ("2024-03-20", "person", True),
+        *((day, "look", False) for day in DATES),
+    ]
+    reasons = [one.reason for one in at_rest.stores.retrainings.history("returned") if one.kind == "look"]
+    assert set(reasons) == {"a training as of 2024-03-20 was asked for already"}
+
+
+def test_a_training_whose_evaluation_failed_is_told_although_the_model_is_there(at_rest):
+    (request,) = tick(at_rest, "returned_retraining").run_requests
+    at_rest.run(*STORY[:2], first=TRAINS)
+    run = run_of(at_rest, request, dg.DagsterRunStatus.FAILURE)
+    said = tick(at_rest, "returned_retraining")
+    assert asked(said) == []
+    assert f"run {run.run_id[:8]} has failed" in said.skip_message
+    at_rest.run(*STORY[2:], first=TRAINS)
+    assert tick(at_rest, "returned_retraining").skip_message.startswith("nothing new was found")
+
+
 def test_a_clock_asks_once_for_each_moment_also_when_days_came_since(at_rest):
     def clock(moment):
         return ask_by_the_clock(at_rest.stores, at_rest.project.model("returned"), at=moment)
