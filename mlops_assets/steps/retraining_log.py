@@ -83,25 +83,39 @@ def drawn(stores: Stores, model: str, log: Sequence[Turn]) -> str:
 
 @dataclass(frozen=True)
 class _Outcomes:
-    """What came of trainings. trained: as-of date -> when. judged: as-of date -> the newest verdict."""
+    """What came of trainings. trained: as-of date -> when. judged: as-of date -> its verdicts, oldest first."""
 
     trained: Mapping[str, str]
-    judged: Mapping[str, Mapping[str, Any]]
+    judged: Mapping[str, Sequence[Mapping[str, Any]]]
     verified: Mapping[int, VerifiedRelease]
 
     @classmethod
     def of(cls, stores: Stores, model: str) -> _Outcomes:
+        judged: dict[str, list[Mapping[str, Any]]] = {}
+        for one in stores.releases.history(model):
+            judged.setdefault(one["as_of"], []).append(one)
         return cls(
             trained=stores.records.written_at(f"{model}/model"),
-            judged={one["as_of"]: one for one in stores.releases.history(model)},
+            judged=judged,
             verified={one.version: one for one in stores.retrainings.verifications(model)},
         )
+
+    def _verdict(self, turn: Turn) -> Mapping[str, Any] | None:
+        """The newest since it was asked for; but one that made a version is not forgotten when it is judged again."""
+        found = [
+            one
+            for one in self.judged.get(turn.as_of, ())
+            # Verdicts are told to the second.
+            if turn.by == BY_HAND or one["decided_at"] >= turn.at[: len("2024-01-01T00:00:00")]
+        ]
+        made = [one for one in found if one["version"] is not None]
+        return (made or found)[-1] if found else None
 
     def of_turn(self, turn: Turn) -> Turn:
         there = self.trained.get(turn.as_of, "") >= turn.at
         if not there or (turn.by != BY_HAND and not turn.asks):
             return turn
-        judged = self.judged.get(turn.as_of)
+        judged = self._verdict(turn)
         if judged is None:
             return replace(turn, trained=True)
         made = replace(
