@@ -19,6 +19,10 @@ BENCHES = (
     "flight_backtest",
     "online",
     "gates",
+    "ledger",
+    "trace",
+    "quiet_streams",
+    "fifty_models",
 )
 
 

@@ -42,11 +42,14 @@ def daily_losses(opened, model, as_of: date, days: int, artifacts: Sequence[str]
     return [np.array(list(one.values())) for one in losses]
 
 
-def options(bench: str, doc: str) -> argparse.Namespace:
-    """What a bench on the flights is asked: where to write its tables, and a home to keep."""
+def options(bench: str, doc: str, *, every: int | None = None) -> argparse.Namespace:
+    """What a bench on the flights is asked: where to write its tables, and a home to keep; days between its dates."""
     parser = argparse.ArgumentParser(prog=f"python -m bench {bench}", description=doc)
     parser.add_argument("--markdown", type=Path, help="also write the tables to this file")
     parser.add_argument("--home", type=Path, help="an MLOPS_HOME to use and keep (default: a temporary one)")
+    if every is not None:
+        help_of_every = "days between as-of dates (default: %(default)s)"
+        parser.add_argument("--every", type=int, default=every, help=help_of_every)
     return parser.parse_args()
 
 

@@ -17,7 +17,8 @@ MlopsError
 ├── ImpossibleDate        no window of events ends at that as-of date
 ├── RunFailed             a Dagster run that a command started did not succeed
 ├── ReleaseConflict       the champion changed while its successor was judged
-└── ArtifactMismatch      stored bytes are not the bytes that were recorded
+├── ArtifactMismatch      stored bytes are not the bytes that were recorded
+└── LedgerBroken          the ledger does not continue what was noted of it
 
 An error says who, what was found, what was expected and what to do. A failed
 gate is a result, not an error.
@@ -122,6 +123,10 @@ class ReleaseConflict(MlopsError):
 
 class ArtifactMismatch(MlopsError):
     """Stored bytes differ from the digest that was recorded when they were written."""
+
+
+class LedgerBroken(MlopsError):
+    """The ledger, or an anchor of it, is not what it was."""
 
 
 def family(error: type[MlopsError]) -> set[type[MlopsError]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from functools import cache
 
 from rich.console import Console
 
@@ -16,8 +15,8 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.errors import ImpossibleDate
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import Written, data_runs, is_made, model_run
+from mlops_assets.graph.plan import written as known_writes
 from mlops_assets.graph.settling import settle
-from mlops_assets.steps.ingestion import restated
 
 DEMO = PACKAGE / "defs" / "platform" / "demo.yaml"
 UI = "http://127.0.0.1:3000"
@@ -90,16 +89,8 @@ def _judge_as_of(opened: Deployment, model: Model, as_of: str, *, again: bool, c
 
 
 def written(opened: Deployment) -> Written:
-    """What is known now: each table is looked at once."""
-    records, tables = opened.stores.records, opened.project.catalog.tables
-    raw = {keys.table_name(keys.raw(name)): declared.table for name, declared in tables.items()}
-
-    @cache
-    def outdated(table: str) -> set[str]:
-        landed = restated(opened.stores, raw[table]) if table in raw else set()
-        return records.outdated(table) | landed
-
-    return Written(records.code_versions, opened.project.code_version, outdated)
+    """What is known now."""
+    return known_writes(opened.stores, opened.project.catalog, opened.project.code_version)
 
 
 def require_possible(catalog: Catalog, model: Model, dates: Sequence[date]) -> None:

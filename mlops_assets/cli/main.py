@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from mlops_assets.cli.features import features
+from mlops_assets.cli.ledger import ledger
 from mlops_assets.cli.opening import FOUND, console, opened_deployment
+from mlops_assets.cli.trace import trace
 
 app = typer.Typer(
     help="Governed machine learning on Dagster assets.",
@@ -17,6 +19,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(features, name="features")
+app.add_typer(ledger, name="ledger")
+app.add_typer(trace, name="trace")
 
 
 class FailOn(StrEnum):

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_assets.errors import outermost
+from mlops_assets.errors import MlopsError, outermost
 
 if TYPE_CHECKING:
     from mlops_assets.cli.deployment import Deployment
@@ -20,6 +20,18 @@ console = Console()
 problems = Console(stderr=True)
 
 
+def _note_ledger(opened: "Deployment") -> None:
+    """Note what a command recorded where nobody can take it back. That this fails is told, and fails no command."""
+    from mlops_assets.steps.ledger import note
+
+    try:
+        note(opened.stores)
+    except MlopsError as error:
+        problems.print(
+            f"[bold yellow]{type(error).__name__}[/]: ", escape(str(error)), sep="", highlight=False
+        )
+
+
 @contextmanager
 def opened_deployment() -> Iterator["Deployment"]:
     """The deployment; what the platform refuses on purpose is told without a traceback."""
@@ -27,7 +39,10 @@ def opened_deployment() -> Iterator["Deployment"]:
         from mlops_assets.cli.deployment import deployment
 
         with deployment() as opened:
-            yield opened
+            try:
+                yield opened
+            finally:
+                _note_ledger(opened)
     except Exception as error:
         # Dagster wraps what its resources raise.
         ours = outermost(error)

@@ -15,7 +15,7 @@ NOBODY = -1
 
 @dataclass(frozen=True)
 class KeyCodes:
-    """Entities numbered from 0 to ``count`` - 1.
+    """Entities numbered from 0 to ``count`` - 1, in the order of their keys.
 
     asked, held: the number of each row's entity; ``NOBODY`` for a key that is null, or that was
     not asked for.
@@ -38,10 +38,9 @@ def _of_one_column(asked: pa.ChunkedArray, held: pa.ChunkedArray) -> KeyCodes:
     # Here: importing it takes 0.2 s, and the code location loads this room.
     import pyarrow.compute as pc
 
-    distinct = pc.drop_null(pc.unique(asked))
-    return KeyCodes(
-        _integers(pc.index_in(asked, distinct)), _integers(pc.index_in(held, distinct)), len(distinct)
-    )
+    distinct = pc.drop_null(pc.unique(asked)).sort()
+    places = [integers(pc.index_in(keys, distinct), missing=NOBODY) for keys in (asked, held)]
+    return KeyCodes(places[0], places[1], len(distinct))
 
 
 def _together(one: KeyCodes, other: KeyCodes) -> KeyCodes:
@@ -61,6 +60,8 @@ def _places(values: Integers, distinct: Integers) -> Integers:
     return np.where(distinct[places] == values, places, NOBODY)
 
 
-def _integers(places: pa.ChunkedArray) -> Integers:
-    found: Integers = places.fill_null(NOBODY).to_numpy().astype(np.int64)
+def integers(values: pa.ChunkedArray, *, missing: int) -> Integers:
+    """As NumPy has them. missing: what a null becomes."""
+    known = values.fill_null(missing) if values.null_count else values
+    found: Integers = known.to_numpy().astype(np.int64, copy=False)
     return found

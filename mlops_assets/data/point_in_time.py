@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from mlops_assets.data.key_codes import NOBODY, Integers, KeyCodes
+from mlops_assets.data.key_codes import NOBODY, Integers, KeyCodes, integers
+from mlops_assets.data.line import places
 from mlops_assets.data.moments import earlier
 from mlops_assets.data.sql import moment, name, names
 from mlops_assets.declaration.source import AVAILABLE_AT, EVENT_TIME
@@ -59,20 +60,17 @@ def of_entities_asked(view: JoinedView, rows: str, requests: str, at: str) -> st
           ON {same_entity} AND epoch_us(v.{EVENT_TIME}) // {ttl} = a.period"""
 
 
-def newest_known(
-    requests: pa.Table, at: str, in_time: Integers, view: JoinedView, rows: pa.Table
-) -> pa.Array:
+def newest_known(requests: pa.Table, at: str, view: JoinedView, rows: pa.Table) -> pa.Array:
     """For each of ``requests`` the position in ``rows`` of what answers it; null when nothing does.
 
     Of the rows with the request's keys, those count that had happened (``event_time`` <= at) *and* could be
     known (``available_at`` <= at); of these the one with the newest ``event_time``, and among its
     restatements the last one known; of rows that differ in nothing but their values, the first by these,
     so that the answer is the same in every process. Nothing answers when none counts or when it is older
-    than the TTL.
+    than the TTL, nor a request without a moment.
 
-    in_time: the places of the requests in the order of ``at``; one without a moment is anywhere, and answered
-    by nothing. rows: of ``rows_that_may_count``, in any
-    order; quickest in the lake's own. Keys have the same types in both.
+    Both in any order. rows: of ``rows_that_may_count``; quickest in the lake's own order. Keys have the same
+    types in both.
 
     Rows are sorted once by entity and by the moment from which they are known. One with an older event than a
     row known before it is never the answer, so it is dropped; what is left is ordered alike by both times,
@@ -82,13 +80,13 @@ def newest_known(
         _microseconds(column) for column in (requests[at], rows[EVENT_TIME], rows[AVAILABLE_AT])
     )
     codes = KeyCodes.of(*([table[key] for key in view.keys] for table in (requests, rows)))
-    is_asked = (codes.asked != NOBODY) & requests[at].is_valid().to_numpy()
-    asking = in_time if is_asked.all() else in_time[is_asked[in_time]]
+    asking = np.flatnonzero((codes.asked != NOBODY) & requests[at].is_valid().to_numpy())
     held = np.flatnonzero(codes.held != NOBODY)
     answers = np.full(len(requests), NOBODY)
     if len(asking) and len(held):
-        begin = min(asked_at[asking[0]], happened[held].min())
-        span = int(asked_at[asking[-1]] - begin) + 1
+        moments = asked_at.take(asking)
+        begin = int(min(moments.min(), happened.take(held).min()))
+        span = int(moments.max()) - begin + 1
         alive = min(view.ttl // MICROSECOND, span)
         # Each entity's stretch of the line lies further from the next than a value lives.
         stride = span + alive + 1
@@ -98,28 +96,25 @@ def newest_known(
                 of[(code[of] >= low) & (code[of] < low + fitting)] if codes.count > fitting else of
                 for code, of in ((codes.asked, asking), (codes.held, held))
             )
-            entities = codes.asked[here] - low
-            grouped = _grouped(entities)
-            here = here[grouped]
-            moments = entities[grouped] * stride + (asked_at[here] - begin)
-            start = (codes.held[there] - low) * stride - begin
-            events = start + happened[there]
-            known = np.maximum(events, start + available[there])
+            sought = (codes.asked.take(here) - low) * stride + (asked_at.take(here) - begin)
+            start = (codes.held.take(there) - low) * stride - begin
+            events = start + happened.take(there)
+            known = np.maximum(events, start + available.take(there))
             reign = _reigning(known, events)
-            known, events, there = known[reign], events[reign], there[reign]
+            known, events, there = (of.take(reign) for of in (known, events, there))
             if len(there):
                 _settle_ties(known, events, available, rows.select(list(view.columns)), there)
-                found = np.searchsorted(known, moments, side="right") - 1
-                # A position of -1 is before every row; what it reads is not used.
-                hit = (found >= 0) & (moments - events[found] <= alive)
-                answers[here] = np.where(hit, there[found], NOBODY)
+                found = places(known, sought) - 1
+                # A place before every row reads another, which is not used.
+                hit = (found >= 0) & (sought - events.take(found, mode="clip") <= alive)
+                answers[here] = np.where(hit, there.take(found, mode="clip"), NOBODY)
     return pa.array(answers, mask=answers == NOBODY)
 
 
 def _reigning(known: Integers, events: Integers) -> Integers:
     """The rows that from ``known`` on have the newest event so far, in this order."""
     order = np.argsort(known, kind="stable")
-    newest = events[order]
+    newest = events.take(order)
     reigns = newest == np.maximum.accumulate(newest)
     return order if reigns.all() else order[reigns]
 
@@ -143,17 +138,6 @@ def _settle_ties(
     there[tied] = rows[pc.sort_indices(ties, keys).to_numpy()[::-1]]
 
 
-def _grouped(codes: Integers) -> Integers:
-    """An order that puts equal codes together, smaller ones first, otherwise as they are.
-
-    Sixteen bits at a time, because NumPy sorts these by counting.
-    """
-    order = np.argsort(codes.astype(np.uint16), kind="stable")
-    high = codes >> 16
-    return order[np.argsort(high[order].astype(np.uint16), kind="stable")] if high.any() else order
-
-
 def _microseconds(moments: pa.ChunkedArray) -> Integers:
     """Since 1970; a null is as any."""
-    found: Integers = moments.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).fill_null(0).to_numpy()
-    return found
+    return integers(moments.cast(pa.timestamp("us", "UTC")).cast(pa.int64()), missing=0)

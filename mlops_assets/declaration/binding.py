@@ -39,6 +39,14 @@ def parsed(query: str) -> Sequence[Mapping[str, Any]]:
     return statements
 
 
+def spelled(statements: Sequence[Mapping[str, Any]]) -> str:
+    """The query of which ``parsed`` told these trees, or trees that were made of them, as DuckDB spells it."""
+    tree = json.dumps({"error": False, "statements": statements})
+    with _engine().cursor() as cursor:
+        ((said,),) = cursor.execute("SELECT json_deserialize_sql(?)", [tree]).fetchall()
+    return str(said)
+
+
 def bound(query: str, relations: Relations) -> Mapping[str, str]:
     """The columns a query yields over empty ``relations``, each with DuckDB's type. Raises NotUnderstood.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping, Set
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -77,7 +77,7 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if isinstance(value, timedelta):
         return f"{value.total_seconds()}s"
-    return value.isoformat() if isinstance(value, date) else value
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def _fields(declared: Declaration) -> dict[str, Any]:

@@ -14,4 +14,11 @@ HIGHER_IS_BETTER: dict[str, bool] = {
     "calibration_error": False,
 }
 
-HIGHEST: dict[str, float] = {**dict.fromkeys(HIGHER_IS_BETTER, 1.0), "log_loss": math.inf}
+# The log loss of rows once the level of their day is known: how well a model tells the rows of a day apart.
+WITHIN_DAYS = "log_loss_within_days"
+
+HIGHEST: dict[str, float] = {
+    **dict.fromkeys(HIGHER_IS_BETTER, 1.0),
+    "log_loss": math.inf,
+    WITHIN_DAYS: math.inf,
+}

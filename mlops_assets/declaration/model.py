@@ -88,6 +88,9 @@ class ChampionGate(Declaration):
     Compared on the same rows, day by day, since rows of one day are not independent: the lower
     bound of the mean daily improvement must be above ``margin``. With fewer than ``at_least_days``
     days the answer is "not enough data".
+    metric: ``log_loss_within_days`` asks how well the rows of a day are told apart, once the level of the day is
+        known: where whole days are good or bad for all rows, it is sure far sooner. Then the plain log loss must not
+        be higher on those days either.
     confidence, per_days: of ``per_days`` as-of dates, however many of them are looked at, a challenger
         that is no better wins with a probability of at most one less ``confidence``; so each look is
         surer than that. One that is looked at once a month is asked for little more.
@@ -98,7 +101,7 @@ class ChampionGate(Declaration):
         may be replaced without a comparison; a decision to declare, and to take back.
     """
 
-    metric: Literal["log_loss", "brier"] = "log_loss"
+    metric: Literal["log_loss", "brier", "log_loss_within_days"] = "log_loss"
     margin: Annotated[Number, Field(ge=0)] = 0.0
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
     per_days: Annotated[Whole, Field(ge=1, le=3650)] = 30

@@ -201,6 +201,11 @@ class Table(Declaration):
     def is_daily(self) -> bool:
         return self.partitions == "daily"
 
+    @property
+    def lands(self) -> bool:
+        """Whether files that land say when to read it. One file of many days says nothing of a single one of them."""
+        return isinstance(self.reads, LandedFile) and self.reads.is_daily == self.is_daily
+
     def refers_to(self) -> tuple[str, ...]:
         """The tables that its rows refer to, each once."""
         found = (one.references.table for one in self.expectations if one.references is not None)

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Protocol
 
 from mlops_assets.declaration.model import Gates
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Reigning, decide
 from mlops_assets.governance.looks import Look
+from mlops_assets.governance.paired import improvement_bound
 from mlops_assets.governance.retraining import Seen, Trigger
+
+# A promotion is looked at again on so many days after it.
+MONTH = timedelta(days=30)
+# The best in hindsight is chosen for stretches of so many days at least: of single days it would be their luck.
+STRETCH = timedelta(days=7)
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Step:
 @dataclass(frozen=True)
 class Replayed:
     """What a policy did. daily: day -> the loss of the model that reigned. pointless: promotions of models that lost
-    as much or more than the one before, on the days that they reigned."""
+    as much or more than the one before, on the days that they reigned; losing: on the thirty days after."""
 
     policy: str
     steps: Sequence[Step]
@@ -65,12 +73,43 @@ class Replayed:
     trainings: int
     promotions: int
     pointless: int
+    losing: int
     cpu_seconds: float
 
     @property
     def loss(self) -> float:
         """The mean daily loss."""
-        return math.fsum(self.daily.values()) / len(self.daily) if self.daily else math.nan
+        return mean(self.daily)
+
+    def on_days(self, first: str, last: str) -> Replayed:
+        """The same, with the losses of these days only."""
+        return replace(self, daily={day: lost for day, lost in self.daily.items() if first <= day <= last})
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much less was lost each day than by something else, with its 95% interval, which allows for runs of days."""
+
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, daily: Mapping[str, float], other: Mapping[str, float]) -> Gain:
+        """Day by day, on the days of both; without an interval when they are fewer than two."""
+        days = sorted(daily.keys() & other.keys())
+        if len(days) < 2:
+            return cls(math.nan, -math.inf, math.inf)
+        gained = [other[day] - daily[day] for day in days]
+        sure = (1 + CONFIDENCE) / 2
+        middle, low = improvement_bound(gained, sure)
+        _, high = improvement_bound([-one for one in gained], sure)
+        return cls(middle, low, -high)
+
+
+def mean(daily: Mapping[str, float]) -> float:
+    """The mean over days; NaN without any."""
+    return math.fsum(daily.values()) / len(daily) if daily else math.nan
 
 
 def replay(
@@ -84,7 +123,7 @@ def replay(
     for as_of in later:
         if policy.drift is not None:
             seen.append(world.seen(champion, as_of, policy.drift))
-        asked = policy.trigger(as_of, seen, trained)
+        asked = policy.trigger(as_of, seen, trained, sum(one > champion for one in trained))
         if not asked.train:
             steps.append(Step(as_of, champion, trained=False, reason=asked.sentence))
             continue
@@ -95,7 +134,7 @@ def replay(
         if verdict == "promote":
             champion, looks, seen = as_of, (), []
         steps.append(Step(as_of, champion, trained=True, reason=asked.sentence, verdict=verdict))
-    daily, pointless = _lost(world, steps, until)
+    daily, pointless, losing = _lost(world, steps, until)
     return Replayed(
         policy=policy.name,
         steps=steps,
@@ -103,14 +142,18 @@ def replay(
         trainings=len(trained),
         promotions=sum(step.verdict == "promote" for step in steps),
         pointless=pointless,
+        losing=losing,
         cpu_seconds=cpu,
     )
 
 
 def hindsight(world: World, replays: Sequence[Replayed], until: str) -> dict[str, float]:
-    """Day -> the loss of whatever model that anybody had trained by then would have lost least in its stretch."""
+    """Day -> the loss of whatever model that anybody had trained by then would have lost least in its stretch.
+
+    A stretch is a week, or what lies between two dates that are farther apart.
+    """
     trained = sorted({step.as_of for one in replays for step in one.steps if step.trained})
-    dates = [step.as_of for step in replays[0].steps]
+    dates = _stretches([step.as_of for step in replays[0].steps])
     best: dict[str, float] = {}
     for first, end in zip(dates, [*dates[1:], until], strict=True):
         there: list[Mapping[str, float]] = [
@@ -119,6 +162,15 @@ def hindsight(world: World, replays: Sequence[Replayed], until: str) -> dict[str
         least = min(there, key=_sum)
         best.update(least)
     return best
+
+
+def _stretches(dates: Sequence[str]) -> list[str]:
+    """The first dates of stretches of ``STRETCH`` at least."""
+    found = list(dates[:1])
+    for day in dates:
+        if date.fromisoformat(day) - date.fromisoformat(found[-1]) >= STRETCH:
+            found.append(day)
+    return found
 
 
 def _sum(losses: Mapping[str, float]) -> float:
@@ -144,18 +196,20 @@ def _judged(
     return decision.verdict, Look.of(as_of, evidence, decision.spent) if decision.spent else None
 
 
-def _lost(world: World, steps: Sequence[Step], until: str) -> tuple[dict[str, float], int]:
-    """Each day's loss, and how many promotions lost as much as the model before or more on the days they reigned."""
+def _lost(world: World, steps: Sequence[Step], until: str) -> tuple[dict[str, float], int, int]:
+    """Each day's loss, and how many promotions lost as much as the model before or more: while they reigned, and in
+    the month after."""
     daily: dict[str, float] = {}
-    pointless, before = 0, None
+    pointless, losing, before = 0, 0, None
     for first, end, model in reigns(steps, until):
         lost = world.losses(model, first, end)
         daily |= lost
         if before is not None:
-            other = world.losses(before, first, end)
-            pointless += _sum(lost) >= _sum(other)
+            pointless += _sum(lost) >= _sum(world.losses(before, first, end))
+            month = min(until, (date.fromisoformat(first) + MONTH).isoformat())
+            losing += _sum(world.losses(model, first, month)) >= _sum(world.losses(before, first, month))
         before = model
-    return daily, pointless
+    return daily, pointless, losing
 
 
 def reigns(steps: Sequence[Step], until: str) -> list[tuple[str, str, str]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from mlops_assets.declaration.metrics import HIGHER_IS_BETTER
+from mlops_assets.declaration.metrics import HIGHER_IS_BETTER, WITHIN_DAYS
 from mlops_assets.declaration.model import ChampionGate, Gates
 from mlops_assets.governance.evaluation_gates import evaluation_reasons
 from mlops_assets.governance.evidence import Comparison, Evidence
@@ -19,6 +19,8 @@ from mlops_assets.governance.reasons import Answer, Reason
 # A person may release what the gates do not.
 Verdict = Literal["promote", "hold", "not enough data", "override"]
 OVERRIDE = "override"
+# What may not grow where models are compared within days.
+PLAIN = "log_loss"
 # The check that shows the verdict.
 GATE = "gate"
 
@@ -183,7 +185,7 @@ def _champion(evidence: Evidence, gate: ChampionGate, reigning: Reigning | None,
     if not _compared(champion, gate):
         sentence = f"{len(own)} days to compare on, at least {gate.at_least_days} are needed"
         return Reason("champion", "not enough data", sentence)
-    mean, daily = math.fsum(own) / len(own), _compared_days(evidence, champion, gate, reigning)
+    mean, daily = _mean(own), _compared_days(evidence, champion, gate, reigning, gate.metric)
     of_all, bound = improvement_bound(daily, 1 - risk)
     said = f"{gate.metric} {_better(mean)} than version {champion.champion_version} on {len(own)} days"
     if len(daily) > len(own):
@@ -192,18 +194,27 @@ def _champion(evidence: Evidence, gate: ChampionGate, reigning: Reigning | None,
         f"{said}; with {100 * (1 - risk):.6g}% confidence the improvement is at least {bound:+.4f}, and above "
         f"{gate.margin:g} is asked"
     )
-    return Reason("champion", "promote" if min(bound, mean) > gate.margin else "hold", sentence)
+    won = min(bound, mean) > gate.margin
+    if won and gate.metric == WITHIN_DAYS:
+        plain = _mean(_compared_days(evidence, champion, gate, reigning, PLAIN))
+        sentence += f"; {PLAIN} itself {_better(plain)} on them"
+        won = plain >= 0
+    return Reason("champion", "promote" if won else "hold", sentence)
 
 
 def _compared_days(
-    evidence: Evidence, champion: Comparison, gate: ChampionGate, reigning: Reigning | None
+    evidence: Evidence, champion: Comparison, gate: ChampionGate, reigning: Reigning | None, metric: str
 ) -> list[float]:
     """The improvements that the bound is taken of, oldest first."""
     if reigning is None or not reigning.looks:
-        return champion.daily_improvement[gate.metric]
+        return champion.daily_improvement[metric]
     since = date.fromisoformat(evidence.as_of) - timedelta(days=gate.pool_days)
-    own = champion.by_day(gate.metric)
-    return pooled(reigning.looks, own, metric=gate.metric, recipe=evidence.recipe, since=since.isoformat())
+    own = champion.by_day(metric)
+    return pooled(reigning.looks, own, metric=metric, recipe=evidence.recipe, since=since.isoformat())
+
+
+def _mean(daily: Sequence[float]) -> float:
+    return math.fsum(daily) / len(daily)
 
 
 def _better(mean: float) -> str:

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Protocol
 
 from mlops_assets.declaration.retraining import Retraining
 
 SEVERITIES = {"warn": 1, "error": 2}
 # Days of the month that trainings are counted in.
 MONTH = timedelta(days=30)
+# The longest that a wait may grow to, in days: a quarter.
+LONGEST = 92.0
 
 
 @dataclass(frozen=True)
 class Seen:
     """What one look at a champion saw. drift: the severity, None when nothing surely moved or too little is known.
 
-    grown: by how much its daily loss grew at least, with confidence; None when labels do not tell.
+    grown: by how much its daily loss grew at least, with confidence; None when labels do not tell. new_labels: how
+    many became known since it was made.
     """
 
     as_of: str
     drift: str | None = None
     grown: float | None = None
+    new_labels: int = 0
 
 
 @dataclass(frozen=True)
@@ -33,20 +38,26 @@ class Asked:
     sentence: str
 
 
-# What is asked at an as-of date: the looks at this champion up to it, oldest first, and when was trained before.
-Trigger = Callable[[str, Sequence[Seen], Sequence[str]], Asked]
+class Trigger(Protocol):
+    """What is asked at an as-of date."""
+
+    def __call__(self, as_of: str, seen: Sequence[Seen], trained: Sequence[str], held: int = 0) -> Asked:
+        """seen: the looks at this champion up to the date, oldest first. trained: the dates of earlier trainings.
+
+        held: how many of them came after the champion, which therefore reigns still.
+        """
 
 
 def declared(retraining: Retraining) -> Trigger:
     """The declared reasons, each with its patience, and what holds them back."""
 
-    def trigger(as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> Asked:
-        held = _held_back(retraining, as_of, trained)
+    def trigger(as_of: str, seen: Sequence[Seen], trained: Sequence[str], held: int = 0) -> Asked:
+        but = _held_back(retraining, as_of, trained, held)
         reasons = list(_reasons(retraining, as_of, seen, trained))
         if not reasons:
             return Asked(False, "nothing gives a reason")
         said = "; ".join(reasons)
-        return Asked(False, f"{said}, but {held}") if held else Asked(True, said)
+        return Asked(False, f"{said}, but {but}") if but else Asked(True, said)
 
     return trigger
 
@@ -54,19 +65,19 @@ def declared(retraining: Retraining) -> Trigger:
 def every(days: int) -> Trigger:
     """A clock: so many days after the last training."""
 
-    def trigger(as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> Asked:
+    def trigger(as_of: str, seen: Sequence[Seen], trained: Sequence[str], held: int = 0) -> Asked:
         age = _age(as_of, trained)
         return Asked(age >= days, f"the last training is {age} days old")
 
     return trigger
 
 
-def never(as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> Asked:
+def never(as_of: str, seen: Sequence[Seen], trained: Sequence[str], held: int = 0) -> Asked:
     """The first model stays."""
     return Asked(False, "nothing is ever a reason")
 
 
-def on_drift(as_of: str, seen: Sequence[Seen], trained: Sequence[str]) -> Asked:
+def on_drift(as_of: str, seen: Sequence[Seen], trained: Sequence[str], held: int = 0) -> Asked:
     """Whatever severity of drift the newest look tells, as many articles have it."""
     drifted = bool(seen) and seen[-1].drift is not None
     return Asked(drifted, "the newest window drifted" if drifted else "the newest window did not drift")
@@ -85,21 +96,30 @@ def _reasons(retraining: Retraining, as_of: str, seen: Sequence[Seen], trained: 
         limit = retraining.decay
         if sum(one.grown is not None and one.grown > limit for one in newest) >= retraining.looks:
             found.append(f"the loss surely grew by more than {limit:g} in {asked}")
+    if retraining.new_labels is not None and seen and seen[-1].new_labels >= retraining.new_labels:
+        found.append(f"{seen[-1].new_labels} labels became known since the champion was made")
     age = _age(as_of, trained)
     if retraining.age_days is not None and age >= retraining.age_days:
         found.append(f"the last training is {age} days old")
     return found
 
 
-def _held_back(retraining: Retraining, as_of: str, trained: Sequence[str]) -> str | None:
+def _held_back(retraining: Retraining, as_of: str, trained: Sequence[str], held: int) -> str | None:
     age = _age(as_of, trained)
-    if age < retraining.cool_down_days:
-        return f"the last training is {age} days old, and {retraining.cool_down_days} are waited"
+    if age < (waited := _waited(retraining, held)):
+        after = f" after {held} in a row that were not promoted" if held and retraining.back_off > 1 else ""
+        return f"the last training is {age} days old, and {waited:g} are waited{after}"
     since = (date.fromisoformat(as_of) - MONTH).isoformat()
     newest = sum(one > since for one in trained)
     if newest >= retraining.a_month:
         return f"{newest} trainings in thirty days are the most that are allowed"
     return None
+
+
+def _waited(retraining: Retraining, held: int) -> float:
+    # Beyond so many in a row any wait that grows has reached its longest.
+    grown = retraining.cool_down_days * retraining.back_off ** min(held, 64)
+    return max(retraining.cool_down_days, min(LONGEST, grown))
 
 
 def _age(as_of: str, trained: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source
+from mlops_assets.graph.backtest import backtest_job
 from mlops_assets.graph.drift import drift_asset
 from mlops_assets.graph.evaluation import evaluation_asset
 from mlops_assets.graph.features import view_asset
@@ -22,7 +23,7 @@ from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
 from mlops_assets.graph.restatement import restatement_check
-from mlops_assets.graph.retraining import retraining_log_asset, retraining_sensor
+from mlops_assets.graph.retraining import retraining_log_asset, retraining_schedule, retraining_sensor
 from mlops_assets.graph.training_set import training_set_asset
 from mlops_assets.graph.validated import validated_assets
 from mlops_assets.graph.verification import verification_asset
@@ -61,12 +62,14 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             retraining_log_asset(model),
         ]
         checks = [registry_check(model), restatement_check(model)]
+        clock = retraining_schedule(model)
         sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model)]
     return dg.Definitions(
         assets=stages,
         asset_checks=checks,
-        jobs=list(model_jobs(catalog, model)),
+        jobs=[*model_jobs(catalog, model), backtest_job(catalog, model)],
         sensors=sensors,
+        schedules=[clock] if clock else [],
     )
 
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from mlops_assets.graph.launched import RETRIES
+from mlops_assets.graph.launching import RETRIES
 
 AUTOMATION = "keep_data_up_to_date"
 SECONDS = 15

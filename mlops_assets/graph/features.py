@@ -17,10 +17,17 @@ from mlops_assets.graph.column_lineage import say_lineage
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
+CODE = (
+    "mlops_assets.data.features",
+    "mlops_assets.data.range_windows",
+    "mlops_assets.data.window_sql",
+    "mlops_assets.stores.windows",
+)
+
 
 def view_code(catalog: Catalog, view: str) -> str:
     """The version of what computes a view: what is declared, and the platform's own part."""
-    return view_version(catalog, view).made_by("mlops_assets.data.features")
+    return view_version(catalog, view).made_by(*CODE)
 
 
 def view_asset(catalog: Catalog, view: FeatureView) -> dg.AssetsDefinition:

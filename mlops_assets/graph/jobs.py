@@ -11,6 +11,7 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.monitoring.parity import PARITY
+from mlops_assets.steps.due import WATCHES
 
 # The steps of a pipeline that goes on only when the one before has succeeded.
 STEPS = {
@@ -18,8 +19,6 @@ STEPS = {
     "evaluate": (("evaluation_report",), "Measure"),
     "register": (("release",), "Judge, and if the gate allows it release,"),
 }
-# What looks at a champion.
-WATCHES = ("drift_report", "performance_report", "verification")
 
 
 def release_job(model: Model) -> str:

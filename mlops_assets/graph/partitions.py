@@ -13,15 +13,26 @@ RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_p
 
 
 def days_of(calendar: Calendar | None) -> dg.DailyPartitionsDefinition | None:
-    """One partition per local day of the calendar; None for what is not daily."""
-    return None if calendar is None else as_of_dates(calendar.start, calendar.end, calendar.timezone)
+    """One partition per local day of the calendar that is over; None for what is not daily."""
+    return None if calendar is None else _daily(calendar.start, calendar.end, calendar.timezone)
 
 
 def as_of_dates(first: date, last: date | None, timezone: str) -> dg.DailyPartitionsDefinition:
-    """One partition per local day from ``first`` to ``last``, both included."""
+    """One partition per local date from ``first`` to ``last``, both included, that has begun.
+
+    A date asks for the days before it, so today's is there: yesterday is over.
+    """
+    return _daily(first, last, timezone, end_offset=1)
+
+
+def _daily(
+    first: date, last: date | None, timezone: str, *, end_offset: int = 0
+) -> dg.DailyPartitionsDefinition:
     # Dagster's end is exclusive.
     end = None if last is None else (last + timedelta(days=1)).isoformat()
-    return dg.DailyPartitionsDefinition(start_date=first.isoformat(), end_date=end, timezone=timezone)
+    return dg.DailyPartitionsDefinition(
+        start_date=first.isoformat(), end_date=end, timezone=timezone, end_offset=end_offset
+    )
 
 
 def looking_back(first: int, last: int = 0) -> dg.PartitionMapping:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from itertools import groupby
 
 import dagster as dg
@@ -12,6 +13,7 @@ from mlops_assets.declaration.catalog import Calendar, Catalog, lookback_days
 from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys
+from mlops_assets.stores.stores import Stores
 
 STAGES = ("training_set", "model", "evaluation_report", "release")
 
@@ -43,6 +45,21 @@ class Written:
         table = keys.table_name(key)
         have, outdated, current = self.code(table), self.outdated(table), self.current(key)
         return [one for one in partitions if have.get(one) != current or one in outdated]
+
+
+def written(stores: Stores, catalog: Catalog, current: Callable[[dg.AssetKey], str | None]) -> Written:
+    """What is known now: each table is looked at once."""
+    from mlops_assets.steps.ingestion import restated
+
+    records = stores.records
+    raw = {keys.table_name(keys.raw(name)): declared.table for name, declared in catalog.tables.items()}
+
+    @cache
+    def outdated(table: str) -> set[str]:
+        landed = restated(stores, raw[table]) if table in raw else set()
+        return records.outdated(table) | landed
+
+    return Written(records.code_versions, current, outdated)
 
 
 def model_run(model: Model, as_of: str) -> PlannedRun:

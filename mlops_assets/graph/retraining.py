@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Any
 
 import dagster as dg
@@ -12,9 +13,10 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys
 from mlops_assets.graph.automation import AUTOMATION, SECONDS
 from mlops_assets.graph.jobs import release_job
-from mlops_assets.graph.launched import RETRIES, became
+from mlops_assets.graph.launching import RETRIES, how, is_active, runs_of
 from mlops_assets.graph.metadata import drawing, table
 from mlops_assets.graph.plan import PlannedRun, Written, data_runs
+from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.retrainings import RetrainingDecision
 from mlops_assets.stores.stores import Stores
 
@@ -80,6 +82,28 @@ def retraining_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
     return retraining
 
 
+def retraining_schedule(model: Model) -> dg.ScheduleDefinition | None:
+    """The clock that a model declares: each time it asks for a training, which the sensor then launches; else None."""
+    if model.retraining.schedule is None:
+        return None
+
+    @dg.schedule(
+        name=f"{model.name}_clock",
+        job_name=release_job(model),
+        cron_schedule=model.retraining.schedule,
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=f"Asks for a training of {model.name} as of the newest day; {model.name}_retraining launches it.",
+    )
+    def clock(context: dg.ScheduleEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SkipReason:
+        from mlops_assets.steps.retraining import ask_by_the_clock
+
+        moment = context.scheduled_execution_time.astimezone(UTC)
+        return dg.SkipReason(ask_by_the_clock(stores, model, at=moment.isoformat(timespec="microseconds")))
+
+    return clock
+
+
 def _launched(
     context: dg.SensorEvaluationContext,
     stores: Stores,
@@ -91,23 +115,35 @@ def _launched(
     """What to launch for decisions that no training has followed, and what to say of those that must wait."""
     quiet = model.retraining.quiet_hours
     if waiting and quiet is not None and quiet.hold(now):
-        return [], [f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {len(waiting)} trainings wait"]
-    written = _written(context, stores)
+        held = "1 training waits" if len(waiting) == 1 else f"{len(waiting)} trainings wait"
+        return [], [f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {held}"]
+    written, dates = _written(context, stores), ModelStage.of(catalog, model, "release").as_of_dates
+    runs = runs_of(context.instance, (one.run_key for one in waiting))
     requests, told = [], []
-    for one in waiting:
-        request, as_of = _training(model, one), date.fromisoformat(one.as_of)
-        before = became(context.instance, request)
-        lacking = data_runs(catalog, model, written, first_as_of=as_of, last_as_of=as_of)
-        if before is not None:
-            told.append(f"as of {one.as_of}: {before} ({one.reason})")
-        elif lacking:
-            told.append(f"as of {one.as_of}: {one.reason}; it waits for {_in_words(lacking[0])}")
+    for as_of, asked in groupby(sorted(waiting, key=lambda one: one.as_of), key=lambda one: one.as_of):
+        # One training answers all that ask for a date, so only the last of them counts.
+        *before, newest = asked
+        about = f"as of {as_of}: {newest.reason}"
+        running = next((runs[one.run_key] for one in before if is_active(runs.get(one.run_key))), None)
+        run = running or runs.get(newest.run_key)
+        if run is not None:
+            told.append(f"{about}; {how(run)}")
+        elif not dates.has_partition_key(as_of):
+            told.append(f"{about}; it waits for that date to begin")
+        elif lacking := _lacking(catalog, model, written, as_of):
+            told.append(f"{about}; it waits for {_in_words(lacking)}")
         else:
-            requests.append(request)
+            requests.append(_training(newest))
     return requests, told
 
 
-def _training(model: Model, decided: RetrainingDecision) -> dg.RunRequest:
+def _lacking(catalog: Catalog, model: Model, written: Written, as_of: str) -> PlannedRun | None:
+    """The first run of data that a training as of a date waits for."""
+    wanted = date.fromisoformat(as_of)
+    return next(iter(data_runs(catalog, model, written, first_as_of=wanted, last_as_of=wanted)), None)
+
+
+def _training(decided: RetrainingDecision) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=decided.run_key,
         partition_key=decided.as_of,

@@ -40,14 +40,18 @@ def settling_sensor() -> dg.SensorDefinition:
         name="settle_tracking",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Closes MLflow runs when their Dagster run has ended, and shows every release in MLflow.",
+        description="Closes MLflow runs when their Dagster run has ended, shows every release in MLflow, and notes the "
+        "ledger's head where its anchors are.",
     )
     def settle_tracking(
         context: dg.SensorEvaluationContext,
         stores: dg.ResourceParam[Stores],
         tracking: dg.ResourceParam[Tracking],
     ) -> dg.SkipReason:
-        done = settle(context.instance, stores, tracking)
+        # Imported here: the code location loads without a database.
+        from mlops_assets.steps.ledger import note
+
+        done = [*settle(context.instance, stores, tracking), *note(stores)]
         return dg.SkipReason("; ".join(done) or "every tracked run is closed and every release is shown")
 
     return settle_tracking

@@ -23,6 +23,7 @@ CODE = (
     "mlops_assets.data.training_set",
     "mlops_assets.data.point_in_time",
     "mlops_assets.data.key_codes",
+    "mlops_assets.data.line",
     "mlops_assets.stores.as_known",
     "mlops_assets.data.on_demand",
     "mlops_assets.data.changes",

@@ -1,16 +1,15 @@
 """A model is looked at when new days are there: a sensor that asks for its reports."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph.automation import SECONDS
 from mlops_assets.graph.jobs import watch_job
-from mlops_assets.graph.launched import RETRIES, became
+from mlops_assets.graph.launching import RETRIES, never_launched
 from mlops_assets.stores.stores import Stores
-
-# As-of dates that a tick names.
-SHOWN = 5
 
 
 def watching_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
@@ -26,18 +25,16 @@ def watching_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
     def watching(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
         from mlops_assets.steps.due import due
 
-        looked = due(stores, catalog, model)
-        asked = [
-            dg.RunRequest(
+        looked = due(stores, catalog, model, now=datetime.now(UTC))
+        asked = {
+            f"as of {one.as_of}": dg.RunRequest(
                 run_key=f"{model.name}/{one.as_of}/{one.inputs}", partition_key=one.as_of, tags=RETRIES
             )
             for one in looked.due
-        ]
-        before = {one.partition_key: became(context.instance, one) for one in asked}
-        requests = [one for one in asked if before[one.partition_key] is None]
-        told = [f"as of {as_of}: {said}" for as_of, said in before.items() if said is not None]
+        }
+        requests, told = never_launched(context.instance, asked)
         return dg.SensorResult(
-            run_requests=requests, skip_reason=None if requests else "; ".join(told[:SHOWN]) or looked.why_not
+            run_requests=requests, skip_reason=None if requests else "; ".join(told) or looked.why_not
         )
 
     return watching

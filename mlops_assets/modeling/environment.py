@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+from functools import cache
 from importlib.metadata import distributions
 from typing import Any
 
@@ -14,13 +15,18 @@ DECIDING = ("numpy", "pandas", "pyarrow", "scikit-learn", "scipy", "skops", "thr
 
 def environment() -> dict[str, Any]:
     """Python, machine, and every installed package with its version, as plain values in order of their names."""
-    packages = {one.metadata["Name"].lower(): one.version for one in distributions()}
     return {
         "python": platform.python_version(),
         "system": platform.system(),
         "machine": platform.machine(),
-        "packages": dict(sorted(packages.items())),
+        "packages": dict(_packages()),
     }
+
+
+@cache
+def _packages() -> dict[str, str]:
+    """What this process has found installed; reading it again takes half a second."""
+    return dict(sorted((one.metadata["Name"].lower(), one.version) for one in distributions()))
 
 
 def told(found: dict[str, Any]) -> dict[str, str]:

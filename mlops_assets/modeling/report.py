@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn import metrics as sk
 
 from mlops_assets.data.legible import legible
@@ -58,6 +59,23 @@ def foundations_plot(
     return _png(figure)
 
 
+def rolling_plot(daily: Mapping[str, Mapping[str, float]], *, title: str) -> bytes:
+    """A PNG: by name, the mean loss of each day and the six before it."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for name, lost in daily.items():
+        days = sorted(lost)
+        smooth = pd.Series([lost[day] for day in days]).rolling(7, min_periods=1).mean()
+        axes.plot(days, smooth.to_numpy(), label=name, linewidth=1)
+    _few_ticks(axes, sorted(next(iter(daily.values()))))
+    axes.set(ylabel="log loss")
+    axes.legend()
+    figure.suptitle(title)
+    return _png(figure)
+
+
 def over_time_plot(daily: Mapping[str, Mapping[str, float]], *, title: str) -> bytes:
     """A PNG: by name, how much less was lost than by the first of them, added up over the days."""
     from matplotlib.figure import Figure
@@ -69,11 +87,15 @@ def over_time_plot(daily: Mapping[str, Mapping[str, float]], *, title: str) -> b
     for name, lost in daily.items():
         gained = np.cumsum([first[day] - lost[day] for day in days])
         axes.plot(days, gained, label=name, linewidth=1)
-    axes.set_xticks(days[:: max(1, len(days) // 8)])
+    _few_ticks(axes, days)
     axes.set(ylabel=f"log loss saved since then, beside {next(iter(daily))}, days added up")
     axes.legend()
     figure.suptitle(title)
     return _png(figure)
+
+
+def _few_ticks(axes: Any, days: Sequence[str]) -> None:
+    axes.set_xticks(days[:: max(1, len(days) // 8)])
 
 
 def _png(figure: Any) -> bytes:

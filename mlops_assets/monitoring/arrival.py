@@ -31,6 +31,15 @@ class DayLabels:
         return sum(labels for after, labels in self.arrived.items() if after <= age)
 
 
+def new_labels(days: Iterable[DayLabels], since: str) -> int:
+    """How many labels of these days were not known yet when an earlier as-of date began.
+
+    >>> new_labels([DayLabels("2024-03-01", 5, {1: 2, 3: 2})], since="2024-03-02")
+    2
+    """
+    return sum(one.labels - one.known_by(since) for one in days)
+
+
 @dataclass(frozen=True)
 class Arrival:
     """The share of labels that are known one day after that of their event, two days after, and so on.

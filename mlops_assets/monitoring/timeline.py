@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from html import escape
 from typing import Literal, TypeAlias
+
+from mlops_assets.data.legible import in_html
 
 WIDTH, LEFT, ROW, TOP, FOOT = 860, 120, 30, 34, 26
 MARK = 5
@@ -50,7 +51,7 @@ def timeline(
         return _svg(title, height, '<text x="20" y="60">nothing has happened yet</text>')
     scale = _Scale(date.fromisoformat(min(days)), date.fromisoformat(max(days)))
     places = {row: TOP + ROW * index + ROW // 2 for index, row in enumerate([*rows, bars])}
-    names = "".join(f'<text x="8" y="{y + 4}">{escape(row)}</text>' for row, y in places.items())
+    names = "".join(f'<text x="8" y="{y + 4}">{in_html(row)}</text>' for row, y in places.items())
     drawn = "".join(_mark(one, scale.x(one.day), places[one.row]) for one in marks)
     barred = "".join(
         _bar(one, scale, places[bars], REIGNS[index % len(REIGNS)]) for index, one in enumerate(stretches)
@@ -84,16 +85,14 @@ def _axis(scale: _Scale, height: int) -> str:
 
 def _mark(one: Mark, x: float, y: int) -> str:
     colour = COLOURS[one.colour]
-    return (
-        f'<circle cx="{x:.1f}" cy="{y}" r="{MARK}" fill="{colour}"><title>{escape(one.told)}</title></circle>'
-    )
+    return f'<circle cx="{x:.1f}" cy="{y}" r="{MARK}" fill="{colour}"><title>{in_html(one.told)}</title></circle>'
 
 
 def _bar(one: Stretch, scale: _Scale, y: int, colour: str) -> str:
     x, end = scale.x(one.first), scale.x(one.until)
     return (
         f'<rect x="{x:.1f}" y="{y - 9}" width="{max(2.0, end - x):.1f}" height="18" fill="{colour}"/>'
-        f'<text x="{x + 4:.1f}" y="{y + 4}" fill="white">{escape(one.label)}</text>'
+        f'<text x="{x + 4:.1f}" y="{y + 4}" fill="white">{in_html(one.label)}</text>'
     )
 
 
@@ -101,5 +100,5 @@ def _svg(title: str, height: int, inside: str) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
         f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>'
-        f'<text x="8" y="20" font-size="13">{escape(title)}</text>{inside}</svg>'
+        f'<text x="8" y="20" font-size="13">{in_html(title)}</text>{inside}</svg>'
     )

@@ -12,6 +12,8 @@ from mlops_assets.stores.stores import EngineName, Places
 HOME = "MLOPS_HOME"
 DATABASE = "MLOPS_DATABASE"
 LANDING = "MLOPS_LANDING"
+# Where the ledger's head is noted: one place or several, with commas between.
+ANCHOR = "MLOPS_ANCHOR"
 ONLINE = "MLOPS_ONLINE"
 # Feast's registry. feature_repo/feature_store.yaml names it too, with the two above.
 REGISTRY = "MLOPS_REGISTRY"
@@ -53,6 +55,7 @@ def places() -> Places:
         view_engine=engine(os.environ.get(ENGINE)) or embedded.view_engine,
         spark_master=os.environ.get(SPARK_MASTER) or embedded.spark_master,
         spark_memory_mb=_count(SPARK_MEMORY) or embedded.spark_memory_mb,
+        anchors=anchors(os.environ.get(ANCHOR)),
     )
 
 
@@ -61,6 +64,11 @@ def engine(said: str | None) -> EngineName | None:
     if said and said not in ENGINES:
         raise BadEnvironment(f"the engine ({ENGINE}) is {said!r}, expected one of {', '.join(ENGINES)}")
     return cast("EngineName | None", said or None)
+
+
+def anchors(said: str | None) -> tuple[str, ...]:
+    """The places that are named."""
+    return tuple(place for place in (said or "").split(",") if place)
 
 
 def mlflow_uri() -> str:

@@ -17,7 +17,8 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
     tables (``postgresql+psycopg2://…``). landing: the root below which files land. memory_limit: of
     each query; beyond it queries spill to the home. threads: of each query. online: where features are
     served from (``redis://…``). view_engine: what computes feature views, duckdb or spark. spark_master,
-    spark_memory_mb: where Spark runs, and its driver's heap.
+    spark_memory_mb: where Spark runs, and its driver's heap. anchor: where the ledger's head is noted
+    (``folder:/…``; several with commas between).
     """
 
     home: str = ""
@@ -29,6 +30,7 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
     view_engine: str = ""
     spark_master: str = ""
     spark_memory_mb: int = 0
+    anchor: str = ""
 
     def create_resource(self, context: dg.InitResourceContext) -> Stores:
         """Opened once per process for each set of places."""
@@ -48,6 +50,7 @@ class StoresResource(ConfigurableResourceFactory[Stores]):
             view_engine=environment.engine(self.view_engine) or said.view_engine,
             spark_master=self.spark_master or said.spark_master,
             spark_memory_mb=self.spark_memory_mb or said.spark_memory_mb,
+            anchors=environment.anchors(self.anchor) or said.anchors,
         )
 
 

@@ -110,8 +110,8 @@ class _Run:
     def log_model(self, pipeline: Any, example: Any, *, trusted_types: list[str]) -> None:
         from mlops_assets.stores.registry import MODEL
 
-        answers = pipeline.predict_proba(example.head(5))[:, 1]
-        signature = self._door.models.infer_signature(example, answers)
+        few = _few(example)
+        signature = self._door.models.infer_signature(few, pipeline.predict_proba(few)[:, 1])
         self._door.sklearn.log_model(
             pipeline,
             name=MODEL,
@@ -121,6 +121,16 @@ class _Run:
             pip_requirements=[f"{package}=={version(package)}" for package in REQUIREMENTS],
             pyfunc_predict_fn="predict_proba",
         )
+
+
+def _few(rows: Any) -> Any:
+    """Rows with a value and a gap of each column that has them: a schema that is inferred from these is that of all.
+
+    Inferring looks at every cell by itself, which took longer than the fit.
+    """
+    gaps = rows.isna()
+    telling = [mask[column].to_numpy().argmax() for mask in (gaps, ~gaps) for column in rows.columns]
+    return rows.iloc[sorted({0, *map(int, telling)})]
 
 
 def _dagster_mlflow(context: Any, experiment: str, name: str, run_id: str, uri: str) -> Any:

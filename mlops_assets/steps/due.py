@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Self
 
+from mlops_assets.data.sql import WHOLE
 from mlops_assets.declaration.catalog import Calendar, Catalog, lookback_days
 from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.versions import Version, view_version
+from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.records import Records
 from mlops_assets.stores.stores import Stores
 
 REPORTS = ("drift_report", "performance_report")
+# What looks at a champion.
+WATCHES = (*REPORTS, "verification")
 
 
 @dataclass(frozen=True)
 class Due:
-    """An as-of date to look at. inputs: a digest of what is there to be looked at."""
+    """An as-of date to look at. inputs: a digest of what is there to be looked at, and of what it replaces."""
 
     as_of: str
     inputs: str
@@ -32,12 +37,12 @@ class Looked:
     why_not: str
 
 
-def due(stores: Stores, catalog: Catalog, model: Model) -> Looked:
+def due(stores: Stores, catalog: Catalog, model: Model, *, now: datetime) -> Looked:
     """The as-of dates to be looked at, of which all days are there.
 
     Those after the newest date that was judged of which there is no report, and those since the champion's whose
     report rests on rows that are others by now. Whatever happened between two times that this is asked, it answers
-    from what is there, so that nothing can be missed.
+    from what is there, so that nothing can be missed. now: with its time zone; as-of dates after it are none yet.
     """
     judged = newest_judged(stores, model)
     if judged is None:
@@ -46,27 +51,23 @@ def due(stores: Stores, catalog: Catalog, model: Model) -> Looked:
             (),
             f"no version of {model.name} was ever judged: materialize its release as of a day from {first} on first",
         )
-    needed = _needed(catalog, model)
-    there = {table: _fingerprints(stores.records, table) for table in needed}
-    newest = max(there[f"validated/{model.label.table}"], default=None)
+    needed = _needed(stores.records, catalog, model)
+    newest = max(needed[f"validated/{model.label.table}"].there, default=None)
     if newest is None or newest < judged:
         return Looked((), f"no rows of {model.label.table} from {judged} on, the newest day that was judged")
     reported = _Reported.of(stores.records, model)
     champion = stores.releases.champion(model.name)
+    today = now.astimezone(catalog.tables[model.label.table].source.zone).date().isoformat()
     found, lacking = [], ""
     for as_of in _dates(min(judged, champion.as_of) if champion else judged, newest):
-        if not (reported.outdated(as_of) or (as_of > judged and not reported.whole(as_of))):
+        old = reported.outdated(as_of)
+        if as_of > today or not (old or (as_of > judged and not reported.whole(as_of))):
             continue
-        days = {table: of.before(as_of) for table, of in needed.items()}
-        missing = [
-            (table, day) for table, wanted in days.items() for day in wanted if day not in there[table]
-        ]
+        missing = [(table, day) for table, of in needed.items() for day in of.lacking(as_of)]
         if missing:
-            table, day = missing[0]
-            lacking = lacking or f"as of {as_of} it lacks {table} of {day}{_and_more(missing)}"
+            lacking = lacking or f"as of {as_of} it lacks {_spelled(missing, needed)}"
         else:
-            held = [there[table][day] for table, wanted in days.items() for day in wanted]
-            found.append(Due(as_of, meaning(held)))
+            found.append(Due(as_of, meaning([of.held(as_of) for of in needed.values()], old)))
     return Looked(tuple(found), lacking or f"every day up to {newest} was looked at")
 
 
@@ -77,52 +78,72 @@ def newest_judged(stores: Stores, model: Model) -> str | None:
 
 @dataclass(frozen=True)
 class _Days:
-    """The days of a table that an as-of date reads: so many before it, as far as the calendar has them."""
+    """What an as-of date reads of a table: so many days before it, as far as the calendar has them; or all of it.
 
-    calendar: Calendar
+    there: partition -> what it holds, of those that may be read by what is declared. other: those that other code made.
+    """
+
+    calendar: Calendar | None
     first: int
+    there: Mapping[str, str]
+    other: frozenset[str] = frozenset()
 
-    def before(self, as_of: str) -> list[str]:
-        end = date.fromisoformat(as_of)
+    def lacking(self, as_of: str) -> list[str]:
+        return [one for one in self._read(as_of) if one not in self.there]
+
+    def held(self, as_of: str) -> list[str]:
+        return [self.there[one] for one in self._read(as_of)]
+
+    def _read(self, as_of: str) -> list[str]:
+        if self.calendar is None:
+            return [WHOLE]
+        end, day = date.fromisoformat(as_of), timedelta(days=1)
         begin = max(end - timedelta(days=self.first), self.calendar.start)
-        return [(begin + timedelta(days=n)).isoformat() for n in range((end - begin).days)]
+        end = min(end, self.calendar.end + day) if self.calendar.end else end
+        return [(begin + n * day).isoformat() for n in range((end - begin).days)]
 
 
-def _needed(catalog: Catalog, model: Model) -> dict[str, _Days]:
+def _needed(records: Records, catalog: Catalog, model: Model) -> dict[str, _Days]:
     events, views = catalog.model_tables(model)
-    assert events.calendar is not None
-    window = max(model.drift.days, model.window.days)
-    needed = {f"validated/{model.label.table}": _Days(events.calendar, window)}
+    window, label = max(model.drift.days, model.window.days), f"validated/{model.label.table}"
+    there = {one.partition: one.fingerprint for one in records.contents(label)}
+    needed = {label: _Days(events.calendar, window, there)}
     for name, view in views.items():
-        calendar = catalog.view_calendar(view)
-        if calendar is not None:
-            alive = lookback_days(view.ttl + model.predict_before)
-            needed[f"features/{name}"] = _Days(calendar, window + alive)
+        table = f"features/{name}"
+        alive = lookback_days(view.ttl + model.predict_before)
+        other = _of_other_code(records, table, view_version(catalog, name))
+        there = {
+            one.partition: one.fingerprint for one in records.contents(table) if one.partition not in other
+        }
+        needed[table] = _Days(catalog.view_calendar(view), window + alive, there, other)
     return needed
 
 
-def _fingerprints(records: Records, table: str) -> Mapping[str, str]:
-    return {one.partition: one.fingerprint for one in records.contents(table)}
+def _of_other_code(records: Records, table: str, declared: Version) -> frozenset[str]:
+    spelled = records.code_versions(table)
+    other = {one for one in set(spelled.values()) if Version.read(one).lacking(declared).parts}
+    return frozenset(partition for partition, code in spelled.items() if code in other)
 
 
 @dataclass(frozen=True)
 class _Reported:
-    """The as-of dates of each report that is there, and of each that rests on rows that are others by now."""
+    """What there is of each report, by as-of date; and the dates of which it rests on rows that are others by now."""
 
-    made: Sequence[set[str]]
+    made: Sequence[Mapping[str, Content]]
     old: Sequence[set[str]]
 
     @classmethod
     def of(cls, records: Records, model: Model) -> Self:
-        tables = [f"{model.name}/{report}" for report in REPORTS]
-        made = [{one.partition for one in records.contents(table)} for table in tables]
+        tables = [f"{model.name}/{watch}" for watch in WATCHES]
+        made = [{one.partition: one for one in records.contents(table)} for table in tables]
         return cls(made, [records.outdated(table) for table in tables])
 
     def whole(self, as_of: str) -> bool:
         return all(as_of in made for made in self.made)
 
-    def outdated(self, as_of: str) -> bool:
-        return any(as_of in old for old in self.old)
+    def outdated(self, as_of: str) -> list[int]:
+        """The versions of the reports of a date that are to be made again."""
+        return [made[as_of].version for made, old in zip(self.made, self.old, strict=True) if as_of in old]
 
 
 def _dates(after: str, newest: str) -> list[str]:
@@ -131,5 +152,8 @@ def _dates(after: str, newest: str) -> list[str]:
     return [(first + timedelta(days=n)).isoformat() for n in range(1, days + 2)]
 
 
-def _and_more(missing: Sequence[object]) -> str:
-    return f" and {len(missing) - 1} more days" if len(missing) > 1 else ""
+def _spelled(missing: Sequence[tuple[str, str]], needed: Mapping[str, _Days]) -> str:
+    table, partition = missing[0]
+    of = "" if partition == WHOLE else f" of {partition}"
+    more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+    return f"{table}{of}{more}{', as declared now' if partition in needed[table].other else ''}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 
 from mlops_assets.declaration.catalog import Catalog
@@ -15,20 +15,23 @@ from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.retraining import Seen
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import Loaded
-from mlops_assets.monitoring.arrival import Arrival
+from mlops_assets.monitoring.arrival import Arrival, DayLabels, new_labels
 from mlops_assets.monitoring.findings import DriftReport
 from mlops_assets.steps.evaluated import evaluated
 from mlops_assets.steps.evaluation import Reigns, loaded_model, measured
 from mlops_assets.steps.hindsight import Known, daily_losses, known_events
 from mlops_assets.steps.labels import label_days
+from mlops_assets.steps.seen import severity
 from mlops_assets.steps.training import TrainedRecord, trained_record
 from mlops_assets.steps.watching import both_sides
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
-# Rows of so many stretches, and so many models, are kept in memory.
-STRETCHES, MODELS = 64, 16
+# Days are read so many at a time, and the rows of so many readings are kept in memory.
+AT_ONCE, READINGS = 30, 32
+# So many models are kept in memory.
+MODELS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,21 +72,29 @@ class Past:
 
     def seen(self, champion: str, as_of: str, drift: str) -> Seen:
         """What the drift policy says of the newest window, and by how much the loss surely grew."""
-        said = self._report(champion, as_of, drift)
-        return Seen(as_of, said.severity, self._grown(champion, as_of))
+        said = severity(self._report(champion, as_of, drift), self.model)
+        return Seen(as_of, said, self._grown(champion, as_of), new_labels(self._labels(as_of), champion))
 
     def losses(self, model: str, first: str, until: str) -> dict[str, float]:
         """Day -> mean log loss; days without a label that is known are left out."""
         found: dict[str, float] = {}
-        for begin, end in zip(self.dates, [*self.dates[1:], self.until], strict=True):
-            if first <= begin < until:
-                found |= self._of_stretch(model, begin, end)
+        for begin, end in self._readings:
+            if begin < until and first < end:
+                lost = self._of_reading(model, begin, end)
+                found |= {day: value for day, value in lost.items() if first <= day < until}
         return found
 
-    def _of_stretch(self, model: str, first: str, until: str) -> dict[str, float]:
+    @cached_property
+    def _readings(self) -> list[tuple[str, str]]:
+        """First day and the day after the last of all that is read at once, in order."""
+        first, end = date.fromisoformat(self.dates[0]), date.fromisoformat(self.until)
+        begins = [first + timedelta(days=at) for at in range(0, (end - first).days, AT_ONCE)]
+        return [(a.isoformat(), b.isoformat()) for a, b in zip(begins, [*begins[1:], end], strict=True)]
+
+    def _of_reading(self, model: str, first: str, until: str) -> dict[str, float]:
         asked = (model, first)
         if asked not in self._lost:
-            self._lost[asked] = self._daily(model, self._stretch(first, until, self.until))
+            self._lost[asked] = self._daily(model, self._read(first, until, self.until))
         return self._lost[asked]
 
     def _daily(self, model: str, known: Known) -> dict[str, float]:
@@ -99,7 +110,7 @@ class Past:
             days=self.model.window.evaluate_days,
             mature_until=arrival.mature_until(self.model.label.mature_at, as_of),
         )
-        sides = (self._daily(champion, self._stretch(first, until, as_of)) for first, until in stretches)
+        sides = (self._daily(champion, self._read(first, until, as_of)) for first, until in stretches)
         found = growth(*sides, at_least_days=self.model.gates.champion.at_least_days)
         return None if found is None else found.least
 
@@ -172,15 +183,20 @@ class Past:
 
     @cached_property
     def _arrival(self) -> Callable[[str], Arrival | None]:
-        return lru_cache(STRETCHES)(self._arrived)
+        return lru_cache(READINGS)(self._arrived)
 
     def _arrived(self, as_of: str) -> Arrival | None:
-        days = label_days(self.stores, self.catalog, self.model, self._events, as_of)
-        return Arrival.of(days, as_of)
+        return Arrival.of(self._labels(as_of), as_of)
 
     @cached_property
-    def _stretch(self) -> Callable[[str, str, str], Known]:
-        return lru_cache(STRETCHES)(self._known)
+    def _labels(self) -> Callable[[str], list[DayLabels]]:
+        return lru_cache(READINGS)(
+            lambda as_of: label_days(self.stores, self.catalog, self.model, self._events, as_of)
+        )
+
+    @cached_property
+    def _read(self) -> Callable[[str, str, str], Known]:
+        return lru_cache(READINGS)(self._known)
 
     def _known(self, first: str, until: str, by: str) -> Known:
         days = [date.fromisoformat(one) for one in (first, until, by)]

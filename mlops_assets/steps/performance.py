@@ -17,7 +17,7 @@ from mlops_assets.modeling.evaluation import brier_losses, log_losses, measure
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.intervals import DayDraws, intervals
 from mlops_assets.modeling.serialization import Loaded
-from mlops_assets.monitoring.arrival import Arrival, DayLabels, days_between
+from mlops_assets.monitoring.arrival import Arrival, DayLabels, days_between, new_labels
 from mlops_assets.monitoring.performance import Day, PerformanceReport, judged
 from mlops_assets.steps.evaluation import OTHER_QUESTION, loaded_model
 from mlops_assets.steps.hindsight import Known, by_day, daily_losses, known_events
@@ -204,7 +204,7 @@ def _seen(
             )
             for one in days
         ),
-        new_labels=0 if champion is None else sum(one.labels - one.known_by(champion.as_of) for one in days),
+        new_labels=0 if champion is None else new_labels(days, champion.as_of),
     )
 
 

@@ -96,6 +96,7 @@ def proposed(
         feature_hash=record.feature_hash,
         view_versions=json.loads(record.view_versions),
         contract=keep_contract(stores, contract),
+        made_from=(*trained.contents, *report.contents),
     )
     return candidate, evidence
 

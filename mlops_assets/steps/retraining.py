@@ -13,6 +13,7 @@ from mlops_assets.errors import BadRequest
 from mlops_assets.governance.retraining import Asked, declared
 from mlops_assets.steps.definitions import changed_definitions
 from mlops_assets.steps.due import REPORTS, newest_judged
+from mlops_assets.steps.restatement import champion_restated, restated_below
 from mlops_assets.steps.seen import seen_in
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.reigns import SENSOR, require_person
@@ -61,6 +62,20 @@ def ask(
     return stores.retrainings.decide(asked)
 
 
+def ask_by_the_clock(stores: Stores, model: Model, *, at: str) -> str:
+    """Write down that a clock asks for a training as of the newest day; in words. at: the moment it was set to.
+
+    Asked again for the same moment it asks nothing more.
+    """
+    judged = newest_judged(stores, model)
+    if judged is None:
+        return f"no version of {model.name} was ever judged: materialize its release as of a day first"
+    as_of = _newest(stores, model, judged)
+    asked = Asked(True, f"the clock: {at[:16].replace('T', ' ')} UTC")
+    answer = _decide(stores, model, as_of, meaning("clock", at), "clock", asked, at)
+    return f"{model.name} is to be trained as of {answer.as_of}"
+
+
 def unanswered(stores: Stores, model: Model) -> list[RetrainingDecision]:
     """The decisions to train that no training has followed: of their as-of date, after they were taken."""
     trained = stores.records.written_at(f"{model.name}/model")
@@ -75,38 +90,52 @@ def _of_looks(
     stores: Stores, model: Model, champion: Release, judged: str, at: str
 ) -> Iterator[RetrainingDecision]:
     made = [_contents(stores, f"{model.name}/{report}") for report in REPORTS]
-    trigger, trained = declared(model.retraining), _trained(stores, model)
     both = sorted(set.intersection(*(set(one) for one in made)))
-    looks = [as_of for as_of in both if as_of > champion.as_of]
-    seen = seen_in(stores, model, champion, looks) if looks and looks[-1] > judged else []
-    for count, look in enumerate(seen, start=1):
-        if look.as_of <= judged:
+    evidence = {look: meaning([one[look].fingerprint for one in made]) for look in both if look > judged}
+    answered = {(one.as_of, one.evidence) for one in stores.retrainings.history(model.name)}
+    unanswered = {look for look, found in evidence.items() if (look, found) not in answered}
+    if not unanswered:
+        return
+    looks = [look for look in both if champion.as_of < look <= max(unanswered)]
+    seen = seen_in(stores, model, champion, looks)
+    trigger, trained = declared(model.retraining), _trained(stores, model)
+    for count, look in enumerate(looks, start=1):
+        if look not in unanswered:
             continue
-        evidence = meaning([one[look.as_of].fingerprint for one in made])
-        if stores.retrainings.of(model.name, look.as_of, evidence) is not None:
-            continue
-        asked = trigger(look.as_of, seen[:count], [one for one in trained if one < look.as_of])
-        answer = _decide(stores, model, look.as_of, evidence, "look", asked, at)
+        before = [one for one in trained if one < look]
+        held = sum(one > champion.as_of for one in before)
+        asked = trigger(look, seen[:count], before, held)
+        answer = _decide(stores, model, look, evidence[look], "look", asked, at)
         if answer.trains:
-            trained = sorted({*trained, look.as_of})
+            trained = sorted({*trained, look})
         yield answer
 
 
 def _of_changes(
     stores: Stores, catalog: Catalog, model: Model, champion: Release, judged: str, at: str
 ) -> Iterator[RetrainingDecision]:
-    reasons: dict[Kind, str | None] = {
-        "changed": changed_definitions(stores, catalog, model, champion)
-        if model.retraining.changed
-        else None,
-    }
-    for kind, reason in reasons.items():
-        if reason is None:
-            continue
-        evidence = meaning(kind, champion.version, question(catalog, model))
-        if not any(one.evidence == evidence for one in stores.retrainings.history(model.name)):
+    answered = {one.evidence for one in stores.retrainings.history(model.name)}
+    for kind, reason, what in _changes(stores, catalog, model, champion):
+        evidence = meaning(kind, champion.version, what)
+        if evidence not in answered:
             asked = Asked(True, reason)
             yield _decide(stores, model, _newest(stores, model, judged), evidence, kind, asked, at)
+
+
+def _changes(
+    stores: Stores, catalog: Catalog, model: Model, champion: Release
+) -> Iterator[tuple[Kind, str, object]]:
+    """What is others by now than when the champion was trained: its kind, in words, and exactly."""
+    definitions = changed_definitions(stores, catalog, model, champion) if model.retraining.changed else None
+    if definitions is not None:
+        yield "changed", definitions, question(catalog, model)
+    rows = restated_below(stores, champion) if model.retraining.restated else []
+    if rows:
+        yield (
+            "restated",
+            "; ".join(champion_restated(stores, model.name)),
+            [one.fingerprint for _, one in rows],
+        )
 
 
 def _newest(stores: Stores, model: Model, judged: str) -> str:
@@ -130,7 +159,8 @@ def _decide(
 def _trained(stores: Stores, model: Model) -> list[str]:
     """The as-of dates of which a model was trained, or is to be."""
     decided = {one.as_of for one in stores.retrainings.history(model.name) if one.trains}
-    return sorted(decided | set(_contents(stores, f"{model.name}/model")))
+    released = {one.as_of for one in stores.releases.versions(model.name)}
+    return sorted(decided | released | set(_contents(stores, f"{model.name}/model")))
 
 
 def _contents(stores: Stores, table: str) -> Mapping[str, Content]:

@@ -64,20 +64,19 @@ def drawn(stores: Stores, model: str, log: Sequence[Turn]) -> str:
     """The timeline as an SVG: what happened for which as-of date, and who reigned from which on."""
     marks = [mark for turn in log for mark in _marks(turn)]
     versions = {one.version: one.as_of for one in stores.releases.versions(model)}
+    said = stores.retrainings.verifications(model)
     begun: list[tuple[str, str]] = []
     for one in stores.reigns.history(model):
-        found = [
-            said.as_of for said in stores.retrainings.verifications(model) if said.reign == one.number - 1
-        ]
-        # A version that reigns again does so from the day on that spoke against the one between.
-        again = begun and versions[one.version] <= begun[-1][0]
-        begun.append((max(found) if again and found else versions[one.version], f"version {one.version}"))
+        first = versions[one.version]
+        if begun and first <= begun[-1][0]:
+            # A version that reigns again does so from the newest date on that anything was known of by then.
+            looked = [turn.as_of for turn in log if turn.at <= one.since]
+            spoken = [found.as_of for found in said if found.reign == one.number - 1]
+            first = max([begun[-1][0], *looked, *spoken])
+        begun.append((first, f"version {one.version}"))
     newest = max([*(mark.day for mark in marks), *(day for day, _ in begun)], default="")
     end = (date.fromisoformat(newest) + timedelta(days=1)).isoformat() if newest else ""
-    stretches = [
-        Stretch(first, max(first, until), label)
-        for (first, label), (until, _) in pairwise([*begun, (end, "")])
-    ]
+    stretches = [Stretch(first, until, label) for (first, label), (until, _) in pairwise([*begun, (end, "")])]
     rows = (LOOKED, TRAINED, JUDGED, VERIFIED)
     return timeline(f"{model}: what led to training, and what came of it", rows, marks, REIGNS, stretches)
 

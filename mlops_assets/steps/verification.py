@@ -10,11 +10,12 @@ from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.governance.verification import Verified, verified
 from mlops_assets.monitoring.performance import PerformanceReport
 from mlops_assets.steps.performance import recorded_performance
-from mlops_assets.steps.reigns import reign_again
+from mlops_assets.steps.reigns import reign_again, require_whole
 from mlops_assets.steps.training import one_row
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.reigns import GATE, VERIFICATION, Reign
+from mlops_assets.stores.releases import Release
 from mlops_assets.stores.retrainings import VerifiedRelease
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
@@ -30,8 +31,9 @@ def verify(
     """What the days that a performance report knows say of the current reign; acted upon and written down.
 
     A version that the gate released and that surely loses more than the one before is taken back, if the declaration
-    allows it; that one reigns again at once. What a person released is told of, and stays until a person says so.
-    Asked again it does nothing again.
+    allows it; the one that it was compared with reigns again at once. What a person released is told of, and stays
+    until a person says so. Asked again it does nothing again. Raises ArtifactMismatch, and takes nothing back, when
+    the files of the version before are not the ones that were released.
     """
     reign = stores.reigns.current(model.name)
     found = recorded_performance(stores, model, [as_of])[as_of]
@@ -41,6 +43,9 @@ def verify(
     daily = _since(stores, model, reign, found)
     said = verified(list(daily.values()), model.retraining.verification)
     acts = said.answer == "worse" and reign.by == GATE and model.retraining.verification.rollback
+    if acts:
+        # Before it is written down that it reigns again, for it would not if its files were not whole.
+        require_whole(stores, _version(stores, model.name, found.predecessor))
     answer = "rolled back" if acts else said.answer
     stores.retrainings.add_verification(
         VerifiedRelease(
@@ -49,7 +54,14 @@ def verify(
     )
     if acts:
         reign_again(
-            stores, tracking, reign, None, by=VERIFICATION, reason=said.sentence, at=at, run_id=run_id
+            stores,
+            tracking,
+            reign,
+            found.predecessor,
+            by=VERIFICATION,
+            reason=said.sentence,
+            at=at,
+            run_id=run_id,
         )
     return _produced(as_of, report, said, reign.version, answer)
 
@@ -71,6 +83,12 @@ def _why_not(stores: Stores, model: Model, reign: Reign | None, found: Performan
     return None
 
 
+def _version(stores: Stores, model: str, number: int | None) -> Release:
+    release = None if number is None else stores.releases.version(model, number)
+    assert release is not None
+    return release
+
+
 def _because(why: str) -> str:
     return f": {why}" if why else ""
 
@@ -80,8 +98,7 @@ def _since(stores: Stores, model: Model, reign: Reign, newest: PerformanceReport
 
     A report knows the days of its window, so those of earlier ones are added; of two that know a day the later counts.
     """
-    release = stores.releases.version(reign.model, reign.version)
-    assert release is not None
+    release = _version(stores, reign.model, reign.version)
     table = f"{reign.model}/performance_report"
     since = [
         one.partition

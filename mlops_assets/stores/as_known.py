@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import numpy as np
@@ -38,29 +39,35 @@ def features_as_known(
     there are more, time is gone through piece by piece. Raises BadRequest for keys that are no keys of a view.
     """
     moments = requests[at].cast(MOMENT)
-    order = _in_time(moments)
     keys = dict.fromkeys(key for view in views for key in view.asked_with or view.keys)
     asked = pa.table({AT: moments, **{key: requests[key] for key in keys}})
     if len(asked) + sum(_count(session, _all_rows(view)) for view in views) <= at_once:
-        values = _values(session, asked, order, views)
+        values = _values(session, asked, views)
     else:
+        order = _in_time(moments)
         pieces = _pieces(session, asked.take(order), views, at_once)
-        parts = [_values(session, piece, np.arange(len(piece)), views) for piece in pieces]
+        parts = [_values(session, piece, views) for piece in pieces]
         values = pa.concat_tables(parts).take(np.argsort(order))
     for column in values.column_names:
         requests = requests.append_column(column, values[column])
     return requests
 
 
-def _values(session: Session, asked: pa.Table, in_time: Integers, views: Sequence[JoinedView]) -> pa.Table:
-    """What the views answer. in_time: the places of what is asked, in the order of its moments."""
-    values: dict[str, pa.ChunkedArray] = {}
-    for view in views:
-        typed = _typed(session, asked, view)
-        rows = session.rows(_rows_for(session, typed, view))
-        answers = newest_known(typed, AT, in_time, view, rows)
-        values |= {column: rows[feature].take(answers) for feature, column in view.columns.items()}
-    return pa.table(values)
+def _values(session: Session, asked: pa.Table, views: Sequence[JoinedView]) -> pa.Table:
+    """What the views answer; while one is read, others are answered from."""
+    with ThreadPoolExecutor(session.threads) as pool:
+        answers = []
+        for view in views:
+            typed = _typed(session, asked, view)
+            answers.append(pool.submit(_answered, typed, view, session.rows(_rows_for(session, typed, view))))
+        columns = [answer.result() for answer in answers]
+    return pa.table({column: values for of_view in columns for column, values in of_view.items()})
+
+
+def _answered(asked: pa.Table, view: JoinedView, rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """The columns that a view becomes. asked: the moments and the view's keys."""
+    answers = newest_known(asked, AT, view, rows)
+    return {column: rows[feature].take(answers) for feature, column in view.columns.items()}
 
 
 def _rows_for(session: Session, asked: pa.Table, view: JoinedView) -> str:

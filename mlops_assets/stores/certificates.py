@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from mlops_assets.governance.certificate import Certificate
 from mlops_assets.stores.database import certificate as certificates
+from mlops_assets.stores.ledger import add, append
 
 
 class Certificates:
@@ -21,7 +22,7 @@ class Certificates:
         values = {**asdict(certificate), "identical": certificate.identical}
         values |= {"environment": list(certificate.environment), "code": list(certificate.code)}
         with self._database.begin() as connection:
-            connection.execute(sa.insert(certificates).values(**values))
+            append(connection, add(connection, certificates, values))
 
     def of(self, model: str, version: int) -> list[Certificate]:
         """Those of a version, oldest first."""

@@ -45,8 +45,18 @@ class Commit:
     partitions: Mapping[str, PartitionRecord] = field(default_factory=dict)
     refused: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
 
-    def to_metadata(self) -> dict[str, str]:
-        """As the custom metadata of a Delta commit."""
+    @property
+    def blocking(self) -> list[tuple[str, Verdict]]:
+        """The verdicts for which partitions were refused."""
+        return [
+            (partition, one)
+            for partition, said in self.refused.items()
+            for one in said
+            if one.blocking and not one.passed
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values; ``from_dict`` takes them back."""
         # A range reads the same contents for many partitions, so each is written once.
         shared: dict[Content, int] = {}
         partitions = {
@@ -58,20 +68,25 @@ class Commit:
             }
             for key, record in self.partitions.items()
         }
-        body = {
+        return {
             "provenance": vars(self.provenance),
             "contents": [vars(content) for content in shared],
             "partitions": partitions,
             "refused": {key: [vars(verdict) for verdict in said] for key, said in self.refused.items()},
         }
-        return {COMMIT_KEY: json.dumps(body, separators=(",", ":"))}
+
+    def to_metadata(self) -> dict[str, str]:
+        """As the custom metadata of a Delta commit."""
+        return {COMMIT_KEY: json.dumps(self.to_dict(), separators=(",", ":"))}
 
     @classmethod
     def from_metadata(cls, table: str, metadata: Mapping[str, Any]) -> Commit | None:
         """The record in a Delta commit's metadata; None for a commit that is not ours."""
-        if COMMIT_KEY not in metadata:
-            return None
-        body = json.loads(metadata[COMMIT_KEY])
+        return cls.from_dict(table, json.loads(metadata[COMMIT_KEY])) if COMMIT_KEY in metadata else None
+
+    @classmethod
+    def from_dict(cls, table: str, body: Mapping[str, Any]) -> Commit:
+        """What ``to_dict`` gave."""
         contents = [Content(**content) for content in body["contents"]]
         partitions = {
             key: PartitionRecord(

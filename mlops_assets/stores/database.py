@@ -1,4 +1,8 @@
-"""The platform's own tables: one SQL database, SQLite embedded or PostgreSQL by URL."""
+"""The platform's own tables: one SQL database, SQLite embedded or PostgreSQL by URL.
+
+Rows of tables with a ``subject`` are told of in the ledger, which names them so; a trigger refuses to change or delete
+them. Columns that are ``FREE`` are notes of what was done about a row: they may change.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,31 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlops_assets.errors import BadEnvironment, OtherVersion
+from mlops_assets.stores.guards import guard
 from mlops_assets.stores.sqlite import BUSY_TIMEOUT_SECONDS, use_wal
 
 SCHEMA = sa.MetaData()
+
+FREE = {"free": True}
+# Rows go when the table of the lake that they are of goes; while they are there they do not change.
+MAY_GO = {"may_go": True}
+
+# What was recorded in the other tables, in order, each entry sealed with the one before (governance/ledger.py).
+ledger = sa.Table(
+    "ledger",
+    SCHEMA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("body_digest", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("previous", sa.Text, nullable=False, unique=True),
+    sa.Column("hash", sa.Text, nullable=False, unique=True),
+    sa.Index("ledger_of", "kind", "subject"),
+    info={"chained": True},
+)
 
 materialization = sa.Table(
     "materialization",
@@ -24,6 +50,7 @@ materialization = sa.Table(
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("written_at", sa.Text, nullable=False),
     sa.UniqueConstraint("table_name", "partition", "version"),
+    info=MAY_GO,
 )
 
 # Which table of the lake the materializations of a name are of: one that is made anew begins anew.
@@ -34,17 +61,22 @@ lake_table = sa.Table(
     sa.Column("delta_id", sa.Text, nullable=False),
 )
 
-# Which exact contents a materialization read: one row for each partition of each input.
+# Which exact contents a materialization read: one row for each partition of each input. source_id: the materialization
+# that wrote it, for whoever follows many; null for a file, and for what is not among the records.
 reading = sa.Table(
     "reading",
     SCHEMA,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("materialization_id", sa.ForeignKey("materialization.id"), nullable=False, index=True),
+    sa.Column("materialization_id", sa.ForeignKey("materialization.id"), nullable=False),
     sa.Column("table_name", sa.Text, nullable=False),
     sa.Column("partition", sa.Text, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
     sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Index("reading_of", "table_name", "partition"),
+    sa.Column("source_id", sa.Integer, info=FREE),
+    sa.Index("reading_of", "table_name", "version", "partition"),
+    sa.Index("reading_down", "source_id", "materialization_id"),
+    sa.Index("reading_up", "materialization_id", "source_id"),
+    info=MAY_GO,
 )
 
 verdict = sa.Table(
@@ -57,6 +89,7 @@ verdict = sa.Table(
     sa.Column("blocking", sa.Boolean, nullable=False),
     sa.Column("error", sa.Boolean, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
+    info=MAY_GO,
 )
 
 # Partitions that a commit could not make. They keep what they hold, which may not be built upon until the
@@ -71,6 +104,7 @@ refusal = sa.Table(
     sa.Column("check_name", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.UniqueConstraint("table_name", "partition", "version", "check_name"),
+    info=MAY_GO,
 )
 
 decision = sa.Table(
@@ -98,6 +132,7 @@ decision = sa.Table(
     sa.UniqueConstraint("model", "as_of", "model_digest", "evidence", "asked", "override_id"),
     # Of two that look at one champion at once, one is refused: each must know what the other took.
     sa.UniqueConstraint("model", "champion_version", "look"),
+    info={"subject": "{model}@{as_of}"},
 )
 
 # Which version reigned when: the newest row of a model. A version may reign more than once.
@@ -111,8 +146,9 @@ reign = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
-    sa.Column("shown", sa.Boolean, nullable=False),
+    sa.Column("shown", sa.Boolean, nullable=False, info=FREE),
     sa.ForeignKeyConstraint(["model", "version"], ["release.model", "release.version"]),
+    info={"subject": "{model}:{version}"},
 )
 
 # What a person allowed although a gate or a blocking check said no: of exactly this content, once.
@@ -128,6 +164,7 @@ override = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.UniqueConstraint("what", "partition", "digest", "check_name"),
+    info={"subject": "{what}@{partition}"},
 )
 
 release = sa.Table(
@@ -139,14 +176,16 @@ release = sa.Table(
     sa.Column("model_digest", sa.Text, nullable=False),
     sa.Column("artifact_digest", sa.Text, nullable=False),
     sa.Column("mlflow_run_id", sa.Text, nullable=False),
-    sa.Column("mlflow_version", sa.Text),
-    sa.Column("mlflow_digest", sa.Text),
+    sa.Column("mlflow_version", sa.Text, info=FREE),
+    sa.Column("mlflow_digest", sa.Text, info=FREE),
     sa.Column("released_at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.Column("feature_hash", sa.Text, nullable=False),
     sa.Column("view_versions", sa.JSON, nullable=False),
     sa.Column("contract", sa.Text, nullable=False),
+    sa.Column("made_from", sa.JSON, nullable=False),
     sa.UniqueConstraint("model", "as_of", "model_digest"),
+    info={"subject": "{model}:{version}"},
 )
 
 # Every time a version was trained again from what is recorded of it, and what came of it.
@@ -166,6 +205,7 @@ certificate = sa.Table(
     sa.Column("code", sa.JSON, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.ForeignKeyConstraint(["model", "version"], ["release.model", "release.version"]),
+    info={"subject": "{model}:{version}"},
 )
 
 # MLflow runs by a key of ours, each closed when the Dagster run that opened it has ended.
@@ -192,6 +232,7 @@ retraining = sa.Table(
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("at", sa.Text, nullable=False),
     sa.UniqueConstraint("model", "as_of", "evidence"),
+    info={"subject": "{model}@{as_of}"},
 )
 
 # What the days after a release said of it.
@@ -210,6 +251,7 @@ verification = sa.Table(
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     sa.UniqueConstraint("model", "reign", "as_of", "answer", "sentence"),
+    info={"subject": "{model}:{version}"},
 )
 
 
@@ -234,17 +276,33 @@ def open_database(url: str) -> sa.Engine:
 def _opened(engine: sa.Engine) -> sa.Engine:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
+    with engine.connect() as connection:
+        made = _tables(connection)
+    if not made:
+        _make(engine)
+    with engine.connect() as connection:
+        _refuse_other_tables(connection)
+    return engine
+
+
+def _tables(connection: sa.Connection) -> set[str]:
+    """Those of ours that are there."""
+    return set(sa.inspect(connection).get_table_names()) & set(SCHEMA.tables)
+
+
+def _make(engine: sa.Engine) -> None:
+    """All tables with their guards, or none; another process may be first."""
     with engine.begin() as connection:
         # Several processes may open a new database at once, and in PostgreSQL two that run
         # CREATE TABLE IF NOT EXISTS together can still collide in the catalogue.
         if engine.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-        for table in SCHEMA.sorted_tables:
-            connection.execute(sa.schema.CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(sa.schema.CreateIndex(index, if_not_exists=True))
-        _refuse_other_tables(connection)
-    return engine
+        else:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if not _tables(connection):
+            SCHEMA.create_all(connection, checkfirst=False)
+            for table in SCHEMA.sorted_tables:
+                guard(connection, table)
 
 
 def _without_password(url: str) -> str:
@@ -255,8 +313,14 @@ def _without_password(url: str) -> str:
 
 
 def _refuse_other_tables(connection: sa.Connection) -> None:
-    stored = sa.inspect(connection)
+    stored, there = sa.inspect(connection), _tables(connection)
     for table in SCHEMA.sorted_tables:
+        if table.name not in there:
+            raise OtherVersion(
+                f"{connection.engine.url!r} has {', '.join(sorted(there))} and no table {table.name!r}: it was made "
+                "by another version of the platform. Use a new home (MLOPS_HOME) or database; the lake's own "
+                "commits keep what they recorded."
+            )
         missing = set(table.columns.keys()) - {column["name"] for column in stored.get_columns(table.name)}
         if missing:
             raise OtherVersion(

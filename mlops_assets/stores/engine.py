@@ -29,9 +29,13 @@ class Queries(Protocol):
 
 
 class Session:
-    """One DuckDB connection with its relations registered. folder: what it writes, gone when it ends."""
+    """One DuckDB connection with its relations registered.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    folder: what it writes, gone when it ends. threads: how many may work at once.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path, threads: int) -> None:
+        self.threads = threads
         self._connection = connection
         self._folder = folder
 
@@ -106,7 +110,7 @@ class Engine:
             connection.execute("SET TimeZone = 'UTC'")
             for relation, content in relations.items():
                 _register(connection, relation, content)
-            yield Session(connection, Path(folder))
+            yield Session(connection, Path(folder), self.threads)
 
     def rows(self, sql: str, relations: Mapping[str, Relation]) -> pa.Table:
         """The result of one query over ``relations``."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from mlops_assets.errors import BadRequest
 from mlops_assets.stores.database import override as overrides
+from mlops_assets.stores.ledger import add, append
 from mlops_assets.stores.reigns import require_person
 
 
@@ -72,7 +73,7 @@ class Overrides:
         }
         try:
             with self._database.begin() as connection:
-                connection.execute(sa.insert(overrides).values(**values))
+                append(connection, add(connection, overrides, values, by=by.strip()))
         except sa.exc.IntegrityError as error:
             before = self._given(subject)
             raise BadRequest(

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.commit import Commit, PartitionRecord
 from mlops_assets.stores.database import lake_table, materialization, override, reading, refusal, verdict
+from mlops_assets.stores.ledger import Draft, append, wait_for_others
 from mlops_assets.stores.pinned import Content
 
 # In the order of Verdict's fields.
@@ -20,6 +21,9 @@ _VERDICT = (
     verdict.c.blocking,
     verdict.c.error,
 )
+
+# Kinds of entries in the ledger: a table of the lake began; partitions of it were written, or refused.
+TABLE, COMMIT = "table", "commit"
 
 # Where a content is.
 _PLACE = (materialization.c.table_name, materialization.c.partition, materialization.c.version)
@@ -48,21 +52,17 @@ class Records:
         """
         if self._known.get(table) == delta_id:
             return
-        try:
-            self._begin(table, delta_id)
-        except sa.exc.IntegrityError:
-            # Another process began it between our look and our insert; now it shows.
-            self._begin(table, delta_id)
-        self._known[table] = delta_id
-
-    def _begin(self, table: str, delta_id: str) -> None:
         with self._database.begin() as connection:
+            # Or who looked before another process began it would forget what that one has recorded since.
+            wait_for_others(connection)
             known = connection.execute(
                 sa.select(lake_table.c.delta_id).where(lake_table.c.table_name == table)
             ).scalar()
             if known != delta_id:
                 _forget(connection, table)
                 connection.execute(sa.insert(lake_table).values(table_name=table, delta_id=delta_id))
+                append(connection, Draft(TABLE, table, {"delta_id": delta_id}))
+        self._known[table] = delta_id
 
     def adopt(self, version: int, commit: Commit) -> None:
         """Take over what a commit says. Adopting a commit twice changes nothing."""
@@ -78,7 +78,8 @@ class Records:
             missing = {key: one for key, one in commit.partitions.items() if key not in there}
             if missing:
                 _insert(connection, version, commit, missing)
-            _refuse(connection, version, commit)
+            if _refuse(connection, version, commit) or missing:
+                append(connection, Draft(COMMIT, commit.table, {"version": version, **commit.to_dict()}))
 
     def contents(
         self, table: str, *, up_to: int | None = None, partitions: Sequence[str] | None = None
@@ -349,6 +350,8 @@ def _newest() -> sa.CTE:
 
 def _forget(connection: sa.Connection, table: str) -> None:
     ids = sa.select(materialization.c.id).where(materialization.c.table_name == table)
+    # That others read of it stays; its number may be another's soon.
+    connection.execute(sa.update(reading).where(reading.c.source_id.in_(ids)).values(source_id=None))
     for of_materialization in (reading, verdict):
         connection.execute(
             sa.delete(of_materialization).where(of_materialization.c.materialization_id.in_(ids))
@@ -375,13 +378,35 @@ def _insert(
     readings = [_reading(ids[key], read) for key, record in records.items() for read in record.reads]
     if readings:
         connection.execute(sa.insert(reading), readings)
+    _link(connection, commit.table, version, list(ids.values()))
     verdicts = [_verdict(ids[key], one) for key, record in records.items() for one in record.verdicts]
     if verdicts:
         connection.execute(sa.insert(verdict), verdicts)
 
 
-def _refuse(connection: sa.Connection, version: int, commit: Commit) -> None:
-    """Record what a commit could not make, unless that is there."""
+def _link(connection: sa.Connection, table: str, version: int, ids: list[int]) -> None:
+    """Say of readings which materialization wrote what was read: of new ones, and of those that waited for these."""
+    source = (
+        sa.select(materialization.c.id)
+        .where(
+            materialization.c.table_name == reading.c.table_name,
+            materialization.c.partition == reading.c.partition,
+            materialization.c.version == reading.c.version,
+            # A table that began anew numbers its versions anew.
+            materialization.c.fingerprint == reading.c.fingerprint,
+        )
+        .scalar_subquery()
+    )
+    new = reading.c.materialization_id.in_(ids)
+    waited = sa.and_(reading.c.table_name == table, reading.c.version == version)
+    for which in (new, waited):
+        connection.execute(
+            sa.update(reading).where(which, reading.c.source_id.is_(None)).values(source_id=source)
+        )
+
+
+def _refuse(connection: sa.Connection, version: int, commit: Commit) -> bool:
+    """Record what a commit could not make, unless that is there; whether it was not."""
     of_commit = (refusal.c.table_name == commit.table, refusal.c.version == version)
     there = set(connection.execute(sa.select(refusal.c.partition).where(*of_commit)).scalars())
     rows = [
@@ -392,13 +417,12 @@ def _refuse(connection: sa.Connection, version: int, commit: Commit) -> None:
             "check_name": one.check,
             "reason": one.reason,
         }
-        for partition, said in commit.refused.items()
+        for partition, one in commit.blocking
         if partition not in there
-        for one in said
-        if one.blocking and not one.passed
     ]
     if rows:
         connection.execute(sa.insert(refusal), rows)
+    return bool(rows)
 
 
 def _materialization(commit: Commit, version: int, partition: str, record: PartitionRecord) -> dict[str, Any]:

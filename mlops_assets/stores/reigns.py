@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from mlops_assets.errors import BadRequest, ReleaseConflict
 from mlops_assets.stores.database import reign as reigns
+from mlops_assets.stores.ledger import Draft, add, append
 
 # Who says so where no person does: what was known at a release, what later days said of it, and what asks for models.
 GATE, VERIFICATION, SENSOR = "gate", "verification", "sensor"
@@ -72,12 +73,15 @@ class Reigns:
         """
         try:
             with self._database.begin() as connection:
-                add_reign(connection, model, version, after=after, by=by, reason=reason, at=at, run_id=run_id)
+                begun = add_reign(
+                    connection, model, version, after=after, by=by, reason=reason, at=at, run_id=run_id
+                )
+                append(connection, begun)
         except sa.exc.IntegrityError as error:
             raise conflict(model) from error
-        begun = self.current(model)
-        assert begun is not None
-        return begun
+        current = self.current(model)
+        assert current is not None
+        return current
 
     def not_shown(self) -> list[Reign]:
         """The current reigns that MLflow's alias does not follow yet."""
@@ -118,8 +122,11 @@ def add_reign(
     reason: str,
     at: str,
     run_id: str,
-) -> None:
-    """Add a reign inside a transaction. The primary key settles a race: of two that end one, one is refused."""
+) -> Draft:
+    """Add a reign inside a transaction; what to append to the ledger.
+
+    The primary key settles a race: of two that end one, one is refused.
+    """
     last = newest_reign(connection, model)
     if (last.number if last else 0) != after:
         raise conflict(model)
@@ -134,7 +141,7 @@ def add_reign(
         "run_id": run_id,
         "shown": False,
     }
-    connection.execute(sa.insert(reigns).values(**values))
+    return add(connection, reigns, values, by=by)
 
 
 def conflict(model: str) -> ReleaseConflict:

@@ -15,7 +15,9 @@ from mlops_assets.governance.reasons import Reason
 from mlops_assets.stores.database import decision as decisions
 from mlops_assets.stores.database import reign as reigns
 from mlops_assets.stores.database import release as releases
+from mlops_assets.stores.ledger import Draft, add, append
 from mlops_assets.stores.overrides import Override
+from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.reigns import GATE, add_reign, conflict, newest_reign
 
 
@@ -25,7 +27,8 @@ class Candidate:
 
     model_digest: its behaviour. artifact_digest: its files. evidence: fingerprint of its evaluation.
     feature_hash: of the feature service it was trained with. view_versions: of each view below that.
-    contract: the artifact that holds its contract.
+    contract: the artifact that holds its contract. made_from: the exact partitions that hold the trained model and
+    its evaluation.
     """
 
     model: str
@@ -37,6 +40,7 @@ class Candidate:
     feature_hash: str
     view_versions: Mapping[str, str]
     contract: str
+    made_from: tuple[Content, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Release:
 
     mlflow_digest: SHA-256 over the files that MLflow holds of it.
     feature_hash, view_versions: what its features meant when it was trained. contract: the artifact with its
-    contract.
+    contract. made_from: the partitions that hold the trained model and its evaluation.
     """
 
     model: str
@@ -61,6 +65,7 @@ class Release:
     feature_hash: str
     view_versions: Mapping[str, str]
     contract: str
+    made_from: tuple[Content, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -190,14 +195,15 @@ class Releases:
                 known = _judged(connection, candidate, by)
                 if known is not None:
                     return known
-                version = None
+                version, told = None, []
+                who, reason = (GATE, decision.verdict) if isinstance(by, str) else (by.by, by.reason)
                 if decision.releases:
-                    version = _version_of(connection, candidate) or _insert_release(
-                        connection, candidate, at, run_id
-                    )
+                    version = _version_of(connection, candidate)
+                    if version is None:
+                        version = _next_version(connection, candidate.model)
+                        told.append(_insert_release(connection, candidate, version, who, at, run_id))
                     if version != against.version:
-                        who, reason = (GATE, decision.verdict) if isinstance(by, str) else (by.by, by.reason)
-                        add_reign(
+                        begun = add_reign(
                             connection,
                             candidate.model,
                             version,
@@ -207,7 +213,10 @@ class Releases:
                             at=at,
                             run_id=run_id,
                         )
-                _insert_decision(connection, candidate, evidence, decision, against, version, by, at, run_id)
+                        told.append(begun)
+                decided = _decided(candidate, evidence, decision, against, version, by)
+                written = {**decided, "decided_at": at, "run_id": run_id}
+                append(connection, *told, add(connection, decisions, written, by=who))
         except sa.exc.IntegrityError as error:
             raise conflict(candidate.model) from error
         judged = self.judged(candidate, by)
@@ -264,7 +273,8 @@ def _select() -> sa.Select[Any]:
 
 
 def _release(row: sa.Row[Any]) -> Release:
-    return Release(**row._mapping)
+    found = row._asdict()
+    return Release(**{**found, "made_from": tuple(Content(**one) for one in found["made_from"])})
 
 
 def _looks(connection: sa.Connection, model: str, version: int) -> list[Look]:
@@ -315,28 +325,32 @@ def _version_of(connection: sa.Connection, candidate: Candidate) -> int | None:
     return None if found is None else int(found)
 
 
-def _insert_release(connection: sa.Connection, candidate: Candidate, at: str, run_id: str) -> int:
+def _next_version(connection: sa.Connection, model: str) -> int:
     newest = connection.execute(
-        sa.select(sa.func.max(releases.c.version)).where(releases.c.model == candidate.model)
+        sa.select(sa.func.max(releases.c.version)).where(releases.c.model == model)
     ).scalar()
     # The primary key settles a race: of two that add the same number, one is refused.
-    version = int(newest or 0) + 1
-    connection.execute(
-        sa.insert(releases).values(
-            model=candidate.model,
-            version=version,
-            as_of=candidate.as_of,
-            model_digest=candidate.model_digest,
-            artifact_digest=candidate.artifact_digest,
-            mlflow_run_id=candidate.mlflow_run_id,
-            released_at=at,
-            run_id=run_id,
-            feature_hash=candidate.feature_hash,
-            view_versions=dict(candidate.view_versions),
-            contract=candidate.contract,
-        )
-    )
-    return version
+    return int(newest or 0) + 1
+
+
+def _insert_release(
+    connection: sa.Connection, candidate: Candidate, version: int, by: str, at: str, run_id: str
+) -> Draft:
+    values = {
+        "model": candidate.model,
+        "version": version,
+        "as_of": candidate.as_of,
+        "model_digest": candidate.model_digest,
+        "artifact_digest": candidate.artifact_digest,
+        "mlflow_run_id": candidate.mlflow_run_id,
+        "released_at": at,
+        "run_id": run_id,
+        "feature_hash": candidate.feature_hash,
+        "view_versions": dict(candidate.view_versions),
+        "contract": candidate.contract,
+        "made_from": [vars(one) for one in candidate.made_from],
+    }
+    return add(connection, releases, values, by=by)
 
 
 def _decided_by(by: str | Override) -> dict[str, Any]:
@@ -344,32 +358,26 @@ def _decided_by(by: str | Override) -> dict[str, Any]:
     return {"asked": by, "override_id": 0} if isinstance(by, str) else {"asked": "", "override_id": by.id}
 
 
-def _insert_decision(
-    connection: sa.Connection,
+def _decided(
     candidate: Candidate,
     evidence: Evidence,
     decision: Decision,
     against: Against,
     version: int | None,
     by: str | Override,
-    at: str,
-    run_id: str,
-) -> None:
-    connection.execute(
-        sa.insert(decisions).values(
-            model=candidate.model,
-            as_of=candidate.as_of,
-            model_digest=candidate.model_digest,
-            evidence=candidate.evidence,
-            measured=evidence.to_dict(),
-            champion_version=against.version,
-            verdict=decision.verdict,
-            reasons=[vars(reason) for reason in decision.reasons],
-            version=version,
-            look=len(against.looks) + 1 if decision.spent else None,
-            spent=decision.spent,
-            **_decided_by(by),
-            decided_at=at,
-            run_id=run_id,
-        )
-    )
+) -> dict[str, Any]:
+    """The row of a decision, but for when and in which run."""
+    return {
+        "model": candidate.model,
+        "as_of": candidate.as_of,
+        "model_digest": candidate.model_digest,
+        "evidence": candidate.evidence,
+        "measured": evidence.to_dict(),
+        "champion_version": against.version,
+        "verdict": decision.verdict,
+        "reasons": [vars(reason) for reason in decision.reasons],
+        "version": version,
+        "look": len(against.looks) + 1 if decision.spent else None,
+        "spent": decision.spent,
+        **_decided_by(by),
+    }

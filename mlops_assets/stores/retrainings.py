@@ -10,9 +10,10 @@ import sqlalchemy as sa
 
 from mlops_assets.stores.database import retraining as retrainings
 from mlops_assets.stores.database import verification as verifications
+from mlops_assets.stores.ledger import add, append
 
-# A look at reports; a definition or rows that are others by now; a person's word.
-Kind: TypeAlias = Literal["look", "changed", "restated", "person"]
+# A look at reports; a definition or rows that are others by now; a clock; a person's word.
+Kind: TypeAlias = Literal["look", "changed", "restated", "clock", "person"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Retrainings:
         """Write an answer down, unless this was decided about before; the answer that stands."""
         try:
             with self._database.begin() as connection:
-                connection.execute(sa.insert(retrainings).values(**asdict(decided)))
+                append(connection, add(connection, retrainings, asdict(decided), by=decided.by))
         except sa.exc.IntegrityError:
             known = self.of(decided.model, decided.as_of, decided.evidence)
             if known is None:
@@ -95,7 +96,7 @@ class Retrainings:
         same = [verifications.c[name] == getattr(found, name) for name in _SAID]
         try:
             with self._database.begin() as connection:
-                connection.execute(sa.insert(verifications).values(**asdict(found)))
+                append(connection, add(connection, verifications, asdict(found)))
         except sa.exc.IntegrityError:
             with self._database.connect() as connection:
                 if connection.execute(sa.select(verifications.c.id).where(*same)).first() is None:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Literal
 from mlops_assets.errors import BadEnvironment
 
 if TYPE_CHECKING:
+    from mlops_assets.stores.anchors import AnchorPlace
     from mlops_assets.stores.artifacts import Artifacts
     from mlops_assets.stores.certificates import Certificates
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
+    from mlops_assets.stores.ledger import Ledger
+    from mlops_assets.stores.lineage import Lineage
     from mlops_assets.stores.online import Online
     from mlops_assets.stores.overrides import Overrides
     from mlops_assets.stores.records import Records
@@ -31,6 +34,7 @@ EngineName = Literal["duckdb", "spark"]
 class Places:
     """Where things live. database: an SQLAlchemy URL. landing: the root of landed files.
 
+    anchors: where the ledger's head is noted (``stores/anchors.py``); a file in the home when empty.
     online: where features are served from, ``redis://…`` or ``sqlite:///…``; SQLite in the home when empty.
     memory_limit, threads: of each query on DuckDB. view_engine: what computes feature views; the rest
     is DuckDB's. spark_master, spark_memory_mb: where Spark runs, and the heap of its driver.
@@ -45,6 +49,7 @@ class Places:
     view_engine: EngineName = "duckdb"
     spark_master: str = "local[2]"
     spark_memory_mb: int = 2048
+    anchors: tuple[str, ...] = ()
 
     @classmethod
     def below(cls, home: Path) -> Places:
@@ -68,6 +73,9 @@ class Stores:
     overrides: Overrides
     certificates: Certificates
     retrainings: Retrainings
+    ledger: Ledger
+    anchors: tuple[AnchorPlace, ...]
+    lineage: Lineage
     tracked_runs: TrackedRuns
     reports: Reports
     online: Online
@@ -76,12 +84,15 @@ class Stores:
     def open(cls, places: Places) -> Stores:
         """Open, and create what is missing. Raises BadEnvironment when a place cannot be used."""
         # Imported here: the code location names stores, and only runs open them.
+        from mlops_assets.stores.anchors import anchor_places
         from mlops_assets.stores.artifacts import Artifacts
         from mlops_assets.stores.certificates import Certificates
         from mlops_assets.stores.database import open_database
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
         from mlops_assets.stores.lake import Lake
+        from mlops_assets.stores.ledger import Ledger
+        from mlops_assets.stores.lineage import Lineage
         from mlops_assets.stores.online_groups import open_online
         from mlops_assets.stores.overrides import Overrides
         from mlops_assets.stores.records import Records
@@ -90,6 +101,7 @@ class Stores:
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.retrainings import Retrainings
         from mlops_assets.stores.tracked import TrackedRuns
+        from mlops_assets.stores.windows import WindowedEngine
 
         try:
             places.home.mkdir(parents=True, exist_ok=True)
@@ -102,7 +114,7 @@ class Stores:
             places=places,
             lake=Lake(places.home / "lake", records),
             engine=engine,
-            view_engine=engine if places.view_engine == "duckdb" else spark_at(places),
+            view_engine=WindowedEngine(engine) if places.view_engine == "duckdb" else spark_at(places),
             files=Files(places.landing, places.home / "cache"),
             records=records,
             artifacts=Artifacts(places.home / "artifacts"),
@@ -111,6 +123,9 @@ class Stores:
             overrides=Overrides(database),
             certificates=Certificates(database),
             retrainings=Retrainings(database),
+            ledger=Ledger(database),
+            anchors=anchor_places(places.anchors, places.home),
+            lineage=Lineage(database),
             tracked_runs=TrackedRuns(database),
             reports=Reports(places.home / "reports"),
             online=open_online(places),

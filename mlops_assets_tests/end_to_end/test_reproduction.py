@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from mlops_assets.modeling.made import Made
+from mlops_assets_tests.stores.ledger_world import Owner
 
 pytestmark = pytest.mark.slow
 
@@ -69,11 +70,6 @@ def test_inputs_keep_their_order(deployed):
 
 def _restate(deployed, change):
     """Store the champion's files with another account of how they were made, and let the release name them."""
-    import sqlalchemy as sa
-
-    from mlops_assets.stores.database import open_database
-    from mlops_assets.stores.database import release as releases
-
     stores = deployed.stores
     release = stores.releases.champion("returned")
     files = stores.artifacts.load(release.artifact_digest)
@@ -81,5 +77,4 @@ def _restate(deployed, change):
     change(body)
     digest = stores.artifacts.save({**files, "made.json": json.dumps(body).encode()})
     shutil.rmtree(stores.artifacts.folder(release.artifact_digest))
-    with open_database(stores.places.database).begin() as connection:
-        connection.execute(sa.update(releases).values(artifact_digest=digest))
+    Owner(stores.places.database).run("UPDATE release SET artifact_digest = :digest", digest=digest)

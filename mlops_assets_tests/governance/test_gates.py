@@ -186,3 +186,19 @@ def test_evidence_that_was_looked_at_before_is_asked_for_the_same_confidence_and
     assert (again.verdict, again.reasons, again.spent) == (first.verdict, first.reasons, 0)
     third = decide(evidence, Gates(), reigning=Reigning(4, "2013-04-01", looks))
     assert third.spent < first.spent
+
+
+def within_days(told, plain):
+    days = [f"2013-04-{day:02d}" for day in range(1, 15)]
+    daily = {"log_loss_within_days": [told] * 14, "log_loss": [plain] * 14}
+    found = replace(GOOD, champion=Comparison(4, {}, daily, days=days))
+    gates = Gates(champion=ChampionGate(metric="log_loss_within_days"))
+    return decide(found, gates, reigning=Reigning(4, "2013-03-01"))
+
+
+def test_who_tells_rows_apart_better_within_days_wins_only_if_plain_loss_is_no_higher():
+    assert within_days(0.01, 0.001).verdict == "promote"
+    lost = within_days(0.01, -0.001)
+    assert lost.verdict == "hold"
+    assert "log_loss itself 0.0010 worse on them" in " ".join(lost.told())
+    assert within_days(-0.01, 0.05).verdict == "hold"

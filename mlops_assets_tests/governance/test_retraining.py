@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from mlops_assets.declaration.model import Gates
 from mlops_assets.declaration.retraining import Retraining
-from mlops_assets.governance.backtest import Policy, Step, hindsight, reigns, replay
+from mlops_assets.governance.backtest import Gain, Policy, Step, hindsight, reigns, replay
 from mlops_assets.governance.evidence import Comparison, Evidence
 from mlops_assets.governance.paired import growth_bound
 from mlops_assets.governance.retraining import Seen, declared, every, never, on_drift
@@ -59,6 +59,20 @@ def test_a_reason_waits_until_it_is_cool_and_within_the_month():
     assert not held.train
     assert "3 trainings in thirty days" in held.sentence
     assert asked(looks(None, None, None, "error"), at=day(46), trained=monthly, a_month=2).train
+
+
+def test_each_training_in_a_row_that_was_held_makes_the_next_wait_longer():
+    def waits(held, **said):
+        trigger = declared(Retraining(age_days=7, cool_down_days=7, **said))
+        found = (number for number in range(1, 4000) if trigger(day(number), [], [day(0)], held).train)
+        return next(found, None)
+
+    assert [waits(held, back_off=2) for held in range(6)] == [7, 14, 28, 56, 92, 92]
+    assert [waits(held) for held in (0, 1, 500)] == [7, 92, 92]
+    assert [waits(held, back_off=1) for held in (0, 1, 500)] == [7, 7, 7]
+    assert waits(9, back_off=1, a_month=1000) == 7
+    said = declared(Retraining(age_days=7, back_off=2))(day(10), [], [day(0)], 2).sentence
+    assert "28 are waited after 2 in a row that were not promoted" in said
 
 
 def test_of_several_reasons_all_are_told():
@@ -174,6 +188,39 @@ def test_a_lemon_is_held_by_the_gate_and_taken_without():
     assert taken.pointless == 1
     assert held.pointless == 0
     assert held.loss < taken.loss
+
+
+def test_a_policy_is_told_how_many_trainings_came_after_its_champion():
+    told = []
+
+    def asks(as_of, seen, trained, held=0):
+        told.append(held)
+        return every(7)(as_of, seen, trained)
+
+    replayed(asks, MadeUp(decay=0.0), gated=True)
+    assert told == list(range(8))
+    told.clear()
+    replayed(asks)
+    assert told == [0] * 8
+
+
+def test_a_promotion_that_lost_the_month_after_is_counted_though_it_reigned_for_a_week_only():
+    world = MadeUp(lemons=(DATES[2],))
+    found = replayed(every(7), world)
+    assert (found.pointless, found.losing) == (1, 1)
+    # Of the last promotions less than a month is known.
+    assert replayed(every(7), MadeUp(decay=-0.001)).losing == found.promotions
+
+
+def test_a_gain_is_paired_by_day_and_has_an_interval():
+    noise = np.random.default_rng(3).normal(0, 0.01, 200)
+    ours = {day(n): 0.4 + value for n, value in enumerate(noise)}
+    theirs = {at: value + 0.01 + (0.002 if n % 2 else -0.002) for n, (at, value) in enumerate(ours.items())}
+    gain = Gain.of(ours, theirs)
+    assert gain.mean == pytest.approx(0.01)
+    assert 0.009 < gain.low < gain.mean < gain.high < 0.011
+    assert Gain.of(theirs, ours).low == pytest.approx(-gain.high)
+    assert Gain.of({day(0): 1.0}, {day(0): 2.0}).high == np.inf
 
 
 def test_the_best_in_hindsight_is_no_worse_than_any_policy():

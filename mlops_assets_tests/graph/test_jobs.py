@@ -43,6 +43,7 @@ def jobs(project) -> set[str]:
 def test_a_model_has_a_job_for_each_thing_that_is_done_with_it(tmp_path):
     assert jobs(load_project(make_project(tmp_path, like=SHOP))) == {
         *STEPS,
+        "returned_backtest",
         "returned_data",
         "returned_online",
         "returned_release",
@@ -58,7 +59,7 @@ def test_the_job_that_brings_features_online_compares_them(tmp_path):
 
 def test_the_job_that_watches_makes_every_report(tmp_path):
     job = load_project(make_project(tmp_path, like=SHOP)).definitions.resolve_job_def("returned_watch")
-    reports = {keys.of_model("returned", report) for report in ("drift_report", "performance_report")}
+    reports = {keys.of_model("returned", report) for report in WATCHES}
     assert job.asset_layer.selected_asset_keys == reports
 
 
@@ -81,4 +82,10 @@ def test_data_of_two_calendars_has_no_single_job(tmp_path, service):
     package = make_project(tmp_path, like=SHOP, more=more)
     services = package.parent / "feature_repo" / "services.yaml"
     services.write_text(f'- {{name: at_checkout, owner: "team:shop", features: {service}}}')
-    assert jobs(load_project(package)) == {*STEPS, "returned_online", "returned_release", "returned_watch"}
+    assert jobs(load_project(package)) == {
+        *STEPS,
+        "returned_backtest",
+        "returned_online",
+        "returned_release",
+        "returned_watch",
+    }

@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
-from mlops_assets.declaration.metrics import HIGHER_IS_BETTER
+from mlops_assets.declaration.metrics import HIGHER_IS_BETTER, WITHIN_DAYS
 from mlops_assets.declaration.model import ChampionGate
 from mlops_assets.modeling.evaluation import (
-    LOSSES,
+    COMPARED,
     SMALLEST_PROBABILITY,
     calibration_curve,
     calibration_error,
     daily_improvement,
     log_losses,
+    log_losses_within_days,
     measure,
 )
 
@@ -48,7 +49,41 @@ def test_every_metric_a_gate_may_name_is_measured():
 
 
 def test_every_loss_a_champion_gate_may_name_is_compared():
-    assert set(ChampionGate.model_fields["metric"].annotation.__args__) == set(LOSSES)
+    assert set(ChampionGate.model_fields["metric"].annotation.__args__) == set(COMPARED)
+
+
+def of_two_moods(random, *, shift=0.0):
+    """Labels, scores and days: on one day everything is late, on the other nothing is."""
+    days = pd.Series(np.repeat(["2024-01-01", "2024-01-02"], 200))
+    odds = random.normal(-1, 1, 400)
+    mood = np.where(days == "2024-01-01", 1.5, -1.5)
+    labels = (random.random(400) < 1 / (1 + np.exp(-odds - mood))).astype(float)
+    return labels, 1 / (1 + np.exp(-odds - shift)), days
+
+
+def test_within_days_the_level_of_the_scores_does_not_count():
+    labels, scores, days = of_two_moods(np.random.default_rng(1))
+    _, shifted, _ = of_two_moods(np.random.default_rng(1), shift=0.7)
+    found = daily_improvement(labels, challenger=scores, champion=shifted, days=days)
+    assert found[WITHIN_DAYS] == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert abs(found["log_loss"][0]) > 0.05
+
+
+def test_within_days_the_scores_add_up_to_the_positives_and_are_the_best_shift():
+    labels, scores, days = of_two_moods(np.random.default_rng(2))
+    losses, odds = log_losses_within_days(labels, scores, days), np.log(scores / (1 - scores))
+    for day in days.unique():
+        on = (days == day).to_numpy()
+        shifts = np.linspace(-4, 4, 8001)[:, None]
+        tried = np.log1p(np.exp(odds[on] + shifts)) - labels[on] * (odds[on] + shifts)
+        assert losses[on].mean() == pytest.approx(tried.mean(axis=1).min(), abs=1e-6)
+
+
+def test_a_day_of_one_class_tells_nothing_within_it():
+    scores, days = np.array([0.0, 1.0, 0.2, 0.9]), pd.Series(["a", "a", "b", "b"])
+    found = log_losses_within_days(np.array([1.0, 1.0, 0.0, 1.0]), scores, days)
+    assert list(found[:2]) == [0.0, 0.0]
+    assert 0 < found[2:].sum() < log_losses(np.array([0.0, 1.0]), scores[2:]).sum()
 
 
 def test_no_rows_have_no_measures():
@@ -117,4 +152,4 @@ def test_a_model_does_not_improve_upon_itself():
     found = daily_improvement(
         np.array([0.0, 1.0]), challenger=scores, champion=scores, days=pd.Series(["a", "b"])
     )
-    assert found == {"log_loss": [0.0, 0.0], "brier": [0.0, 0.0]}
+    assert found == {name: [0.0, 0.0] for name in COMPARED}

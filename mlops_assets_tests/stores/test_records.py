@@ -63,6 +63,7 @@ def test_adopting_twice_changes_nothing(records, database):
     with database.connect() as connection:
         counts = {t: connection.execute(sa.text(f"SELECT count(*) FROM {t}")).scalar() for t in SCHEMA.tables}
     assert {table: count for table, count in counts.items() if count} == {
+        "ledger": 1,
         "materialization": 1,
         "reading": 1,
         "verdict": 1,

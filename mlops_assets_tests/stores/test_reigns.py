@@ -16,7 +16,7 @@ def reigns(database_url):
     database = open_database(database_url)
     empty = {
         column.name: "" for column in releases.columns if column.name not in ("version", "view_versions")
-    }
+    } | {"made_from": []}
     with database.begin() as connection:
         for version in (1, 2, 3):
             row = empty | {"model": "model", "version": version, "as_of": f"{version}", "view_versions": {}}

@@ -1,0 +1,64 @@
+"""``mlops trace …``: what came from what."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlops_assets.cli.opening import console, opened_deployment
+
+trace = typer.Typer(help="What came from what, from the records.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Write a page to walk to this file.")]
+
+
+@trace.command()
+def model(
+    name: Annotated[str, typer.Argument(help="The name of a declared model.", metavar="MODEL")],
+    version: Annotated[int, typer.Argument(help="The version.", metavar="VERSION")],
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Trace a version of MODEL back to the files, with the code, the environment and who let it be one."""
+    from mlops_assets.cli.traced import show_trace
+    from mlops_assets.steps.trace import trace_model
+
+    with opened_deployment() as opened:
+        opened.project.model(name)
+        show_trace(trace_model(opened.stores, name, version), as_json=as_json, html=html, console=console)
+
+
+@trace.command()
+def impact(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A file as a source names it, or a table of the lake as raw/flights.", metavar="WHAT"
+        ),
+    ],
+    partition: Annotated[
+        str | None, typer.Argument(help="The partition of the table, as 2013-01-31.", metavar="[PARTITION]")
+    ] = None,
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Trace a raw file, or a partition of a table, forward to everything that it touched, released versions too."""
+    from mlops_assets.cli.traced import show_trace
+    from mlops_assets.steps.trace import trace_impact
+
+    with opened_deployment() as opened:
+        show_trace(trace_impact(opened.stores, what, partition), as_json=as_json, html=html, console=console)
+
+
+@trace.command()
+def column(
+    name: Annotated[str, typer.Argument(help="As features/airport_weather.temp.", metavar="TABLE.COLUMN")],
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Trace a column back to raw columns and forward to the inputs of models, as declared now."""
+    from mlops_assets.cli.traced import show_column
+
+    with opened_deployment() as opened:
+        show_column(opened, name, as_json=as_json, html=html, console=console)

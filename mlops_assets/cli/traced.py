@@ -1,0 +1,91 @@
+"""What the commands do that trace."""
+
+import json
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mlops_assets.cli.deployment import Deployment
+from mlops_assets.cli.written import written
+from mlops_assets.data.page import section, table, whole
+from mlops_assets.lineage.trace import trace_column
+from mlops_assets.steps.trace import Traced, span
+
+SHORT = 12
+# Files that are printed; JSON and the page have all.
+SHOWN = 20
+
+
+def show_trace(traced: Traced, *, as_json: bool, html: Path | None, console: Console) -> None:
+    """Print a trace, or write it as a page."""
+    if html is not None:
+        # Imported here: printing does without it.
+        from mlops_assets.steps.trace_page import page
+
+        written(html, page(traced))
+        console.print(f"{traced.about}: {html}", markup=False, highlight=False, soft_wrap=True)
+    elif as_json:
+        console.print_json(json.dumps(traced.to_dict()))
+    else:
+        _print(traced, console)
+
+
+def show_column(opened: Deployment, name: str, *, as_json: bool, html: Path | None, console: Console) -> None:
+    """Print where a column comes from and what it goes into, or write it as a page with a drawing."""
+    project = opened.project
+    found = trace_column(project.catalog, project.models.values(), name)
+    if html is not None:
+        ends = [(column, why) for column, why in found.why.items()]
+        parts = [section("Made from", found.svg), section("Where it ends", table(["column", "why"], ends))]
+        parts.append(section("Goes into", table(["column"], [(column,) for column in found.goes_into])))
+        written(html, whole(name, *parts))
+        console.print(f"{name}: {html}", markup=False, highlight=False, soft_wrap=True)
+    elif as_json:
+        console.print_json(json.dumps(found.to_dict()))
+    else:
+        _print_column(found.column, found.made_from, dict(found.why), found.goes_into, console)
+
+
+def _print_column(
+    column: str, made_from: tuple[str, ...], why: dict[str, str], goes_into: tuple[str, ...], console: Console
+) -> None:
+    console.print(f"[bold]{escape(column)}[/]", highlight=False)
+    for title, columns in (("made from", made_from), ("goes into", goes_into)):
+        console.print(f"{title}:" if columns else f"{title}: nothing that is known", highlight=False)
+        for one in columns:
+            console.print(f"  {one}", markup=False, highlight=False, soft_wrap=True)
+    for one, said in why.items():
+        console.print(f"{one}: {said}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print(traced: Traced, console: Console) -> None:
+    console.print(f"[bold]{escape(traced.about)}[/]", highlight=False)
+    for name, value in traced.facts.items():
+        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        console.print(f"{name}: {said}", markup=False, highlight=False, soft_wrap=True)
+    shown = _table("table", "partitions", "", "versions of code", "runs")
+    for name, found in traced.tables.items():
+        partitions = sorted({one.partition for one in found})
+        code, runs = len({one.code_version for one in found}), len({one.run_id for one in found})
+        shown.add_row(name, str(len(partitions)), span(partitions), str(code), str(runs))
+    console.print(shown)
+    if traced.files:
+        files = _table("file", "SHA-256")
+        for name, sha in traced.files[:SHOWN]:
+            files.add_row(escape(name), sha[:SHORT] or "had not landed")
+        console.print(files)
+        if len(traced.files) > SHOWN:
+            console.print(f"… and {len(traced.files) - SHOWN} more", highlight=False)
+    for one in traced.releases:
+        reigns = ", which reigns" if one.reigns else ""
+        console.print(f"{one.model} version {one.version} as of {one.as_of}{reigns}", highlight=False)
+
+
+def _table(*columns: str) -> Table:
+    made = Table(title_justify="left", box=SIMPLE_HEAD)
+    for column in columns:
+        made.add_column(column)
+    return made

@@ -1,0 +1,171 @@
+"""Why there is a version of a model, and what a file or a partition touched: from the records, whoever forgot."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mlops_assets.errors import BadRequest, NotMaterialized, nearest
+from mlops_assets.modeling.environment import told
+from mlops_assets.modeling.made import Made
+from mlops_assets.stores.lineage import Materialized, Trace
+from mlops_assets.stores.releases import Release
+from mlops_assets.stores.stores import Stores
+
+
+@dataclass(frozen=True)
+class Touched:
+    """A released version that was made from what is traced. reigns: whether it is the champion."""
+
+    model: str
+    version: int
+    as_of: str
+    reigns: bool
+
+
+@dataclass(frozen=True)
+class Traced:
+    """An answer. about: what was asked. facts: what else is recorded, by name, as plain values."""
+
+    about: str
+    facts: dict[str, Any]
+    trace: Trace
+    releases: tuple[Touched, ...]
+
+    @property
+    def tables(self) -> dict[str, list[Materialized]]:
+        """The materializations of each table, by partition and version."""
+        found: dict[str, list[Materialized]] = defaultdict(list)
+        for one in self.trace.materialized.values():
+            found[one.table].append(one)
+        return {
+            table: sorted(found[table], key=lambda one: (one.partition, one.version))
+            for table in sorted(found)
+        }
+
+    @property
+    def files(self) -> list[tuple[str, str]]:
+        """The files of sources, each once for each content: name and SHA-256."""
+        return sorted({(one.table, one.fingerprint) for one in self.trace.ends if one.version == 0})
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values; ``reads`` are pairs of ids, who read first."""
+        return {
+            "about": self.about,
+            "facts": self.facts,
+            "releases": [vars(one) for one in self.releases],
+            "start": list(self.trace.start),
+            "materialized": [one._asdict() for one in self.trace.materialized.values()],
+            "reads": [list(pair) for pair in self.trace.reads],
+            "ends": [one._asdict() for one in self.trace.ends],
+        }
+
+
+def trace_model(stores: Stores, model: str, version: int) -> Traced:
+    """All that a version was made from, down to the files, and who let it be one.
+
+    Raises NotMaterialized when there is no such version, or what it was made from is not recorded any more.
+    """
+    release = stores.releases.version(model, version)
+    if release is None:
+        known = [str(one.version) for one in stores.releases.versions(model)]
+        raise NotMaterialized(f"{model} has no version {version}. {nearest(str(version), known)}")
+    start = stores.lineage.find(release.made_from)
+    if not start:
+        raise NotMaterialized(
+            f"what {model} version {version} was made from is not recorded: its tables were moved away since"
+        )
+    trace = stores.lineage.backward(start)
+    about = f"{model} version {version}"
+    return Traced(about, _facts(stores, release, trace), trace, _made_from(stores, trace))
+
+
+def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
+    """All that was made from a file of a source, whatever it held, or from a partition of a table.
+
+    Raises BadRequest when nothing of that name was ever read or written.
+    """
+    if partition is None:
+        start, about = stores.lineage.readers(what), f"what file {what} touched"
+        if not start:
+            raise BadRequest(
+                f"no file {what!r} was ever read; of a table say the partition too. "
+                f"{nearest(what, stores.lineage.file_names())}"
+            )
+    else:
+        start = stores.lineage.written(what, partition)
+        about = f"what partition {partition} of {what} touched"
+        if not start:
+            raise BadRequest(
+                f"partition {partition!r} of {what!r} was never written; a table is named as raw/flights"
+            )
+    trace = stores.lineage.forward(start)
+    return Traced(about, {}, trace, _made_from(stores, trace))
+
+
+def _facts(stores: Stores, release: Release, trace: Trace) -> dict[str, Any]:
+    made = Made.of(stores.artifacts.load(release.artifact_digest))
+    ledger, subject = stores.ledger, f"{release.model}:{release.version}"
+    tables = {one.table for one in trace.materialized.values()}
+    decided = [one for one in stores.releases.history(release.model) if one["version"] == release.version]
+    return {
+        "as_of": release.as_of,
+        "released_at": release.released_at,
+        "run_id": release.run_id,
+        "artifact_digest": release.artifact_digest,
+        "contract": release.contract,
+        "code": made.code,
+        "environment": told(dict(made.environment)),
+        "decisions": [
+            {
+                "verdict": one["verdict"],
+                "decided_at": one["decided_at"],
+                "run_id": one["run_id"],
+                "reasons": one["reasons"],
+            }
+            for one in decided
+        ],
+        "reigns": [
+            {"since": one.since, "by": one.by, "reason": one.reason}
+            for one in stores.reigns.history(release.model)
+            if one.version == release.version
+        ],
+        "overrides": [
+            {
+                "of": f"{one.subject.what}@{one.subject.partition}",
+                "check": one.subject.check,
+                "by": one.by,
+                "reason": one.reason,
+            }
+            for one in stores.overrides.among([*tables, f"{release.model}/release"])
+        ],
+        "ledger": [
+            {"number": one.number, "kind": one.kind, "hash": one.hash}
+            for one in ledger.newest(1_000, subject=subject)
+        ],
+    }
+
+
+def _made_from(stores: Stores, trace: Trace) -> tuple[Touched, ...]:
+    """The versions that were made from a part of the graph."""
+    there = {(one.table, one.partition, one.version) for one in trace.materialized.values()}
+    return tuple(
+        Touched(model, one.version, one.as_of, one.version == _reigning(stores, model))
+        for model in stores.releases.models()
+        for one in stores.releases.versions(model)
+        if not there.isdisjoint(
+            (content.table, content.partition, content.version) for content in one.made_from
+        )
+    )
+
+
+def _reigning(stores: Stores, model: str) -> int | None:
+    reign = stores.reigns.current(model)
+    return reign.version if reign else None
+
+
+def span(partitions: Sequence[str]) -> str:
+    """The first and the last of partitions in order; one when it is the only one."""
+    return partitions[0] if partitions[0] == partitions[-1] else f"{partitions[0]} … {partitions[-1]}"

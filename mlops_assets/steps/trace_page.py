@@ -1,0 +1,133 @@
+"""A trace as a page to walk: a drawing of tables; each materialization with links to what it read and who read it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from mlops_assets.data.legible import in_html
+from mlops_assets.data.page import section, table, whole
+from mlops_assets.steps.trace import Traced, span
+from mlops_assets.stores.lineage import Materialized
+
+# Links of one materialization that are shown before the rest is folded away.
+SHOWN = 12
+SHORT = 12
+ROW, GAP, CHARACTER = 34, 70, 7.4
+
+
+def page(traced: Traced) -> str:
+    """The whole page, in one file that needs no network."""
+    facts = [(name, json.dumps(value, ensure_ascii=False)) for name, value in traced.facts.items()]
+    released = [
+        (one.model, str(one.version), one.as_of, "reigns" if one.reigns else "") for one in traced.releases
+    ]
+    return whole(
+        traced.about,
+        _picture(traced),
+        section("Recorded", table(["", ""], facts)),
+        section("Released versions", table(["model", "version", "as of", ""], released)),
+        section("Files", table(["file", "SHA-256"], traced.files)),
+        *_tables(traced),
+    )
+
+
+def _tables(traced: Traced) -> Iterable[str]:
+    read, read_by = defaultdict(list), defaultdict(list)
+    for by, source in traced.trace.reads:
+        read[by].append(source)
+        read_by[source].append(by)
+    files = defaultdict(list)
+    for one in traced.trace.ends:
+        files[one.by].append(f"{one.table} {one.fingerprint[:SHORT]}")
+    known = traced.trace.materialized
+    for name, found in traced.tables.items():
+        rows = "".join(
+            f'<tr id="m{one.id}"><td>{in_html(one.partition)}</td><td class="number">{one.version}</td>'
+            f'<td class="number">{one.rows}</td><td>{in_html(one.fingerprint[:SHORT])}</td>'
+            f"<td>{in_html(one.code_version[:SHORT])}</td><td>{in_html(one.run_id[:SHORT])}</td>"
+            f"<td>{in_html(one.written_at)}</td>"
+            f"<td>{_links(known, read[one.id])}{in_html('; '.join(files[one.id]))}</td>"
+            f"<td>{_links(known, read_by[one.id])}</td></tr>"
+            for one in found
+        )
+        heads = (
+            "partition",
+            "version",
+            "rows",
+            "fingerprint",
+            "code",
+            "run",
+            "written",
+            "made from",
+            "read by",
+        )
+        head = "".join(f"<th>{one}</th>" for one in heads)
+        yield f'<h2 id="{in_html(name)}">{in_html(name)}</h2><table><tr>{head}</tr>{rows}</table>'
+
+
+def _links(known: Mapping[int, Materialized], ids: Sequence[int]) -> str:
+    found = sorted(known[one] for one in set(ids))
+    links = [
+        f'<a href="#m{one.id}">{in_html(f"{one.table}@{one.partition}")}</a>'
+        for one in sorted(found, key=lambda one: (one.table, one.partition))
+    ]
+    if len(links) <= SHOWN:
+        return " ".join(links)
+    return f"<details><summary>{len(links)}</summary>{' '.join(links)}</details>"
+
+
+def _picture(traced: Traced) -> str:
+    """The tables in layers, what is made from nothing that is known first, with a line for each that reads another."""
+    known = traced.trace.materialized
+    edges = {(known[by].table, known[source].table) for by, source in traced.trace.reads}
+    edges |= {(known[one.by].table, one.table) for one in traced.trace.ends}
+    names = sorted({*traced.tables, *(one for edge in edges for one in edge)})
+    depth = _depths(names, edges)
+    places: dict[str, tuple[float, float, float]] = {}
+    x = 10.0
+    for layer in range(max(depth.values(), default=0) + 1):
+        here = [name for name in names if depth[name] == layer]
+        width = max(len(name) for name in here) * CHARACTER
+        places |= {name: (x, 20.0 + ROW * at, width) for at, name in enumerate(here)}
+        x += width + GAP
+    height = 40 + max(y for _, y, _ in places.values())
+    lines = "".join(_line(places[source], places[by]) for by, source in sorted(edges))
+    texts = "".join(_name(traced, name, *place) for name, place in places.items())
+    return (
+        f'<div style="overflow-x:auto"><svg xmlns="http://www.w3.org/2000/svg" width="{x:.0f}" '
+        f'height="{height:.0f}" font-family="monospace" font-size="12">{lines}{texts}</svg></div>'
+    )
+
+
+def _depths(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
+    """How far from what is made from nothing each table is; tables that read each other are told apart by name."""
+    depth, edges = dict.fromkeys(names, 0), sorted(edges)
+    for _ in names:
+        for by, source in edges:
+            if by != source and depth[source] < len(names):
+                depth[by] = max(depth[by], depth[source] + 1)
+    used = {layer: at for at, layer in enumerate(sorted(set(depth.values())))}
+    return {name: used[layer] for name, layer in depth.items()}
+
+
+def _line(source: tuple[float, float, float], by: tuple[float, float, float]) -> str:
+    start, end, y1, y2 = source[0] + source[2] + 4, by[0] - 4, source[1] - 4, by[1] - 4
+    middle = (start + end) / 2
+    return (
+        f'<path d="M{start:.0f} {y1:.0f}C{middle:.0f} {y1:.0f} {middle:.0f} {y2:.0f} {end:.0f} {y2:.0f}" '
+        f'fill="none" stroke="#b8c0cc"/>'
+    )
+
+
+def _name(traced: Traced, name: str, x: float, y: float, _width: float) -> str:
+    found = traced.tables.get(name)
+    if found is None:
+        return f'<text x="{x:.0f}" y="{y:.0f}" fill="#6b7280">{in_html(name)}</text>'
+    partitions = sorted({one.partition for one in found})
+    return (
+        f'<a href="#{in_html(name)}"><text x="{x:.0f}" y="{y:.0f}" fill="#1f2937">{in_html(name)}</text>'
+        f'<text x="{x:.0f}" y="{y + 13:.0f}" fill="#6b7280" font-size="10">'
+        f"{len(partitions)}: {in_html(span(partitions))}</text></a>"
+    )

@@ -1,0 +1,124 @@
+"""What came from what, partition by partition: backward to the files, forward to everything they touched.
+
+Answered from the records of table commits, so what Dagster forgets changes no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from mlops_assets.stores.database import materialization, reading
+from mlops_assets.stores.pinned import Content
+
+
+class Materialized(NamedTuple):
+    """A partition of a table as it was written once: what, by which code, in which run, when (UTC)."""
+
+    id: int
+    table: str
+    partition: str
+    version: int
+    rows: int
+    fingerprint: str
+    code_version: str
+    run_id: str
+    written_at: str
+
+
+class End(NamedTuple):
+    """What was read and is no materialization: a file of a source, by its digest, or what was forgotten since.
+
+    by: the materialization that read it. version: of the table; zero for a file, whose name is that of the table.
+    """
+
+    by: int
+    table: str
+    partition: str
+    version: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A part of the graph. start: where it begins. materialized: by id. reads: who read whom. ends: where it ends."""
+
+    start: tuple[int, ...]
+    materialized: Mapping[int, Materialized]
+    reads: Sequence[tuple[int, int]]
+    ends: Sequence[End]
+
+
+class Lineage:
+    """Traces through the records."""
+
+    def __init__(self, database: sa.Engine) -> None:
+        self._database = database
+
+    def find(self, contents: Iterable[Content]) -> list[int]:
+        """The materializations of exactly these contents; of one that was forgotten there is none."""
+        m = materialization
+        places = [(one.table, one.partition, one.version, one.fingerprint) for one in contents]
+        of_place = sa.tuple_(m.c.table_name, m.c.partition, m.c.version, m.c.fingerprint)
+        return self._ids(sa.select(m.c.id).where(of_place.in_(places)).order_by(m.c.id))
+
+    def written(self, table: str, partition: str) -> list[int]:
+        """Every materialization of a partition, oldest first."""
+        m = materialization
+        query = sa.select(m.c.id).where(m.c.table_name == table, m.c.partition == partition)
+        return self._ids(query.order_by(m.c.version))
+
+    def readers(self, name: str) -> list[int]:
+        """The materializations that read a file of a source, whatever it held."""
+        query = sa.select(reading.c.materialization_id).where(reading.c.table_name == name).distinct()
+        return self._ids(query.order_by(reading.c.materialization_id))
+
+    def file_names(self) -> list[str]:
+        """Every file of a source that was ever read."""
+        query = sa.select(reading.c.table_name).where(reading.c.source_id.is_(None)).distinct()
+        with self._database.connect() as connection:
+            return sorted(row[0] for row in connection.execute(query))
+
+    def backward(self, start: Sequence[int]) -> Trace:
+        """All that these were made from."""
+        up = _start(start)
+        step = sa.select(reading.c.source_id).join(up, reading.c.materialization_id == up.c.id)
+        return self._trace(start, up.union(step.where(reading.c.source_id.is_not(None))))
+
+    def forward(self, start: Sequence[int]) -> Trace:
+        """All that was made from these."""
+        down = _start(start)
+        step = sa.select(reading.c.materialization_id).join(down, reading.c.source_id == down.c.id)
+        return self._trace(start, down.union(step))
+
+    def _trace(self, start: Sequence[int], reached: sa.CTE) -> Trace:
+        m = materialization
+        columns = [
+            m.c.table_name.label("table") if name == "table" else m.c[name] for name in Materialized._fields
+        ]
+        nodes = sa.select(*columns).join(reached, reached.c.id == m.c.id)
+        read = sa.select(reading.c.materialization_id, reading.c.source_id).join(
+            reached, reading.c.materialization_id == reached.c.id
+        )
+        ends = read.where(reading.c.source_id.is_(None)).with_only_columns(
+            *(reading.c.materialization_id, reading.c.table_name, reading.c.partition),
+            *(reading.c.version, reading.c.fingerprint),
+        )
+        with self._database.connect() as connection:
+            found = {row[0]: Materialized(*row) for row in connection.execute(nodes)}
+            edges = connection.execute(read.where(reading.c.source_id.is_not(None)))
+            # Forward, what else its members read is not part of it.
+            within = [(row[0], row[1]) for row in edges if row[1] in found]
+            return Trace(tuple(start), found, within, [End(*row) for row in connection.execute(ends)])
+
+    def _ids(self, query: sa.Select[Any]) -> list[int]:
+        with self._database.connect() as connection:
+            return [int(row[0]) for row in connection.execute(query)]
+
+
+def _start(start: Sequence[int]) -> sa.CTE:
+    query = sa.select(materialization.c.id).where(materialization.c.id.in_(start))
+    return query.cte("reached", recursive=True)

@@ -1,0 +1,113 @@
+"""Traces through the records: what came from what, on SQLite and PostgreSQL."""
+
+import pytest
+import sqlalchemy as sa
+
+from mlops_assets.steps.ledger import verify
+from mlops_assets.stores.commit import Commit, PartitionRecord
+from mlops_assets.stores.pinned import Content
+from mlops_assets_tests.stores.commits import by
+from mlops_assets_tests.stores.ledger_world import Owner, opened
+
+
+@pytest.fixture
+def stores(database_url, tmp_path):
+    return opened(tmp_path / "home", database_url)
+
+
+def write(stores, table, version, **partitions):
+    """Partitions of a table, each with what it read."""
+    records = {
+        one: PartitionRecord(1, f"{table} {one} {version}", tuple(reads)) for one, reads in partitions.items()
+    }
+    stores.records.adopt(version, Commit(table, by("run"), records))
+
+
+def content(table, partition, version=0):
+    return Content(table, partition, version, 1, f"{table} {partition} {version}")
+
+
+def file(name, sha="sha"):
+    return Content(name, "whole", 0, 0, sha)
+
+
+STEPS = {
+    "raw": lambda stores: write(stores, "raw", 0, a=[file("a.csv")], b=[file("b.csv")], c=[file("c.csv")]),
+    "good": lambda stores: write(stores, "good", 0, **{one: [content("raw", one)] for one in "abc"}),
+    "view": lambda stores: write(
+        stores, "view", 0, b=[content("good", "a"), content("good", "b")], c=[content("good", "c")]
+    ),
+    "set": lambda stores: write(stores, "set", 0, x=[content("view", "b"), content("good", "b")]),
+}
+
+
+def named(trace):
+    return {f"{one.table}@{one.partition}:{one.version}" for one in trace.materialized.values()}
+
+
+def read(trace):
+    names = {key: f"{one.table}@{one.partition}" for key, one in trace.materialized.items()}
+    return {(names[who], names[source]) for who, source in trace.reads}
+
+
+@pytest.mark.parametrize("order", [list(STEPS), list(reversed(STEPS)), ["view", "raw", "set", "good"]])
+def test_a_trace_is_the_same_in_whatever_order_the_records_came(stores, order):
+    for step in order:
+        STEPS[step](stores)
+    lineage = stores.lineage
+    back = lineage.backward(lineage.find([content("set", "x")]))
+    assert named(back) == {"set@x:0", "view@b:0", "good@a:0", "good@b:0", "raw@a:0", "raw@b:0"}
+    assert read(back) == {
+        ("set@x", "view@b"),
+        ("set@x", "good@b"),
+        ("view@b", "good@a"),
+        ("view@b", "good@b"),
+        ("good@a", "raw@a"),
+        ("good@b", "raw@b"),
+    }
+    assert {(one.table, one.fingerprint) for one in back.ends} == {("a.csv", "sha"), ("b.csv", "sha")}
+    forth = lineage.forward(lineage.readers("a.csv"))
+    assert named(forth) == {"raw@a:0", "good@a:0", "view@b:0", "set@x:0"}
+    assert ("set@x", "good@b") not in read(forth)
+    assert named(lineage.forward(lineage.written("raw", "c"))) == {"raw@c:0", "good@c:0", "view@c:0"}
+    assert lineage.file_names() == ["a.csv", "b.csv", "c.csv"]
+    assert verify(stores).findings == ()
+
+
+def test_the_version_that_was_read_is_followed_and_not_the_newest(stores):
+    for step in STEPS.values():
+        step(stores)
+    write(stores, "raw", 1, a=[file("a.csv", "mended")])
+    write(stores, "good", 1, a=[content("raw", "a", 1)])
+    back = stores.lineage.backward(stores.lineage.find([content("set", "x")]))
+    assert "raw@a:1" not in named(back)
+    forth = stores.lineage.forward(stores.lineage.written("raw", "a"))
+    assert named(forth) == {"raw@a:0", "raw@a:1", "good@a:0", "good@a:1", "view@b:0", "set@x:0"}
+    assert stores.lineage.find([content("raw", "a", 1)]) != stores.lineage.find([content("raw", "a")])
+
+
+def test_a_table_that_began_anew_is_where_older_traces_end(stores):
+    for step in STEPS.values():
+        step(stores)
+    stores.records.begin("good", "another delta")
+    write(stores, "good", 0, a=[], b=[], c=[])
+    back = stores.lineage.backward(stores.lineage.find([content("set", "x")]))
+    assert named(back) == {"set@x:0", "view@b:0"} | {one for one in named(back) if one.startswith("good@")}
+    assert verify(stores).findings == ()
+
+
+def test_nothing_comes_from_nothing(stores):
+    assert stores.lineage.find([]) == []
+    assert stores.lineage.find([content("set", "x")]) == []
+    assert stores.lineage.written("raw", "a") == stores.lineage.readers("a.csv") == []
+    assert named(stores.lineage.backward([])) == named(stores.lineage.forward([7])) == set()
+
+
+def test_a_reading_that_somebody_linked_to_another_is_found(stores, database_url):
+    for step in STEPS.values():
+        step(stores)
+    with Owner(database_url).database.begin() as connection:
+        # No guard refuses it: links are notes about what was read.
+        connection.execute(sa.text("UPDATE reading SET source_id = 1 WHERE table_name = 'view'"))
+    (told, *_) = verify(stores).findings
+    assert (told.tampering, told.subject) == ("state edited", "commit view")
