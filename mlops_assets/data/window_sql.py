@@ -37,10 +37,11 @@ FARTHEST = 2**58
 class Window:
     """One aggregate over a window of time. All but ``frame`` as SQL.
 
-    keys, moment: of which rows it goes over, and in which order. of: null where a row does not count; empty when
-    every row does.
+    sql: the whole, as DuckDB spells it. keys, moment: of which rows it goes over, and in which order. of: null where
+    a row does not count; empty when every row does.
     """
 
+    sql: str
     aggregate: Aggregate
     of: str
     keys: tuple[str, ...]
@@ -101,6 +102,13 @@ def windowed_selects(statements: Sequence[Tree]) -> Iterator[WindowedSelect]:
 def mutable(query: str) -> list[Tree]:
     """The trees of a query, to be changed. Raises NotUnderstood."""
     return [dict(deepcopy(statement)) for statement in parsed(query)]
+
+
+def windows_written(query: str) -> list[str]:
+    """Every window of a query, as DuckDB spells it. Raises NotUnderstood."""
+    return [
+        _spelled(one) for one in _expressions(mutable(query), into_queries=True) if one["class"] == "WINDOW"
+    ]
 
 
 def _within(node: Tree, scope: Mapping[str, Tree]) -> Iterator[WindowedSelect]:
@@ -186,6 +194,7 @@ def _window(tree: Tree) -> Window | None:
     value = counted[0] if counted else "1"
     of = f"CASE WHEN {' AND '.join(f'({one})' for one in conditions)} THEN {value} END" if conditions else ""
     return Window(
+        _spelled(tree),
         function,
         of or (value if counted else ""),
         tuple(_spelled(key) for key in tree["partitions"]),
@@ -212,16 +221,16 @@ def _offset(tree: Tree, side: Literal["start", "end"]) -> int | None:
     return after if abs(after) < FARTHEST else None
 
 
-def _expressions(tree: Any) -> Iterator[Tree]:
-    """Every expression in a tree; a query within an expression as one."""
+def _expressions(tree: Any, *, into_queries: bool = False) -> Iterator[Tree]:
+    """Every expression in a tree; a query within an expression as one, unless it is gone into."""
     if isinstance(tree, list):
         for one in tree:
-            yield from _expressions(one)
+            yield from _expressions(one, into_queries=into_queries)
     elif isinstance(tree, dict):
         if "class" in tree:
             yield tree
-        if tree.get("class") != "SUBQUERY":
-            yield from _expressions(list(tree.values()))
+        if tree.get("class") != "SUBQUERY" or into_queries:
+            yield from _expressions(list(tree.values()), into_queries=into_queries)
 
 
 def _select(query: str) -> Tree:
