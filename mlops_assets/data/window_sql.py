@@ -66,15 +66,21 @@ class Window:
 class WindowedSelect:
     """A SELECT from one relation with windows that running totals may answer.
 
-    alias: what it calls what it reads. wanted: the names of columns that it speaks of, in small letters; some may be
-    aliases of its own. windows: each with its place in the tree.
+    alias: what it calls what it reads. wanted: the names of columns that it speaks of. own: those that it gives what
+    it computes. All in small letters. windows: each with its place in the tree.
     """
 
     node: Tree
     alias: str
     wanted: Set[str]
+    own: Set[str]
     windows: Sequence[tuple[Window, Tree]]
     _rows: str
+
+    def takes_only(self, columns: Set[str]) -> bool:
+        """Whether it speaks of nothing but these columns of its source, and of what it computes itself."""
+        others = self.wanted - {one.casefold() for one in columns}
+        return others <= self.own and self.alias not in others
 
     def source(self, columns: str) -> str:
         """SQL: the rows over which the windows go, of each these expressions."""
@@ -144,6 +150,7 @@ def _windowed(node: Tree, scope: Mapping[str, Tree]) -> WindowedSelect | None:
         or table["column_name_alias"]
         or table.get("at_clause")
         or any(one["class"] in ("STAR", "SUBQUERY", "LAMBDA", "POSITIONAL_REFERENCE") for one in places)
+        or any(one.get("function_name") == "unnest" for one in places)
         # It would be called otherwise.
         or any(not one["alias"] and one["class"] != "COLUMN_REF" for one in node["select_list"])
     ):
@@ -156,8 +163,9 @@ def _windowed(node: Tree, scope: Mapping[str, Tree]) -> WindowedSelect | None:
     rows["cte_map"] = {"map": list(scope.values())}
     return WindowedSelect(
         node,
-        alias,
+        alias.casefold(),
         {one[-1].casefold() for one in columns},
+        {one["alias"].casefold() for one in node["select_list"]},
         windows,
         spelled([{"node": rows, "named_param_map": []}]),
     )

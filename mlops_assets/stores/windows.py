@@ -74,7 +74,7 @@ def _answer(session: Session, select: WindowedSelect, relation: str) -> list[str
     parts = {part: f"_windowed_part{number}" for number, part in enumerate(spoken_of)}
     spoken = ", ".join(f"{part} AS {column}" for part, column in parts.items())
     try:
-        columns = [one for one in _types(session, select.source("*")) if one.casefold() in select.wanted]
+        held = _types(session, select.source("*"))
         types = _types(session, select.source(spoken))
     except duckdb.Error:
         # It takes more than its source has, an alias of its own say; or it is wrong, which DuckDB tells.
@@ -84,8 +84,9 @@ def _answer(session: Session, select: WindowedSelect, relation: str) -> list[str
         for window, tree in select.windows
         if window.is_whole({part: types[parts[part]] for part in window.parts})
     ]
-    if not windows:
+    if not windows or not select.takes_only(held.keys()):
         return []
+    columns = [one for one in held if one.casefold() in select.wanted]
     taken = dict.fromkeys(part for window, _ in windows for part in window.parts)
     spoken = ", ".join([*(name(one) for one in columns), *(f"{part} AS {parts[part]}" for part in taken)])
     session.keep(relation, select.source(spoken))

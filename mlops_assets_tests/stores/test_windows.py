@@ -153,6 +153,8 @@ def test_what_running_totals_cannot_answer_stays_as_it_is_written(engine, window
         "FROM r JOIN r s USING (id)",
         f"SELECT *, count(*) OVER {W} AS c FROM r",
         f"SELECT id, count(*) OVER {W} FROM r",
+        f"SELECT id, unnest([1, 2]) AS u, count(*) OVER {W} AS c FROM r WHERE id = 1",
+        f"SELECT id, CAST(r AS VARCHAR) AS whole, count(*) OVER {W} AS c FROM r",
         f"SELECT id, n FROM r QUALIFY count(*) OVER {W} > 1",
         f"SELECT id, n + 1 AS m, sum(m) OVER {W} AS c FROM r",
         "SELECT max(id) AS id, k, count(*) OVER (PARTITION BY k ORDER BY max(t) "
