@@ -18,6 +18,11 @@ def quarantine(table: str) -> dg.AssetKey:
     return dg.AssetKey(["quarantine", table])
 
 
+def is_raw(key: dg.AssetKey) -> bool:
+    """Whether an asset holds rows as they were found."""
+    return key == raw(key.path[-1])
+
+
 def of_table(table: str) -> tuple[dg.AssetKey, ...]:
     """Everything that becomes of a source's table."""
     return raw(table), validated(table), quarantine(table)

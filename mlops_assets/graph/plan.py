@@ -159,12 +159,16 @@ def _of_same_days(assets: Iterable[dg.AssetKey], needed: _Needed) -> list[tuple[
 def _daily_runs(
     title: str, groups: Iterable[tuple[dg.AssetKey, ...]], needed: _Needed, written: Written
 ) -> list[PlannedRun]:
-    """A run for every stretch of days that one of a group lacks; groups that lack the same days share them."""
+    """A run for every stretch of days that one of a group lacks; groups that lack the same days share them.
+
+    Rows that were read already are not read again for what is made of them.
+    """
     by_days: dict[tuple[str, ...], list[dg.AssetKey]] = {}
     for group in groups:
-        daily = [key for key in group if needed.days(key)]
-        lacking = {day for key in daily for day in needed.lacking(key, written)}
-        by_days.setdefault(tuple(sorted(lacking)), []).extend(daily)
+        lacking = {key: needed.lacking(key, written) for key in group if needed.days(key)}
+        days = sorted({day for of_key in lacking.values() for day in of_key})
+        made = [key for key, of_key in lacking.items() if of_key or not keys.is_raw(key)]
+        by_days.setdefault(tuple(days), []).extend(made)
     return [
         PlannedRun(title, tuple(assets), first, last)
         for days, assets in by_days.items()

@@ -92,8 +92,7 @@ def started(package, home, first, last, table="", moment=""):
 @pytest.mark.parametrize(
     ("table", "moment", "kept"),
     [
-        # What was read is read again with what is validated, and is the same.
-        ("validated/orders", "before", []),
+        ("validated/orders", "before", ["raw/orders"]),
         ("features/customer_orders", "before", ["raw/orders", "validated/orders", "quarantine/orders"]),
         ("features/customer_orders", "after", TABLES),
     ],

@@ -21,6 +21,8 @@ SNAPSHOTS = {
     keys.features("customer_profile"),
 }
 TABLES = {keys.raw("orders"), keys.validated("orders"), keys.quarantine("orders")}
+# Rows that were read are not read again.
+JUDGED = TABLES - {keys.raw("orders")}
 VIEW = keys.features("customer_orders")
 
 
@@ -69,6 +71,12 @@ def test_nothing_is_made_twice(shop):
 
 def test_what_was_made_from_other_rows_is_made_again(shop):
     (run,) = planned(shop, everything(), outdated={"validated/orders": ["2024-03-07"]})
+    assert set(run.assets) == JUDGED
+    assert (run.first, run.last) == ("2024-03-07", "2024-03-07")
+
+
+def test_what_landed_again_is_read_and_judged_in_one_run(shop):
+    (run,) = planned(shop, everything(), outdated={"raw/orders": ["2024-03-07"]})
     assert set(run.assets) == TABLES
     assert (run.first, run.last) == ("2024-03-07", "2024-03-07")
 
@@ -105,7 +113,7 @@ def test_only_the_days_that_lack_something_are_made(shop):
     for day in ("2024-03-20", "2024-03-22"):
         del made["validated/orders"][day]
     runs = planned(shop, made)
-    assert [set(run.assets) for run in runs] == [TABLES, TABLES]
+    assert [set(run.assets) for run in runs] == [JUDGED, JUDGED]
     assert [(run.first, run.last) for run in runs] == [("2024-03-20",) * 2, ("2024-03-22",) * 2]
 
 
