@@ -74,7 +74,7 @@ class Verification(Declaration):
     rollback: whether the version before reigns again at once when the new one surely loses more; else it is told.
     """
 
-    after_days: tuple[Annotated[Whole, Field(ge=3, le=3650)], ...] = Field((7, 14, 28), min_length=1)
+    after_days: tuple[Annotated[Whole, Field(ge=3, le=3650)], ...] = Field((14, 21, 28), min_length=1)
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = 0.95
     rollback: Flag = True
 

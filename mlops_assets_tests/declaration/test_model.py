@@ -118,7 +118,7 @@ def test_an_estimator_path_is_an_import_path(path):
             "evaluate_days of 5: no model could ever replace the champion. Lower",
         ),
         ({"gates": {"champion": {"confidence": 0.5}}}, "greater than 0.5"),
-        ({"gates": {"champion": {"metric": "roc_auc"}}}, "'log_loss' or 'brier'"),
+        ({"gates": {"champion": {"metric": "roc_auc"}}}, "'log_loss', 'brier' or 'log_loss_within_days'"),
         ({"gates": {"baseline": {"margin": -0.1}}}, "greater than or equal to 0"),
         ({"gates": {"floors": {"auc": 0.5}}}, "'roc_auc'"),
         (
