@@ -65,7 +65,7 @@ def _print(traced: Traced, console: Console) -> None:
     console.print(f"[bold]{escape(traced.about)}[/]", highlight=False)
     for name, value in traced.facts.items():
         console.print(f"{name}: {spelled(value)}", markup=False, highlight=False, soft_wrap=True)
-    shown, read = _table("table", "partitions", "", "versions of code", "runs"), traced.reached.files()
+    shown, read = _table("table", "partitions", "", "code", "runs"), traced.reached.files()
     for one in traced.reached.tables():
         counts = (str(one.partitions), span(one.first, one.last), str(one.code_versions), str(one.runs))
         shown.add_row(one.table, *counts)
@@ -85,6 +85,7 @@ def _print(traced: Traced, console: Console) -> None:
 
 def _table(*columns: str) -> Table:
     made = Table(title_justify="left", box=SIMPLE_HEAD)
-    for column in columns:
-        made.add_column(column)
+    for at, column in enumerate(columns):
+        # Who looks for a name must find it whole, in a narrow window too.
+        made.add_column(column, no_wrap=not at)
     return made
