@@ -34,7 +34,7 @@ def impact(
     what: Annotated[
         str,
         typer.Argument(
-            help="A file as a source names it, or a table of the lake as raw/flights.", metavar="WHAT"
+            help="A file, as landing:flights.csv, or a table of the lake, as raw/flights.", metavar="WHAT"
         ),
     ],
     partition: Annotated[

@@ -12,7 +12,7 @@ from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.written import written
 from mlops_assets.data.page import section, table, whole
 from mlops_assets.lineage.trace import trace_column
-from mlops_assets.steps.trace import Traced, span
+from mlops_assets.steps.trace import Traced, span, spelled
 
 SHORT = 12
 # Files that are printed; JSON and the page have all.
@@ -64,28 +64,28 @@ def _print_column(
 def _print(traced: Traced, console: Console) -> None:
     console.print(f"[bold]{escape(traced.about)}[/]", highlight=False)
     for name, value in traced.facts.items():
-        said = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        console.print(f"{name}: {said}", markup=False, highlight=False, soft_wrap=True)
-    shown = _table("table", "partitions", "", "versions of code", "runs")
-    for name, found in traced.tables.items():
-        partitions = sorted({one.partition for one in found})
-        code, runs = len({one.code_version for one in found}), len({one.run_id for one in found})
-        shown.add_row(name, str(len(partitions)), span(partitions), str(code), str(runs))
+        console.print(f"{name}: {spelled(value)}", markup=False, highlight=False, soft_wrap=True)
+    shown, read = _table("table", "partitions", "", "code", "runs"), traced.reached.files()
+    for one in traced.reached.tables():
+        counts = (str(one.partitions), span(one.first, one.last), str(one.code_versions), str(one.runs))
+        shown.add_row(one.table, *counts)
     console.print(shown)
-    if traced.files:
+    if read:
         files = _table("file", "SHA-256")
-        for name, sha in traced.files[:SHOWN]:
+        for name, sha in read[:SHOWN]:
             files.add_row(escape(name), sha[:SHORT] or "had not landed")
         console.print(files)
-        if len(traced.files) > SHOWN:
-            console.print(f"… and {len(traced.files) - SHOWN} more", highlight=False)
-    for one in traced.releases:
-        reigns = ", which reigns" if one.reigns else ""
-        console.print(f"{one.model} version {one.version} as of {one.as_of}{reigns}", highlight=False)
+    if len(read) > SHOWN:
+        console.print(f"… and {len(read) - SHOWN} more", highlight=False)
+    for touched in traced.releases:
+        reigns = ", which reigns" if touched.reigns else ""
+        said = f"{touched.model} version {touched.version} as of {touched.as_of}{reigns}"
+        console.print(said, markup=False, highlight=False)
 
 
 def _table(*columns: str) -> Table:
     made = Table(title_justify="left", box=SIMPLE_HEAD)
-    for column in columns:
-        made.add_column(column)
+    for at, column in enumerate(columns):
+        # Who looks for a name must find it whole, in a narrow window too.
+        made.add_column(column, no_wrap=not at)
     return made

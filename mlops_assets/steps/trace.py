@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from mlops_assets.errors import BadRequest, NotMaterialized, nearest
 from mlops_assets.modeling.environment import told
 from mlops_assets.modeling.made import Made
-from mlops_assets.stores.lineage import Materialized, Trace
+from mlops_assets.stores.lineage import Reached
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
@@ -31,35 +30,20 @@ class Traced:
 
     about: str
     facts: dict[str, Any]
-    trace: Trace
+    reached: Reached
     releases: tuple[Touched, ...]
-
-    @property
-    def tables(self) -> dict[str, list[Materialized]]:
-        """The materializations of each table, by partition and version."""
-        found: dict[str, list[Materialized]] = defaultdict(list)
-        for one in self.trace.materialized.values():
-            found[one.table].append(one)
-        return {
-            table: sorted(found[table], key=lambda one: (one.partition, one.version))
-            for table in sorted(found)
-        }
-
-    @property
-    def files(self) -> list[tuple[str, str]]:
-        """The files of sources, each once for each content: name and SHA-256."""
-        return sorted({(one.table, one.fingerprint) for one in self.trace.ends if one.version == 0})
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values; ``reads`` are pairs of ids, who read first."""
+        graph = self.reached.graph()
         return {
             "about": self.about,
             "facts": self.facts,
             "releases": [vars(one) for one in self.releases],
-            "start": list(self.trace.start),
-            "materialized": [one._asdict() for one in self.trace.materialized.values()],
-            "reads": [list(pair) for pair in self.trace.reads],
-            "ends": [one._asdict() for one in self.trace.ends],
+            "start": list(graph.start),
+            "materialized": [one._asdict() for one in graph.materialized.values()],
+            "reads": [list(pair) for pair in graph.reads],
+            "ends": [one._asdict() for one in graph.ends],
         }
 
 
@@ -77,9 +61,9 @@ def trace_model(stores: Stores, model: str, version: int) -> Traced:
         raise NotMaterialized(
             f"what {model} version {version} was made from is not recorded: its tables were moved away since"
         )
-    trace = stores.lineage.backward(start)
+    reached = stores.lineage.backward(start)
     about = f"{model} version {version}"
-    return Traced(about, _facts(stores, release, trace), trace, _made_from(stores, trace))
+    return Traced(about, _facts(stores, release, reached), reached, _made_from(stores, reached))
 
 
 def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
@@ -101,14 +85,14 @@ def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
             raise BadRequest(
                 f"partition {partition!r} of {what!r} was never written; a table is named as raw/flights"
             )
-    trace = stores.lineage.forward(start)
-    return Traced(about, {}, trace, _made_from(stores, trace))
+    reached = stores.lineage.forward(start)
+    return Traced(about, {}, reached, _made_from(stores, reached))
 
 
-def _facts(stores: Stores, release: Release, trace: Trace) -> dict[str, Any]:
+def _facts(stores: Stores, release: Release, reached: Reached) -> dict[str, Any]:
     made = Made.of(stores.artifacts.load(release.artifact_digest))
     ledger, subject = stores.ledger, f"{release.model}:{release.version}"
-    tables = {one.table for one in trace.materialized.values()}
+    tables = [one.table for one in reached.tables()]
     decided = [one for one in stores.releases.history(release.model) if one["version"] == release.version]
     return {
         "as_of": release.as_of,
@@ -148,16 +132,13 @@ def _facts(stores: Stores, release: Release, trace: Trace) -> dict[str, Any]:
     }
 
 
-def _made_from(stores: Stores, trace: Trace) -> tuple[Touched, ...]:
-    """The versions that were made from a part of the graph."""
-    there = {(one.table, one.partition, one.version) for one in trace.materialized.values()}
+def _made_from(stores: Stores, reached: Reached) -> tuple[Touched, ...]:
+    """The versions that were made from what is reached."""
     return tuple(
         Touched(model, one.version, one.as_of, one.version == _reigning(stores, model))
         for model in stores.releases.models()
         for one in stores.releases.versions(model)
-        if not there.isdisjoint(
-            (content.table, content.partition, content.version) for content in one.made_from
-        )
+        if reached.among(stores.lineage.find(one.made_from))
     )
 
 
@@ -166,6 +147,11 @@ def _reigning(stores: Stores, model: str) -> int | None:
     return reign.version if reign else None
 
 
-def span(partitions: Sequence[str]) -> str:
-    """The first and the last of partitions in order; one when it is the only one."""
-    return partitions[0] if partitions[0] == partitions[-1] else f"{partitions[0]} … {partitions[-1]}"
+def span(first: str, last: str) -> str:
+    """From the first to the last partition; one when it is the only one."""
+    return first if first == last else f"{first} … {last}"
+
+
+def spelled(value: Any) -> str:
+    """A fact, for people."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from mlops_assets.data.legible import in_html
 from mlops_assets.data.page import section, table, whole
-from mlops_assets.steps.trace import Traced, span
-from mlops_assets.stores.lineage import Materialized
+from mlops_assets.steps.trace import Traced, span, spelled
+from mlops_assets.stores.lineage import Materialized, Trace, Within
 
 # Links of one materialization that are shown before the rest is folded away.
 SHOWN = 12
@@ -19,30 +18,34 @@ ROW, GAP, CHARACTER = 34, 70, 7.4
 
 def page(traced: Traced) -> str:
     """The whole page, in one file that needs no network."""
-    facts = [(name, json.dumps(value, ensure_ascii=False)) for name, value in traced.facts.items()]
+    graph, tables, files = traced.reached.graph(), traced.reached.tables(), traced.reached.files()
+    facts = [(name, spelled(value)) for name, value in traced.facts.items()]
     released = [
         (one.model, str(one.version), one.as_of, "reigns" if one.reigns else "") for one in traced.releases
     ]
     return whole(
         traced.about,
-        _picture(traced),
+        _picture(graph, tables),
         section("Recorded", table(["", ""], facts)),
         section("Released versions", table(["model", "version", "as of", ""], released)),
-        section("Files", table(["file", "SHA-256"], traced.files)),
-        *_tables(traced),
+        section("Files", table(["file", "SHA-256"], files)),
+        *_tables(graph),
     )
 
 
-def _tables(traced: Traced) -> Iterable[str]:
+def _tables(graph: Trace) -> Iterable[str]:
     read, read_by = defaultdict(list), defaultdict(list)
-    for by, source in traced.trace.reads:
+    for by, source in graph.reads:
         read[by].append(source)
         read_by[source].append(by)
     files = defaultdict(list)
-    for one in traced.trace.ends:
+    for one in graph.ends:
         files[one.by].append(f"{one.table} {one.fingerprint[:SHORT]}")
-    known = traced.trace.materialized
-    for name, found in traced.tables.items():
+    known = graph.materialized
+    by_table: dict[str, list[Materialized]] = defaultdict(list)
+    for made in sorted(known.values(), key=lambda one: (one.table, one.partition, one.version)):
+        by_table[made.table].append(made)
+    for name, found in by_table.items():
         rows = "".join(
             f'<tr id="m{one.id}"><td>{in_html(one.partition)}</td><td class="number">{one.version}</td>'
             f'<td class="number">{one.rows}</td><td>{in_html(one.fingerprint[:SHORT])}</td>'
@@ -78,12 +81,13 @@ def _links(known: Mapping[int, Materialized], ids: Sequence[int]) -> str:
     return f"<details><summary>{len(links)}</summary>{' '.join(links)}</details>"
 
 
-def _picture(traced: Traced) -> str:
+def _picture(graph: Trace, tables: Sequence[Within]) -> str:
     """The tables in layers, what is made from nothing that is known first, with a line for each that reads another."""
-    known = traced.trace.materialized
-    edges = {(known[by].table, known[source].table) for by, source in traced.trace.reads}
-    edges |= {(known[one.by].table, one.table) for one in traced.trace.ends}
-    names = sorted({*traced.tables, *(one for edge in edges for one in edge)})
+    known = graph.materialized
+    edges = {(known[by].table, known[source].table) for by, source in graph.reads}
+    edges |= {(known[one.by].table, one.table) for one in graph.ends}
+    within = {one.table: one for one in tables}
+    names = sorted({*within, *(one for edge in edges for one in edge)})
     depth = _depths(names, edges)
     places: dict[str, tuple[float, float, float]] = {}
     x = 10.0
@@ -94,7 +98,7 @@ def _picture(traced: Traced) -> str:
         x += width + GAP
     height = 40 + max(y for _, y, _ in places.values())
     lines = "".join(_line(places[source], places[by]) for by, source in sorted(edges))
-    texts = "".join(_name(traced, name, *place) for name, place in places.items())
+    texts = "".join(_name(within.get(name), name, *place[:2]) for name, place in places.items())
     return (
         f'<div style="overflow-x:auto"><svg xmlns="http://www.w3.org/2000/svg" width="{x:.0f}" '
         f'height="{height:.0f}" font-family="monospace" font-size="12">{lines}{texts}</svg></div>'
@@ -121,13 +125,11 @@ def _line(source: tuple[float, float, float], by: tuple[float, float, float]) ->
     )
 
 
-def _name(traced: Traced, name: str, x: float, y: float, _width: float) -> str:
-    found = traced.tables.get(name)
-    if found is None:
+def _name(within: Within | None, name: str, x: float, y: float) -> str:
+    if within is None:
         return f'<text x="{x:.0f}" y="{y:.0f}" fill="#6b7280">{in_html(name)}</text>'
-    partitions = sorted({one.partition for one in found})
     return (
         f'<a href="#{in_html(name)}"><text x="{x:.0f}" y="{y:.0f}" fill="#1f2937">{in_html(name)}</text>'
         f'<text x="{x:.0f}" y="{y + 13:.0f}" fill="#6b7280" font-size="10">'
-        f"{len(partitions)}: {in_html(span(partitions))}</text></a>"
+        f"{within.partitions}: {in_html(span(within.first, within.last))}</text></a>"
     )

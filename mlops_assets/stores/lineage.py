@@ -42,6 +42,17 @@ class End(NamedTuple):
     fingerprint: str
 
 
+class Within(NamedTuple):
+    """How much of a table a trace reaches: partitions, the first and the last, versions of code, runs."""
+
+    table: str
+    partitions: int
+    first: str
+    last: str
+    code_versions: int
+    runs: int
+
+
 @dataclass(frozen=True)
 class Trace:
     """A part of the graph. start: where it begins. materialized: by id. reads: who read whom. ends: where it ends."""
@@ -82,20 +93,65 @@ class Lineage:
         with self._database.connect() as connection:
             return sorted(row[0] for row in connection.execute(query))
 
-    def backward(self, start: Sequence[int]) -> Trace:
+    def backward(self, start: Sequence[int]) -> Reached:
         """All that these were made from."""
         up = _start(start)
         step = sa.select(reading.c.source_id).join(up, reading.c.materialization_id == up.c.id)
-        return self._trace(start, up.union(step.where(reading.c.source_id.is_not(None))))
+        return Reached(self._database, start, up.union(step.where(reading.c.source_id.is_not(None))))
 
-    def forward(self, start: Sequence[int]) -> Trace:
+    def forward(self, start: Sequence[int]) -> Reached:
         """All that was made from these."""
         down = _start(start)
         step = sa.select(reading.c.materialization_id).join(down, reading.c.source_id == down.c.id)
-        return self._trace(start, down.union(step))
+        return Reached(self._database, start, down.union(step))
 
-    def _trace(self, start: Sequence[int], reached: sa.CTE) -> Trace:
+    def _ids(self, query: sa.Select[Any]) -> list[int]:
+        with self._database.connect() as connection:
+            return [int(row[0]) for row in connection.execute(query)]
+
+
+class Reached:
+    """What a trace reaches. Each question is one query, and only ``graph`` brings all of it here."""
+
+    def __init__(self, database: sa.Engine, start: Sequence[int], reached: sa.CTE) -> None:
+        self._database, self._start, self._reached = database, tuple(start), reached
+
+    def tables(self) -> list[Within]:
+        """How much of each table, by name."""
         m = materialization
+        query = (
+            sa.select(
+                m.c.table_name,
+                sa.func.count(m.c.partition.distinct()),
+                *(sa.func.min(m.c.partition), sa.func.max(m.c.partition)),
+                *(sa.func.count(m.c.code_version.distinct()), sa.func.count(m.c.run_id.distinct())),
+            )
+            .join(self._reached, self._reached.c.id == m.c.id)
+            .group_by(m.c.table_name)
+        )
+        with self._database.connect() as connection:
+            return sorted(Within(*row) for row in connection.execute(query))
+
+    def files(self) -> list[tuple[str, str]]:
+        """The files of sources that were read, each once for each content: name and SHA-256."""
+        query = (
+            sa.select(reading.c.table_name, reading.c.fingerprint)
+            .join(self._reached, reading.c.materialization_id == self._reached.c.id)
+            .where(reading.c.source_id.is_(None), reading.c.version == 0)
+            .distinct()
+        )
+        with self._database.connect() as connection:
+            return sorted((row[0], row[1]) for row in connection.execute(query))
+
+    def among(self, ids: Iterable[int]) -> set[int]:
+        """Those of some materializations that are reached."""
+        query = sa.select(self._reached.c.id).where(self._reached.c.id.in_(list(ids)))
+        with self._database.connect() as connection:
+            return {int(row[0]) for row in connection.execute(query)}
+
+    def graph(self) -> Trace:
+        """Every materialization that is reached, and who read whom."""
+        m, reached = materialization, self._reached
         columns = [
             m.c.table_name.label("table") if name == "table" else m.c[name] for name in Materialized._fields
         ]
@@ -112,11 +168,7 @@ class Lineage:
             edges = connection.execute(read.where(reading.c.source_id.is_not(None)))
             # Forward, what else its members read is not part of it.
             within = [(row[0], row[1]) for row in edges if row[1] in found]
-            return Trace(tuple(start), found, within, [End(*row) for row in connection.execute(ends)])
-
-    def _ids(self, query: sa.Select[Any]) -> list[int]:
-        with self._database.connect() as connection:
-            return [int(row[0]) for row in connection.execute(query)]
+            return Trace(self._start, found, within, [End(*row) for row in connection.execute(ends)])
 
 
 def _start(start: Sequence[int]) -> sa.CTE:

@@ -118,10 +118,10 @@ def test_a_trace_can_be_read_and_walked(deployed, tmp_path):
     links = set(re.findall(r'href="#([^"]+)"', page))
     assert len(links) > 50
     assert links <= set(re.findall(r'id="([^"]+)"', page))
-    touched = asked(deployed, "impact", "customers.csv")
+    touched = asked(deployed, "impact", "landing:customers.csv")
     assert "features/customer_profile" in touched
-    code, printed = deployed.run("mlops", "trace", "impact", "customer.csv")
-    assert (code, "Did you mean 'customers.csv'" in " ".join(printed.split())) == (1, True)
+    code, printed = deployed.run("mlops", "trace", "impact", "landing:customer.csv")
+    assert (code, "Did you mean 'landing:customers.csv'" in " ".join(printed.split())) == (1, True)
     column = asked(deployed, "column", "returned/model.amount")
     assert "raw/orders.amount" in column
 

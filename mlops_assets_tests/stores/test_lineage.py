@@ -41,11 +41,13 @@ STEPS = {
 }
 
 
-def named(trace):
+def named(reached):
+    trace = reached.graph()
     return {f"{one.table}@{one.partition}:{one.version}" for one in trace.materialized.values()}
 
 
-def read(trace):
+def read(reached):
+    trace = reached.graph()
     names = {key: f"{one.table}@{one.partition}" for key, one in trace.materialized.items()}
     return {(names[who], names[source]) for who, source in trace.reads}
 
@@ -65,11 +67,21 @@ def test_a_trace_is_the_same_in_whatever_order_the_records_came(stores, order):
         ("good@a", "raw@a"),
         ("good@b", "raw@b"),
     }
-    assert {(one.table, one.fingerprint) for one in back.ends} == {("a.csv", "sha"), ("b.csv", "sha")}
+    assert {(one.table, one.fingerprint) for one in back.graph().ends} == {("a.csv", "sha"), ("b.csv", "sha")}
     forth = lineage.forward(lineage.readers("a.csv"))
     assert named(forth) == {"raw@a:0", "good@a:0", "view@b:0", "set@x:0"}
     assert ("set@x", "good@b") not in read(forth)
     assert named(lineage.forward(lineage.written("raw", "c"))) == {"raw@c:0", "good@c:0", "view@c:0"}
+    assert back.files() == [("a.csv", "sha"), ("b.csv", "sha")]
+    assert [one[:4] for one in back.tables()] == [
+        ("good", 2, "a", "b"),
+        ("raw", 2, "a", "b"),
+        ("set", 1, "x", "x"),
+        ("view", 1, "b", "b"),
+    ]
+    assert back.among(lineage.written("raw", "a") + lineage.written("raw", "c")) == set(
+        lineage.written("raw", "a")
+    )
     assert lineage.file_names() == ["a.csv", "b.csv", "c.csv"]
     assert verify(stores).findings == ()
 
@@ -94,7 +106,7 @@ def test_a_table_that_began_anew_is_where_older_traces_end(stores):
     stores.records.adopt(0, Commit("good", by("run"), other))
     back = stores.lineage.backward(stores.lineage.find([content("set", "x")]))
     assert named(back) == {"set@x:0", "view@b:0"}
-    assert {(one.table, one.partition) for one in back.ends} == {("good", "a"), ("good", "b")}
+    assert {(one.table, one.partition) for one in back.graph().ends} == {("good", "a"), ("good", "b")}
     assert named(stores.lineage.forward(stores.lineage.written("good", "a"))) == {"good@a:0"}
     assert verify(stores).findings == ()
 
