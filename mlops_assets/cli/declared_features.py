@@ -78,15 +78,17 @@ def show_windows(opened: Deployment, names: Sequence[str], *, days: int, console
     catalog = opened.project.catalog
     views = [catalog.features.view(name, asked_by="the command") for name in names or catalog.features.views]
     found = [windows_of_view(opened.stores, catalog, view, days=days) for view in views]
-    table = _table("windows", "view", "window", "computed", "partitions", "rows", "")
+    table = _table("windows", "view", "partitions", "rows", "by running totals", "by DuckDB", "")
     for one in found:
-        said = "[red]not as written[/]" if one.difference else "as written"
         days_said = f"{one.partitions[0]} … {one.partitions[-1]}"
-        ways = [*((sql, "running totals") for sql in one.answered), *((sql, "by DuckDB") for sql in one.left)]
-        for window, way in ways or [("none", "–")]:
-            table.add_row(one.view, escape(window), way, days_said, str(one.rows), said)
+        said = "[red]not as the SQL says[/]" if one.difference else "as the SQL says"
+        counts = (str(one.rows), str(len(one.answered)), str(len(one.left)))
+        table.add_row(one.view, days_said, *counts, said)
     console.print(table)
     for one in found:
+        for way, windows in (("running totals", one.answered), ("DuckDB", one.left)):
+            for window in windows:
+                console.print(f"{one.view}, {way}: {escape(window)}", highlight=False)
         if one.difference:
             console.print(f"{one.view}: {escape(one.difference)}", highlight=False)
     return not any(one.difference for one in found)

@@ -17,8 +17,10 @@ ROOM = 2**62
 
 @dataclass(frozen=True)
 class Frame:
-    """Of the rows of an entity those from ``begins`` to ``ends``, both included; in microseconds after a row's own
-    moment, below zero before it."""
+    """Of the rows of an entity those from ``begins`` to ``ends``, both included.
+
+    In microseconds after a row's own moment, below zero before it.
+    """
 
     begins: int
     ends: int
