@@ -5,7 +5,7 @@ day. Levels are drawn anew each day, remember the day before (AR(1)), or follow 
 A model also takes for granted the level of the forty-five days that it was trained on. So the models of a stream are
 equal but for luck. A policy is asked daily for a year by the code of the backtest, and its gate decides: `default`
 is what a model gets that declares nothing; `weekly, within days` trains each week and compares within days, as
-flight_delay does. Drift is left out: `python -m bench drift_streams` counts its false alarms.
+flight_delay does. Drift is left out: `python -m bench drift_calibration` counts its false alarms.
 """
 
 import argparse

@@ -88,7 +88,7 @@ def over_time_plot(daily: Mapping[str, Mapping[str, float]], *, title: str) -> b
         gained = np.cumsum([first[day] - lost[day] for day in days])
         axes.plot(days, gained, label=name, linewidth=1)
     _few_ticks(axes, days)
-    axes.set(ylabel=f"log loss saved since then, beside {next(iter(daily))}, days added up")
+    axes.set(ylabel=f"log loss saved beside {next(iter(daily))}, days added up")
     axes.legend()
     figure.suptitle(title)
     return _png(figure)

@@ -36,9 +36,10 @@ def show(stores: Stores, model: str, found: Backtest) -> Path:
 
 def pictures(model: str, found: Backtest) -> list[bytes]:
     """PNGs: the loss over time, and what was saved beside the first policy, added up."""
-    daily = {_named(one): one.daily for one in found.replays} | {BEST: found.best}
+    named = {_named(one): one.daily for one in found.replays} | {BEST: found.best}
+    daily = {one.policy: one.daily for one in found.replays} | {BEST: found.best}
     return [
-        rolling_plot(daily, title=f"{model}: log loss, mean of seven days"),
+        rolling_plot(named, title=f"{model}: log loss, mean of seven days"),
         over_time_plot(daily, title=f"{model}: what retraining saved"),
     ]
 
