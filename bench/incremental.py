@@ -78,7 +78,7 @@ def days(home: Path, count: int) -> Iterator[dict[str, float]]:
         with timed(spent, "pin"):
             pinned = lake.pin("validated/rows", reached)
         with timed(spent, "compute"):
-            made = stores.engine.rows(VIEW.format(day=day), {"rows": pinned})
+            made = stores.view_engine.rows(VIEW.format(day=day), {"rows": pinned})
         with timed(spent, "commit features"):
             lake.write("features/orders", Produced(made, [day], {day: pinned.among(reached)}), provenance)
         with timed(spent, "ask what is outdated"):

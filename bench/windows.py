@@ -60,7 +60,7 @@ def ours(folder: Path) -> Callable[[], object]:
     from mlops_assets.stores.engine import Engine
     from mlops_assets.stores.windows import WindowedEngine
 
-    engine = WindowedEngine(Engine(folder / "spill", memory_limit="2GB"))
+    engine = WindowedEngine(Engine(folder / "spill", memory_limit="2GB"), few=0)
     return lambda: engine.rows(windows(f"'{folder}/rows.parquet'"), {})
 
 

@@ -14,7 +14,7 @@ from mlops_assets.components.project import Project
 from mlops_assets.declaration.base import spell_duration
 from mlops_assets.declaration.versions import feature_hash, view_version
 from mlops_assets.graph import keys
-from mlops_assets.steps.engines import both_engines
+from mlops_assets.steps.engines import both_engines, windows_of_view
 from mlops_assets.steps.impact import Impact, TouchedModel, TouchedRelease, impact
 
 SHORT = 8
@@ -66,6 +66,25 @@ def show_engines(opened: Deployment, names: Sequence[str], *, days: int, console
     for one in found:
         said = "[red]not the same[/]" if one.difference else "the same"
         table.add_row(one.view, f"{one.partitions[0]} … {one.partitions[-1]}", str(one.rows), said)
+    console.print(table)
+    for one in found:
+        if one.difference:
+            console.print(f"{one.view}: {escape(one.difference)}", highlight=False)
+    return not any(one.difference for one in found)
+
+
+def show_windows(opened: Deployment, names: Sequence[str], *, days: int, console: Console) -> bool:
+    """Print how each window of the views (default: all) is computed on DuckDB; whether rows are as it is written."""
+    catalog = opened.project.catalog
+    views = [catalog.features.view(name, asked_by="the command") for name in names or catalog.features.views]
+    found = [windows_of_view(opened.stores, catalog, view, days=days) for view in views]
+    table = _table("windows", "view", "window", "computed", "partitions", "rows", "")
+    for one in found:
+        said = "[red]not as written[/]" if one.difference else "as written"
+        days_said = f"{one.partitions[0]} … {one.partitions[-1]}"
+        ways = [*((sql, "running totals") for sql in one.answered), *((sql, "by DuckDB") for sql in one.left)]
+        for window, way in ways or [("none", "–")]:
+            table.add_row(one.view, escape(window), way, days_said, str(one.rows), said)
     console.print(table)
     for one in found:
         if one.difference:

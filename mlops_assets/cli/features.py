@@ -53,6 +53,24 @@ def engines(
 
 
 @features.command()
+def windows(
+    views: Annotated[
+        list[str] | None, typer.Argument(help="The views; all of them by default.", metavar="[VIEW]…")
+    ] = None,
+    days: Annotated[int, typer.Option(min=1, help="How many of the newest days to compute.")] = 31,
+) -> None:
+    """Show which windows running totals answer, and compare days with what the SQL as written makes of them.
+
+    Nothing is written. Exit code 0: they are the same; 3: they are not.
+    """
+    from mlops_assets.cli.declared_features import show_windows
+
+    with opened_deployment() as opened:
+        if not show_windows(opened, views or (), days=days, console=console):
+            raise typer.Exit(FOUND)
+
+
+@features.command()
 def apply() -> None:
     """Bring Feast's registry to what is declared, and say what that added, changed and removed."""
     from mlops_assets.cli.registry import apply_features

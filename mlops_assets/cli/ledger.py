@@ -55,6 +55,15 @@ def anchor() -> None:
 
 
 @ledger.command()
+def guard(by: By, reason: Why) -> None:
+    """Put back triggers that `verify` misses, recorded with who asked for it and why."""
+    from mlops_assets.cli.recorded import show_guarded
+
+    with opened_deployment() as opened:
+        show_guarded(opened, by=by, reason=reason, console=console)
+
+
+@ledger.command()
 def accept(by: By, reason: Why) -> None:
     """Go on although the ledger does not continue its anchors, as after a restored backup: by name, never silently."""
     from mlops_assets.cli.recorded import show_accepted

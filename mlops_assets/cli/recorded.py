@@ -12,7 +12,7 @@ from rich.table import Table
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.errors import BadRequest
 from mlops_assets.governance.ledger import Entry, body_of
-from mlops_assets.steps.ledger import Verified, accept, note, verify
+from mlops_assets.steps.ledger import Verified, accept, guard, note, verify
 
 SHORT = 12
 # Findings that are printed; JSON has up to a thousand.
@@ -67,6 +67,12 @@ def show_noted(opened: Deployment, *, console: Console) -> None:
 def show_accepted(opened: Deployment, *, by: str, reason: str, console: Console) -> None:
     """Accept a break by name, and say what is noted now."""
     console.print("\n".join(map(escape, accept(opened.stores, by=by, reason=reason))), highlight=False)
+
+
+def show_guarded(opened: Deployment, *, by: str, reason: str, console: Console) -> None:
+    """Put back what is missing, and say what was."""
+    put_back = guard(opened.stores, by=by, reason=reason) or ["no trigger was missing"]
+    console.print("\n".join(put_back), markup=False, highlight=False)
 
 
 def _print_verified(found: Verified, console: Console) -> None:

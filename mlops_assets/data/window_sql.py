@@ -37,10 +37,11 @@ FARTHEST = 2**58
 class Window:
     """One aggregate over a window of time. All but ``frame`` as SQL.
 
-    keys, moment: of which rows it goes over, and in which order. of: null where a row does not count; empty when
-    every row does.
+    sql: the whole, as DuckDB spells it. keys, moment: of which rows it goes over, and in which order. of: null where
+    a row does not count; empty when every row does.
     """
 
+    sql: str
     aggregate: Aggregate
     of: str
     keys: tuple[str, ...]
@@ -65,15 +66,21 @@ class Window:
 class WindowedSelect:
     """A SELECT from one relation with windows that running totals may answer.
 
-    alias: what it calls what it reads. wanted: the names of columns that it speaks of, in small letters; some may be
-    aliases of its own. windows: each with its place in the tree.
+    alias: what it calls what it reads. wanted: the names of columns that it speaks of. own: those that it gives what
+    it computes. All in small letters. windows: each with its place in the tree.
     """
 
     node: Tree
     alias: str
     wanted: Set[str]
+    own: Set[str]
     windows: Sequence[tuple[Window, Tree]]
     _rows: str
+
+    def takes_only(self, columns: Set[str]) -> bool:
+        """Whether it speaks of nothing but these columns of its source, and of what it computes itself."""
+        others = self.wanted - {one.casefold() for one in columns}
+        return others <= self.own and self.alias not in others
 
     def source(self, columns: str) -> str:
         """SQL: the rows over which the windows go, of each these expressions."""
@@ -101,6 +108,13 @@ def windowed_selects(statements: Sequence[Tree]) -> Iterator[WindowedSelect]:
 def mutable(query: str) -> list[Tree]:
     """The trees of a query, to be changed. Raises NotUnderstood."""
     return [dict(deepcopy(statement)) for statement in parsed(query)]
+
+
+def windows_written(query: str) -> list[str]:
+    """Every window of a query, as DuckDB spells it. Raises NotUnderstood."""
+    return [
+        _spelled(one) for one in _expressions(mutable(query), into_queries=True) if one["class"] == "WINDOW"
+    ]
 
 
 def _within(node: Tree, scope: Mapping[str, Tree]) -> Iterator[WindowedSelect]:
@@ -136,6 +150,7 @@ def _windowed(node: Tree, scope: Mapping[str, Tree]) -> WindowedSelect | None:
         or table["column_name_alias"]
         or table.get("at_clause")
         or any(one["class"] in ("STAR", "SUBQUERY", "LAMBDA", "POSITIONAL_REFERENCE") for one in places)
+        or any(one.get("function_name") == "unnest" for one in places)
         # It would be called otherwise.
         or any(not one["alias"] and one["class"] != "COLUMN_REF" for one in node["select_list"])
     ):
@@ -148,8 +163,9 @@ def _windowed(node: Tree, scope: Mapping[str, Tree]) -> WindowedSelect | None:
     rows["cte_map"] = {"map": list(scope.values())}
     return WindowedSelect(
         node,
-        alias,
+        alias.casefold(),
         {one[-1].casefold() for one in columns},
+        {one["alias"].casefold() for one in node["select_list"]},
         windows,
         spelled([{"node": rows, "named_param_map": []}]),
     )
@@ -186,6 +202,7 @@ def _window(tree: Tree) -> Window | None:
     value = counted[0] if counted else "1"
     of = f"CASE WHEN {' AND '.join(f'({one})' for one in conditions)} THEN {value} END" if conditions else ""
     return Window(
+        _spelled(tree),
         function,
         of or (value if counted else ""),
         tuple(_spelled(key) for key in tree["partitions"]),
@@ -212,16 +229,16 @@ def _offset(tree: Tree, side: Literal["start", "end"]) -> int | None:
     return after if abs(after) < FARTHEST else None
 
 
-def _expressions(tree: Any) -> Iterator[Tree]:
-    """Every expression in a tree; a query within an expression as one."""
+def _expressions(tree: Any, *, into_queries: bool = False) -> Iterator[Tree]:
+    """Every expression in a tree; a query within an expression as one, unless it is gone into."""
     if isinstance(tree, list):
         for one in tree:
-            yield from _expressions(one)
+            yield from _expressions(one, into_queries=into_queries)
     elif isinstance(tree, dict):
         if "class" in tree:
             yield tree
-        if tree.get("class") != "SUBQUERY":
-            yield from _expressions(list(tree.values()))
+        if tree.get("class") != "SUBQUERY" or into_queries:
+            yield from _expressions(list(tree.values()), into_queries=into_queries)
 
 
 def _select(query: str) -> Tree:

@@ -101,7 +101,7 @@ def _of_days(files: Files, reads: LandedFile) -> Iterator[tuple[str, Path]]:
         + "(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
         + "(?P=day)".join(re.escape(one) for one in after)
     )
-    for path in sorted(files.landing.glob("*".join(glob.escape(one) for one in (before, *after)))):
+    for path in sorted(files.landing.glob("????-??-??".join(glob.escape(one) for one in (before, *after)))):
         named = pattern.fullmatch(path.relative_to(files.landing).as_posix())
         if named:
             yield named["day"], path

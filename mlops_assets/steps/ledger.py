@@ -82,9 +82,7 @@ def accept(stores: Stores, *, by: str, reason: str) -> list[str]:
 
     Raises BadRequest when nobody or no reason is named, and when there is nothing to accept.
     """
-    if not by.strip() or not reason.strip():
-        raise BadRequest("accepting needs the name of who does and the reason; found one of them empty")
-    require_person(by)
+    _require_words(by, reason)
     done = []
     for place in stores.anchors:
         try:
@@ -94,6 +92,18 @@ def accept(stores: Stores, *, by: str, reason: str) -> list[str]:
     if not done:
         raise BadRequest("the ledger continues what every place noted; there is nothing to accept")
     return [said for said in done if said]
+
+
+def guard(stores: Stores, *, by: str, reason: str) -> list[str]:
+    """Put back triggers that are missing, by name; which. Raises BadRequest when nobody or no reason is named."""
+    _require_words(by, reason)
+    return stores.ledger.guard(by=by.strip(), reason=reason.strip())
+
+
+def _require_words(by: str, reason: str) -> None:
+    if not by.strip() or not reason.strip():
+        raise BadRequest("this needs the name of who asks for it and the reason; found one of them empty")
+    require_person(by)
 
 
 def _note_at(ledger: Ledger, place: AnchorPlace) -> str | None:

@@ -29,6 +29,9 @@ END $$
 """
 
 
+FUNCTIONS = ("mlops_refuse", "mlops_chained")
+
+
 def guarded(table: sa.Table) -> bool:
     """Whether rows of a table may not be changed."""
     return not table.info.keys().isdisjoint({"subject", "may_go", "chained"})
@@ -42,7 +45,19 @@ def governed_columns(table: sa.Table) -> list[sa.Column[object]]:
 def guard(connection: sa.Connection, table: sa.Table) -> None:
     """Make the triggers of a table."""
     for statement in _statements(connection, table).values():
-        connection.exec_driver_sql(statement.replace("%", "%%") if _is_postgres(connection) else statement)
+        _run(connection, statement)
+
+
+def restore_guards(connection: sa.Connection, table: sa.Table) -> list[str]:
+    """Make the triggers of a table that are missing; which."""
+    missing = missing_guards(connection, table)
+    on = f" ON {_quoted(connection, table.name)}" if _is_postgres(connection) else ""
+    for name in missing:
+        connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}{on}")
+    for name, statement in _statements(connection, table).items():
+        if missing and (name in missing or name in FUNCTIONS):
+            _run(connection, statement)
+    return missing
 
 
 def missing_guards(connection: sa.Connection, table: sa.Table) -> list[str]:
@@ -59,11 +74,11 @@ def missing_guards(connection: sa.Connection, table: sa.Table) -> list[str]:
     )
     quoted = _quoted(connection, table.name)
     sources = {name: source.strip() for name, source in connection.execute(active, {"table": quoted})}
-    functions = [sql for name, sql in expected.items() if name.startswith("mlops_")]
+    functions = [sql for name, sql in expected.items() if name in FUNCTIONS]
     return [
         name
         for name in expected
-        if not name.startswith("mlops_")
+        if name not in FUNCTIONS
         and not (name in sources and any(sources[name] in function for function in functions))
     ]
 
@@ -146,6 +161,10 @@ def _quoted(connection: sa.Connection, name: str) -> str:
 
 def _said(table: sa.Table) -> str:
     return f"rows of {table.name} are added in order and stay as they are"
+
+
+def _run(connection: sa.Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement.replace("%", "%%") if _is_postgres(connection) else statement)
 
 
 def _is_postgres(connection: sa.Connection) -> bool:

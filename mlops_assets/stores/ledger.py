@@ -16,13 +16,16 @@ import sqlalchemy as sa
 from mlops_assets.governance import merkle
 from mlops_assets.governance.canonical import canonical, plain
 from mlops_assets.governance.ledger import ANCHOR, Entry
+from mlops_assets.stores.database import SCHEMA
 from mlops_assets.stores.database import ledger as entries
-from mlops_assets.stores.guards import governed_columns
+from mlops_assets.stores.guards import governed_columns, restore_guards
 
 # Who says so where neither a person nor a gate does.
 PLATFORM = "platform"
 # Of many records, the hash that stands for all.
 BATCH = "batch"
+# Triggers that were put back.
+GUARD = "guard"
 _APPENDING = 0x6C6564676572
 
 
@@ -75,6 +78,15 @@ class Ledger:
         """Append what is recorded nowhere else, in a transaction of its own."""
         with self._database.begin() as connection:
             return append(connection, *drafts)
+
+    def guard(self, *, by: str, reason: str) -> list[str]:
+        """Put back the triggers that are missing, and append who did and why; which. Nothing when none is missing."""
+        with self._database.begin() as connection:
+            wait_for_others(connection)
+            put_back = [name for table in SCHEMA.sorted_tables for name in restore_guards(connection, table)]
+            if put_back:
+                append(connection, Draft(GUARD, "database", {"put_back": put_back, "reason": reason}, by))
+            return put_back
 
     def seal(self, kind: str, subject: str, records: Sequence[bytes]) -> Entry:
         """Append one entry for many records, which are kept elsewhere in this order: their Merkle root.

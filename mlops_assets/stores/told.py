@@ -78,7 +78,7 @@ class Told:
         for table in SCHEMA.sorted_tables:
             missing = missing_guards(self._connection, table)
             if missing:
-                said = f"triggers are gone, disabled or others: {', '.join(missing)}"
+                said = f"{', '.join(missing)}: not there or not as made; `mlops ledger guard` puts them back"
                 yield Finding(0, "unguarded", f"table {table.name}", said)
 
     def look(self, told: Sequence[Entry]) -> Iterator[Finding]:

@@ -14,10 +14,13 @@ from mlops_assets.data.range_windows import Frame, TimeLine
 from mlops_assets.data.sql import name
 from mlops_assets.data.window_sql import Tree, Window, WindowedSelect, mutable, windowed_selects
 from mlops_assets.declaration.binding import NotUnderstood, spelled
-from mlops_assets.stores.engine import Engine, Relation, Session
+from mlops_assets.stores.engine import Engine, Session
+from mlops_assets.stores.pinned import Pinned
 
 # Counts with their sums that are held at once, at twelve bytes; DuckDB's own windows go beyond memory.
 AT_ONCE = 128_000_000
+# With fewer rows, DuckDB's own windows are as soon there.
+FEW = 100_000
 # Below these, in microseconds since 1970 and as a sum, integers are added without overflow.
 NEAR, FITTING = 2**60, 2**62
 # Below this doubles are whole numbers, and DuckDB's mean is one division.
@@ -27,17 +30,28 @@ Placed: TypeAlias = tuple[Window, Tree]
 
 @dataclass(frozen=True)
 class WindowedEngine:
-    """``engine``, with rows equal to its own, sooner where windows of time are long."""
+    """``engine``, with rows equal to its own, sooner where there are many. few: what has fewer rows is left to it."""
 
     engine: Engine
+    few: int = FEW
 
-    def rows(self, sql: str, relations: Mapping[str, Relation]) -> pa.Table:
+    def rows(self, sql: str, relations: Mapping[str, Pinned]) -> pa.Table:
         """The result of one query over ``relations``."""
+        if sum(pinned.rows for pinned in relations.values()) < self.few:
+            return self.engine.rows(sql, relations)
         with self.engine.session(relations) as session:
-            return session.rows(with_windows_answered(session, sql))
+            return session.rows(with_windows_answered(session, sql).sql)
 
 
-def with_windows_answered(session: Session, sql: str) -> str:
+@dataclass(frozen=True)
+class Answered:
+    """A query that reads what was computed for it. windows: those that it reads instead, as DuckDB spells them."""
+
+    sql: str
+    windows: tuple[str, ...] = ()
+
+
+def with_windows_answered(session: Session, sql: str) -> Answered:
     """The query, with what running totals answer exactly as DuckDB would in the place of windows.
 
     What it reads instead is there while the session lasts.
@@ -45,38 +59,40 @@ def with_windows_answered(session: Session, sql: str) -> str:
     try:
         statements = mutable(sql)
     except NotUnderstood:
-        return sql
+        return Answered(sql)
     found = [
-        _answer(session, select, f"_windowed{number}")
+        window
         for number, select in enumerate(windowed_selects(statements))
+        for window in _answer(session, select, f"_windowed{number}")
     ]
-    return spelled(statements) if any(found) else sql
+    return Answered(spelled(statements), tuple(found)) if found else Answered(sql)
 
 
-def _answer(session: Session, select: WindowedSelect, relation: str) -> bool:
-    """Compute what windows of a SELECT yield, and let it read that. Whether there are any."""
+def _answer(session: Session, select: WindowedSelect, relation: str) -> list[str]:
+    """Compute what windows of a SELECT yield, and let it read that. Which windows these are, as SQL."""
     spoken_of = dict.fromkeys(part for window, _ in select.windows for part in window.parts)
     parts = {part: f"_windowed_part{number}" for number, part in enumerate(spoken_of)}
     spoken = ", ".join(f"{part} AS {column}" for part, column in parts.items())
     try:
-        columns = [one for one in _types(session, select.source("*")) if one.casefold() in select.wanted]
+        held = _types(session, select.source("*"))
         types = _types(session, select.source(spoken))
     except duckdb.Error:
         # It takes more than its source has, an alias of its own say; or it is wrong, which DuckDB tells.
-        return False
+        return []
     windows = [
         (window, tree)
         for window, tree in select.windows
         if window.is_whole({part: types[parts[part]] for part in window.parts})
     ]
-    if not windows:
-        return False
+    if not windows or not select.takes_only(held.keys()):
+        return []
+    columns = [one for one in held if one.casefold() in select.wanted]
     taken = dict.fromkeys(part for window, _ in windows for part in window.parts)
     spoken = ", ".join([*(name(one) for one in columns), *(f"{part} AS {parts[part]}" for part in taken)])
     session.keep(relation, select.source(spoken))
     windows = _fitting(session, relation, windows, parts)
     if not windows:
-        return False
+        return []
     answers: dict[str, pa.Array] = {}
     answered = [
         expression
@@ -85,7 +101,7 @@ def _answer(session: Session, select: WindowedSelect, relation: str) -> bool:
     ]
     session.register(f"{relation}_answers", pa.table(answers))
     select.answer(f"(SELECT * FROM {relation} POSITIONAL JOIN {relation}_answers)", answered)
-    return True
+    return [window.sql for window, _ in windows]
 
 
 def _fitting(

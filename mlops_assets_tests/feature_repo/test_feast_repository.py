@@ -279,6 +279,18 @@ def test_what_cannot_be_meant_is_refused_with_its_column(store, columns, message
         store.get_historical_features(pd.DataFrame(columns), ["customer_orders:settled"])
 
 
+def test_an_unknown_view_or_service_is_told_with_the_nearest(store):
+    from feast.errors import FeatureServiceNotFoundException, FeatureViewNotFoundException
+
+    frame = pd.DataFrame({"customer_id": [1], "event_timestamp": [at(0)]})
+    with pytest.raises(FeatureViewNotFoundException, match=r"does not exist.*Did you mean 'customer_orders'"):
+        store.get_historical_features(frame, ["customer_order:settled"])
+    with pytest.raises(FeatureViewNotFoundException, match=r"does not exist.*Did you mean 'customer_orders'"):
+        store.get_online_features(["customer_order:settled"], [{"customer_id": 1}])
+    with pytest.raises(FeatureServiceNotFoundException, match=r"does not exist.*Did you mean 'at_checkout'"):
+        store.get_feature_service("at_chekout")
+
+
 @pytest.mark.parametrize("view", ["customer_orders:setled", "order_habits:wey"])
 def test_an_unknown_feature_is_told_with_the_nearest(store, view):
     meant = {"customer_orders:setled": "settled", "order_habits:wey": "way"}[view]

@@ -13,6 +13,7 @@ from mlops_assets.declaration.on_demand import Feature
 from mlops_assets.declaration.source import Source
 from mlops_assets.errors import ViewUncomputable
 from mlops_assets.steps.declared_history import QUERIES, days_apart, require_declared_history
+from mlops_assets.steps.engines import windows_of_view
 from mlops_assets.steps.features import compute_view
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.produced import Produced
@@ -164,6 +165,18 @@ def of_orders(tmp_path, *, each=(1, 2, 1), **said) -> tuple[Stores, Catalog, Fea
     rows = pa.concat_tables([orders(day, list(each)) for day in DAYS])
     stores.lake.write("validated/orders", Produced(rows, DAYS), PROVENANCE)
     return stores, Catalog.of([ORDERS], FeatureRepository.of([entity], [view], [])), view
+
+
+def test_windows_of_a_view_are_told_and_compared_with_the_sql_as_it_is_written(tmp_path):
+    stores, catalog, view = of_orders(tmp_path)
+    pinned = {"orders": stores.lake.pin("validated/orders")}
+    made = compute_view(stores.engine, catalog, view, pinned, DAYS)
+    stores.lake.write("features/recent", made, PROVENANCE)
+    found = windows_of_view(stores, catalog, view, days=3)
+    (window,) = found.answered
+    assert window.startswith("count() OVER (PARTITION BY customer ORDER BY event_time RANGE BETWEEN")
+    assert (found.left, found.difference) == ([], "")
+    assert (list(found.partitions), found.rows) == (DAYS[-3:], 9)
 
 
 def require_history_of(stores: Stores, catalog: Catalog, view: FeatureView, days: list[str]) -> None:

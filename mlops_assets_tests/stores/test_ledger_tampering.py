@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from mlops_assets.errors import LedgerBroken
 from mlops_assets.governance.ledger import Entry
-from mlops_assets.steps.ledger import accept, note, verify
+from mlops_assets.steps.ledger import accept, guard, note, verify
 from mlops_assets.stores.ledger import Draft
 from mlops_assets_tests.stores.ledger_world import (
     MOMENT,
@@ -472,6 +472,37 @@ def test_two_that_contradict_each_other_show_which_place_was_changed(database_ur
     (tmp_path / "a.jsonl").write_text("")
     (told,) = found(stores)
     assert (told.tampering, told.subject) == ("anchor truncated", f"file:{tmp_path / 'a.jsonl'}")
+
+
+def disables(owner, connection):
+    if owner.is_postgres:
+        connection.exec_driver_sql("ALTER TABLE release DISABLE TRIGGER ALL")
+        connection.exec_driver_sql("DROP TRIGGER reign_never_goes ON reign")
+    else:
+        for name in (
+            "release_never_changes",
+            "release_never_goes",
+            "release_is_not_replaced",
+            "reign_never_goes",
+        ):
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+
+
+def test_guards_are_put_back_by_name_and_that_stays_recorded(stores, owner):
+    with owner.database.begin() as connection:
+        disables(owner, connection)
+    assert {(one.tampering, one.subject) for one in found(stores)} == {
+        ("unguarded", "table release"),
+        ("unguarded", "table reign"),
+    }
+    put_back = guard(stores, by="Ada", reason="the migration dropped them")
+    assert {"release_never_changes", "release_never_goes", "reign_never_goes"} <= set(put_back)
+    assert found(stores) == ()
+    assert guard(stores, by="Ada", reason="again") == []
+    head = stores.ledger.head()
+    assert (head.kind, head.by) == ("guard", "Ada")
+    with pytest.raises(sa.exc.IntegrityError), owner.database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM release")
 
 
 def test_a_forged_entry_of_a_commit_that_is_none_is_told(stores):

@@ -90,9 +90,12 @@ def test_a_table_that_began_anew_is_where_older_traces_end(stores):
     for step in STEPS.values():
         step(stores)
     stores.records.begin("good", "another delta")
-    write(stores, "good", 0, a=[], b=[], c=[])
+    other = {one: PartitionRecord(1, f"other {one}") for one in "abc"}
+    stores.records.adopt(0, Commit("good", by("run"), other))
     back = stores.lineage.backward(stores.lineage.find([content("set", "x")]))
-    assert named(back) == {"set@x:0", "view@b:0"} | {one for one in named(back) if one.startswith("good@")}
+    assert named(back) == {"set@x:0", "view@b:0"}
+    assert {(one.table, one.partition) for one in back.ends} == {("good", "a"), ("good", "b")}
+    assert named(stores.lineage.forward(stores.lineage.written("good", "a"))) == {"good@a:0"}
     assert verify(stores).findings == ()
 
 
