@@ -97,6 +97,9 @@ class ChampionGate(Declaration):
     pool_days: of so many days before the as-of date those count too on which earlier challengers of the same recipe
         were compared with this champion. A retrained model wins when retraining surely is better, and it is better
         itself on its own days, less surely. With 0 it stands alone.
+    prefer: who reigns where neither is surely better. With ``challenger`` the newer one does, unless it lost as much
+        or more on the days on which they were compared: for a world that is known to move, where waiting until it
+        is sure costs more than models that are swapped for nothing. The promise above is not made then.
     replace_incomparable: whether a champion that answers another question (other features or label)
         may be replaced without a comparison; a decision to declare, and to take back.
     """
@@ -107,6 +110,7 @@ class ChampionGate(Declaration):
     per_days: Annotated[Whole, Field(ge=1, le=3650)] = 30
     at_least_days: Annotated[Whole, Field(ge=3)] = 7
     pool_days: Annotated[Whole, Field(ge=0, le=3650)] = 90
+    prefer: Literal["champion", "challenger"] = "champion"
     replace_incomparable: Flag = False
 
     @model_validator(mode="after")

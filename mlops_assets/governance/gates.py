@@ -190,11 +190,13 @@ def _champion(evidence: Evidence, gate: ChampionGate, reigning: Reigning | None,
     said = f"{gate.metric} {_better(mean)} than version {champion.champion_version} on {len(own)} days"
     if len(daily) > len(own):
         said += f", its recipe {_better(of_all)} on {len(daily)}"
-    sentence = (
-        f"{said}; with {100 * (1 - risk):.6g}% confidence the improvement is at least {bound:+.4f}, and above "
-        f"{gate.margin:g} is asked"
-    )
-    won = min(bound, mean) > gate.margin
+    sure = f"{said}; with {100 * (1 - risk):.6g}% confidence the improvement is at least {bound:+.4f}"
+    if gate.prefer == "challenger":
+        sentence = f"{sure}; the challenger is preferred, so only the means must be above {gate.margin:g}"
+        won = min(of_all, mean) > gate.margin
+    else:
+        sentence = f"{sure}, and above {gate.margin:g} is asked"
+        won = min(bound, mean) > gate.margin
     if won and gate.metric == WITHIN_DAYS:
         plain = _mean(_compared_days(evidence, champion, gate, reigning, PLAIN))
         sentence += f"; {PLAIN} itself {_better(plain)} on them"
