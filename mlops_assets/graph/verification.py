@@ -8,7 +8,7 @@ import dagster as dg
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.versions import Version
+from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.stage import ModelStage
@@ -27,6 +27,7 @@ CODE = (
 def verification_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     """The asset that compares the champion with the version before it, on days that nobody knew at its release."""
     stage = ModelStage.of(catalog, declared, STAGE)
+    asked = {"verification": declared.retraining.verification, "question": question(catalog, declared)}
 
     @dg.asset(
         **stage.settings,
@@ -38,7 +39,7 @@ def verification_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition
             },
             partitions=stage.as_of_dates,
         ),
-        code_version=Version.of({"verification": declared.retraining.verification}).made_by(*CODE),
+        code_version=Version.of(asked).made_by(*CODE),
         description=(
             "Whether the newest release is kept, by labels that came after it; if it surely loses more than the "
             "version before, that one reigns again at once."

@@ -18,6 +18,7 @@ from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.main import app
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
+from mlops_assets.graph.retraining import LOG
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox
 
@@ -81,9 +82,10 @@ def changed(before, after) -> set[dg.AssetKey]:
 
 
 def with_descendants(opened, key: dg.AssetKey) -> set[dg.AssetKey]:
-    """An asset and all that is made of it, by Dagster's own graph."""
+    """An asset and all that is made of it, by Dagster's own graph; but logs, which tell what was, whatever is declared."""
     graph = opened.project.definitions.resolve_asset_graph()
-    return {key}.union(*(with_descendants(opened, child) for child in graph.get(key).child_keys))
+    children = [child for child in graph.get(key).child_keys if child.path[-1] != LOG]
+    return {key}.union(*(with_descendants(opened, child) for child in children))
 
 
 def statuses(opened) -> dict[dg.AssetKey, set[StaleStatus]]:
