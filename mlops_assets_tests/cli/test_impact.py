@@ -82,7 +82,7 @@ def changed(before, after) -> set[dg.AssetKey]:
 
 
 def with_descendants(opened, key: dg.AssetKey) -> set[dg.AssetKey]:
-    """An asset and all that is made of it, by Dagster's own graph; but logs, which tell what was, whatever is declared."""
+    """An asset and all that is made of it, by Dagster's own graph. A log tells what was, whatever is declared."""
     graph = opened.project.definitions.resolve_asset_graph()
     children = [child for child in graph.get(key).child_keys if child.path[-1] != LOG]
     return {key}.union(*(with_descendants(opened, child) for child in children))

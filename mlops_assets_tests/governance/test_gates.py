@@ -202,3 +202,31 @@ def test_who_tells_rows_apart_better_within_days_wins_only_if_plain_loss_is_no_h
     assert lost.verdict == "hold"
     assert "log_loss itself 0.0010 worse on them" in " ".join(lost.told())
     assert within_days(-0.01, 0.05).verdict == "hold"
+
+
+@pytest.mark.parametrize(
+    ("daily", "verdict"),
+    [
+        ([0.10, -0.08, 0.09, -0.07, 0.08, -0.06, 0.05], "promote"),
+        ([-0.10, 0.08, -0.09, 0.07, -0.08, 0.06, -0.05], "hold"),
+        ([0.0] * 10, "hold"),
+        ([0.1] * 6, "not enough data"),
+    ],
+)
+def test_who_prefers_the_challenger_takes_it_unless_it_did_no_better(daily, verdict):
+    gates = Gates(champion=ChampionGate(prefer="challenger"))
+    decision = decide(against(*daily), gates)
+    assert decision.verdict == verdict
+    if verdict != "not enough data":
+        assert "the challenger is preferred" in "; ".join(decision.told())
+
+
+def test_a_preferred_challenger_must_pass_every_other_gate():
+    gates = Gates(champion=ChampionGate(prefer="challenger"), floors={"roc_auc": 0.9})
+    assert objections(decide(against(*[0.1] * 10), gates)) == ["floor:roc_auc"]
+
+
+def test_a_preferred_challenger_must_beat_the_margin_on_the_mean():
+    margin = ChampionGate(prefer="challenger", margin=0.05)
+    assert decide(against(*[0.04] * 10), Gates(champion=margin)).verdict == "hold"
+    assert decide(against(*[0.06] * 10), Gates(champion=margin)).verdict == "promote"
