@@ -22,7 +22,7 @@ from scipy.special import expit, logit
 from bench.gates import interval
 from bench.hindsight import tell
 from mlops_assets.declaration.model import ChampionGate, Gates
-from mlops_assets.declaration.retraining import Retraining
+from mlops_assets.declaration.retraining import DriftOf, Retraining
 from mlops_assets.governance.backtest import Policy, Replayed, replay
 from mlops_assets.governance.decay import evaluated_and_newest, growth
 from mlops_assets.governance.evidence import Comparison, Evidence
@@ -116,7 +116,7 @@ class Stream:
             champion=Comparison(1 + _day(champion), {}, daily, days=named),
         )
 
-    def seen(self, champion: str, as_of: str, drift: str) -> Seen:
+    def seen(self, champion: str, as_of: str, drift: str, drift_of: Sequence[DriftOf]) -> Seen:
         stretches = evaluated_and_newest(champion, days=EVALUATE, mature_until=as_of)
         sides = (self.losses(champion, *stretch) for stretch in stretches)
         found = growth(*sides, at_least_days=Gates().champion.at_least_days)

@@ -16,6 +16,7 @@ Days = Annotated[Whole, Field(ge=1, le=3650)]
 # The characters of a cron expression; whether its numbers are moments Dagster tells when definitions load.
 _CRON = re.compile(r"[0-9A-Za-z*,/\- ]+")
 DriftOf = Literal["inputs", "scores", "labels"]
+DRIFTS: tuple[DriftOf, ...] = ("inputs", "scores", "labels")
 _HOUR_AND_MINUTE = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
@@ -31,7 +32,7 @@ ClockTime = Annotated[time, BeforeValidator(_as_on_a_clock)]
 
 
 class QuietHours(Declaration):
-    """Hours of the day in which nothing is launched; what is asked for meanwhile waits, and nothing of it is lost.
+    """Hours of the day in which no training is launched; what is asked for meanwhile waits, and nothing of it is lost.
 
     begin, end: as ``"22:00"`` and ``"06:00"``, in quotes; an end that is not after its begin is on the next day.
     """
@@ -102,18 +103,21 @@ class Retraining(Declaration):
     age_days: so long after the last training, whatever the others say.
     schedule: a clock that asks whatever the others say, as a cron expression in ``UTC``, as ``0 6 1 * *``.
     looks, of_looks: drift or decay must have been said at so many of the newest looks.
-    cool_down_days: after a training nothing is a reason for so long; times ``back_off`` for each training in a row,
-        the newest among them, whose model was not promoted, but no longer than a quarter. So what gives a false
+    cool_down_days: after a training nothing that looks or restated days tell is a reason for so long; times
+        ``back_off`` for each training in a row, the newest among them, whose model was not promoted, but no longer
+        than a quarter. So what gives a false
         reason again and again costs a training a quarter; with 1 every wait is the same.
-    a_month: so many trainings in thirty days at most.
+    a_month: so many trainings in thirty days, after which such a reason waits too. Neither holds back what people
+        decide: a person's word, a clock, a changed definition.
     changed: the features or the label of the champion mean something else by now.
-    restated: days that the champion was trained on hold other rows by now.
-    quiet_hours: when nothing is launched.
+    restated: days that the champion was trained on hold other rows by now, also when labels came late; where these
+        land by writing their days again, ``new_labels`` is the trigger to declare.
+    quiet_hours: when no training is launched.
     verification: how what was released is looked at again.
     """
 
     drift: Literal["warn", "error"] | None = "error"
-    drift_of: tuple[DriftOf, ...] = Field(("inputs", "scores", "labels"), min_length=1)
+    drift_of: tuple[DriftOf, ...] = Field(DRIFTS, min_length=1)
     decay: Annotated[Number, Field(ge=0)] | None = 0.0
     new_labels: Annotated[Whole, Field(ge=1)] | None = None
     age_days: Days | None = None

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from typing import Protocol
 
 from mlops_assets.declaration.model import Gates
+from mlops_assets.declaration.retraining import DRIFTS, DriftOf
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Reigning, decide
 from mlops_assets.governance.looks import Look
@@ -26,13 +27,14 @@ CONFIDENCE = 0.95
 class Policy:
     """A trigger, and who decides about what was trained. gated: the gates; else whatever is trained reigns.
 
-    drift: the drift policy that it asks; None when it looks at nothing.
+    drift: the drift policy that it asks; None when it looks at nothing. drift_of: what of that counts as having moved.
     """
 
     name: str
     trigger: Trigger
     gated: bool
     drift: str | None = None
+    drift_of: Sequence[DriftOf] = DRIFTS
 
 
 class World(Protocol):
@@ -44,7 +46,7 @@ class World(Protocol):
     def evidence(self, challenger: str, champion: str | None) -> Evidence:
         """What was measured of a challenger on its as-of date, beside the champion."""
 
-    def seen(self, champion: str, as_of: str, drift: str) -> Seen:
+    def seen(self, champion: str, as_of: str, drift: str, drift_of: Sequence[DriftOf]) -> Seen:
         """What a look at the champion saw."""
 
     def losses(self, model: str, first: str, until: str) -> Mapping[str, float]:
@@ -122,7 +124,7 @@ def replay(
     steps = [Step(first, first, trained=True, reason="the first model")]
     for as_of in later:
         if policy.drift is not None:
-            seen.append(world.seen(champion, as_of, policy.drift))
+            seen.append(world.seen(champion, as_of, policy.drift, policy.drift_of))
         asked = policy.trigger(as_of, seen, trained, sum(one > champion for one in trained))
         if not asked.train:
             steps.append(Step(as_of, champion, trained=False, reason=asked.sentence))

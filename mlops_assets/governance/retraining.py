@@ -52,7 +52,7 @@ def declared(retraining: Retraining) -> Trigger:
     """The declared reasons, each with its patience, and what holds them back."""
 
     def trigger(as_of: str, seen: Sequence[Seen], trained: Sequence[str], held: int = 0) -> Asked:
-        but = _held_back(retraining, as_of, trained, held)
+        but = held_back(retraining, as_of, trained, held)
         reasons = list(_reasons(retraining, as_of, seen, trained))
         if not reasons:
             return Asked(False, "nothing gives a reason")
@@ -60,6 +60,22 @@ def declared(retraining: Retraining) -> Trigger:
         return Asked(False, f"{said}, but {but}") if but else Asked(True, said)
 
     return trigger
+
+
+def held_back(retraining: Retraining, as_of: str, trained: Sequence[str], held: int) -> str | None:
+    """Why a reason that the platform found must wait, by the cool-down or the budget; None when it need not.
+
+    trained, held: as a trigger is told them.
+    """
+    age = _age(as_of, trained)
+    if age < (waited := _waited(retraining, held)):
+        after = f" after {held} in a row that were not promoted" if held and retraining.back_off > 1 else ""
+        return f"the last training is {age} days old, and {waited:g} are waited{after}"
+    since = (date.fromisoformat(as_of) - MONTH).isoformat()
+    newest = sum(one > since for one in trained)
+    if newest >= retraining.a_month:
+        return f"{newest} trainings in thirty days are the most that are allowed"
+    return None
 
 
 def every(days: int) -> Trigger:
@@ -102,18 +118,6 @@ def _reasons(retraining: Retraining, as_of: str, seen: Sequence[Seen], trained: 
     if retraining.age_days is not None and age >= retraining.age_days:
         found.append(f"the last training is {age} days old")
     return found
-
-
-def _held_back(retraining: Retraining, as_of: str, trained: Sequence[str], held: int) -> str | None:
-    age = _age(as_of, trained)
-    if age < (waited := _waited(retraining, held)):
-        after = f" after {held} in a row that were not promoted" if held and retraining.back_off > 1 else ""
-        return f"the last training is {age} days old, and {waited:g} are waited{after}"
-    since = (date.fromisoformat(as_of) - MONTH).isoformat()
-    newest = sum(one > since for one in trained)
-    if newest >= retraining.a_month:
-        return f"{newest} trainings in thirty days are the most that are allowed"
-    return None
 
 
 def _waited(retraining: Retraining, held: int) -> float:

@@ -113,10 +113,6 @@ def _launched(
     now: datetime,
 ) -> tuple[list[dg.RunRequest], list[str]]:
     """What to launch for decisions that no verdict has followed, and what to say of those that must wait."""
-    quiet = model.retraining.quiet_hours
-    if waiting and quiet is not None and quiet.hold(now):
-        held = "1 training waits" if len(waiting) == 1 else f"{len(waiting)} trainings wait"
-        return [], [f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {held}"]
     written, dates = _written(context, stores), ModelStage.of(catalog, model, "release").as_of_dates
     runs = runs_of(context.instance, (one.run_key for one in waiting))
     requests, told = [], []
@@ -134,6 +130,10 @@ def _launched(
             told.append(f"{about}; it waits for {_in_words(lacking)}")
         else:
             requests.append(_training(newest))
+    quiet = model.retraining.quiet_hours
+    if requests and quiet is not None and quiet.hold(now):
+        held = "1 training waits" if len(requests) == 1 else f"{len(requests)} trainings wait"
+        return [], [*told, f"quiet hours until {quiet.end:%H:%M} {quiet.timezone}: {held}"]
     return requests, told
 
 

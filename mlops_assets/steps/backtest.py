@@ -92,9 +92,13 @@ class Backtest:
 
 
 def policies_of(model: Model) -> dict[str, Policy]:
-    """Those that can be asked for, by name."""
+    """Those that can be asked for, by name.
+
+    What is declared is replayed by what looks see, by age, and by what holds it back. Clocks, people, definitions and
+    rows that are others by now are no part of a replay; nor is a release taken back in it.
+    """
     asked = model.retraining
-    looks = asked.drift is not None or asked.decay is not None
+    looks = any(one is not None for one in (asked.drift, asked.decay, asked.new_labels))
     return {
         NEVER: Policy(NEVER, never, gated=False),
         ALWAYS: Policy(ALWAYS, every(1), gated=False),
@@ -105,6 +109,7 @@ def policies_of(model: Model) -> dict[str, Policy]:
             declared(asked),
             gated=True,
             drift=(model.drift.policy or CALIBRATED) if looks else None,
+            drift_of=asked.drift_of,
         ),
     }
 

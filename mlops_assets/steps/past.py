@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import DriftLimits
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.retraining import DriftOf
 from mlops_assets.governance.decay import evaluated_and_newest, growth
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.retraining import Seen
@@ -70,9 +71,9 @@ class Past:
             )
         return self._evidence[asked]
 
-    def seen(self, champion: str, as_of: str, drift: str) -> Seen:
+    def seen(self, champion: str, as_of: str, drift: str, drift_of: Sequence[DriftOf]) -> Seen:
         """What the drift policy says of the newest window, and by how much the loss surely grew."""
-        said = severity(self._report(champion, as_of, drift), self.model)
+        said = severity(self._report(champion, as_of, drift), drift_of)
         return Seen(as_of, said, self._grown(champion, as_of), new_labels(self._labels(as_of), champion))
 
     def losses(self, model: str, first: str, until: str) -> dict[str, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from mlops_assets.declaration.catalog import Catalog
@@ -10,7 +10,7 @@ from mlops_assets.declaration.identity import meaning
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import question
 from mlops_assets.errors import BadRequest
-from mlops_assets.governance.retraining import Asked, declared
+from mlops_assets.governance.retraining import Asked, declared, held_back
 from mlops_assets.steps.definitions import changed_definitions
 from mlops_assets.steps.due import REPORTS, newest_judged
 from mlops_assets.steps.restatement import champion_restated, restated_below
@@ -26,7 +26,8 @@ def decide_all(stores: Stores, catalog: Catalog, model: Model, *, at: str) -> li
     """Every answer that is due, oldest as-of date first, written down; those that were given before stay as they are.
 
     There is one answer for each as-of date after the newest judged one of which all reports are there, and for each
-    change of what the champion was trained on. at: this moment, in UTC.
+    change of what the champion was trained on. at: this moment, in UTC. What is held back of restated days is told,
+    and written down once nothing holds it any more: no look will find it again.
     """
     champion = stores.releases.champion(model.name)
     judged = newest_judged(stores, model)
@@ -106,7 +107,7 @@ def _of_looks(
         if look not in unanswered:
             continue
         before, later = [one for one in trained if one < look], [one for one in trained if one >= look]
-        held = sum(one > champion.as_of for one in before)
+        held = _held(champion, before)
         asked = (
             Asked(False, f"a training as of {later[0]} was asked for already")
             if later
@@ -122,11 +123,19 @@ def _of_changes(
     stores: Stores, catalog: Catalog, model: Model, champion: Release, judged: str, at: str
 ) -> Iterator[RetrainingDecision]:
     answered = {one.evidence for one in stores.retrainings.history(model.name)}
+    as_of, trained = _newest(stores, model, judged), _trained(stores, model)
     for kind, reason, what in _changes(stores, catalog, model, champion):
         evidence = meaning(kind, champion.version, what)
-        if evidence not in answered:
-            asked = Asked(True, reason)
-            yield _decide(stores, model, _newest(stores, model, judged), evidence, kind, asked, at)
+        if evidence in answered:
+            continue
+        # Definitions are changed by people, who are not made to wait.
+        but = None
+        if kind == "restated":
+            but = held_back(model.retraining, as_of, trained, _held(champion, trained))
+        if but is None:
+            yield _decide(stores, model, as_of, evidence, kind, Asked(True, reason), at)
+        else:
+            yield _answer(model, as_of, evidence, kind, Asked(False, f"{reason}, but {but}"), at)
 
 
 def _changes(
@@ -158,9 +167,16 @@ def _after(day: str) -> str:
 def _decide(
     stores: Stores, model: Model, as_of: str, evidence: str, kind: Kind, asked: Asked, at: str
 ) -> RetrainingDecision:
-    return stores.retrainings.decide(
-        RetrainingDecision(model.name, as_of, evidence, kind, asked.train, asked.sentence, SENSOR, at)
-    )
+    return stores.retrainings.decide(_answer(model, as_of, evidence, kind, asked, at))
+
+
+def _answer(model: Model, as_of: str, evidence: str, kind: Kind, asked: Asked, at: str) -> RetrainingDecision:
+    return RetrainingDecision(model.name, as_of, evidence, kind, asked.train, asked.sentence, SENSOR, at)
+
+
+def _held(champion: Release, trained: Sequence[str]) -> int:
+    """How many trainings came after the champion, which reigns still."""
+    return sum(one > champion.as_of for one in trained)
 
 
 def _trained(stores: Stores, model: Model) -> list[str]:

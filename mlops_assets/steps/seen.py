@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.retraining import DriftOf
 from mlops_assets.declaration.training_columns import LABEL
 from mlops_assets.governance.retraining import Seen
 from mlops_assets.monitoring.findings import DriftReport, Severity
@@ -25,7 +26,7 @@ def seen_in(stores: Stores, model: Model, champion: Release, looks: Sequence[str
         {"reports": stores.lake.pin(f"{model.name}/drift_report", list(looks))},
     ).to_pylist()
     drifted = {
-        row["as_of"]: severity(DriftReport.from_dict(json.loads(row["report"])), model)
+        row["as_of"]: severity(DriftReport.from_dict(json.loads(row["report"])), model.retraining.drift_of)
         for row in rows
         if row["model_digest"] == champion.model_digest
     }
@@ -40,9 +41,8 @@ def seen_in(stores: Stores, model: Model, champion: Release, looks: Sequence[str
     return found
 
 
-def severity(report: DriftReport, model: Model) -> Severity | None:
-    """The worst that a report says of what the model declares as a reason."""
-    counted = model.retraining.drift_of
+def severity(report: DriftReport, counted: Sequence[DriftOf]) -> Severity | None:
+    """The worst that a report says of what counts as having moved."""
     said = {
         finding.severity
         for finding in report.findings

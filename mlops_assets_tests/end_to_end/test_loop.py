@@ -20,6 +20,7 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps import verification
+from mlops_assets.steps.performance import recorded_performance
 from mlops_assets.steps.retraining import ask as word
 from mlops_assets.steps.retraining import ask_by_the_clock
 from mlops_assets.steps.retraining_log import turns
@@ -399,6 +400,57 @@ def test_what_people_read_of_the_loop_in_a_terminal(at_rest, tmp_path):
     assert "not yet" in shown
     show_loop(opened(at_rest), "returned", tmp_path / "loop.svg", console=console)
     assert "&lt;script&gt;" in (tmp_path / "loop.svg").read_text(encoding="utf-8")
+
+
+def test_restated_days_wait_like_other_reasons_and_are_not_forgotten_meanwhile(looked, tmp_path):
+    said = {"age_days": None, "restated": True}
+    waits = project(tmp_path / "waits", **said, cool_down_days=30)
+    asks = project(tmp_path / "asks", **said, a_month=2)
+    calm = [(day, "look", False) for day in DATES]
+    with copy(looked, tmp_path, waits) as box:
+        rewrite(box, "2024-03-10", lambda rows: rows.assign(amount="10.0"))
+        box.run(*ORDERS, first="2024-03-10")
+        for _ in range(2):
+            told = tick(box, "returned_retraining").skip_message
+            assert "version 1 was trained on 1 day of validated/orders that holds other rows by now" in told
+            assert "but the last training is 4 days old, and 30 are waited" in told
+            assert history(box) == calm
+        with sandbox(asks, box.home) as other:
+            restated = ("2024-03-20", "restated", True)
+            for _ in range(2):
+                tick(other, "returned_retraining")
+                assert history(other) == [*calm, restated]
+            # The next day that is restated is within the same month, of which the budget is spent.
+            rewrite(other, "2024-03-11", lambda rows: rows.assign(amount="10.0"))
+            other.run(*ORDERS, first="2024-03-11")
+            told = tick(other, "returned_retraining").skip_message
+            assert "2 days of validated/orders that hold other rows by now" in told
+            assert "but 2 trainings in thirty days are the most that are allowed" in told
+            assert history(other) == [*calm, restated]
+
+
+def test_quiet_hours_do_not_hide_what_was_launched_before(looked, tmp_path):
+    with copy(looked, tmp_path) as box:
+        (request,) = tick(box, "returned_retraining").run_requests
+        run = run_of(box, request, dg.DagsterRunStatus.FAILURE)
+        now = datetime.now(UTC)
+        hours = {"begin": f"{now - timedelta(hours=2):%H:%M}", "end": f"{now + timedelta(hours=2):%H:%M}"}
+        with sandbox(project(tmp_path / "quiet", quiet_hours=hours), box.home) as quiet:
+            assert f"run {run.run_id[:8]} has failed" in tick(quiet, "returned_retraining").skip_message
+
+
+def test_enough_new_labels_ask_for_a_training(looked, tmp_path):
+    reports = recorded_performance(looked.stores, looked.project.model("returned"), DATES)
+    counts = [reports[day].new_labels for day in DATES]
+    assert counts[0] < counts[-1]
+    enough = {"age_days": None, "new_labels": counts[-1], "looks": 2, "of_looks": 2}
+    with copy(looked, tmp_path, project(tmp_path / "project", **enough)) as box:
+        first = next(day for day, count in zip(DATES, counts, strict=True) if count >= counts[-1])
+        (request,) = tick(box, "returned_retraining").run_requests
+        assert request.partition_key == first
+        assert (
+            request.tags["retrain/reason"] == f"{counts[-1]} labels became known since the champion was made"
+        )
 
 
 def test_definitions_that_changed_are_told_once_and_wait_for_their_data(looked, tmp_path):

@@ -90,6 +90,15 @@ def test_what_can_never_be_a_reason_is_refused(said):
         Retraining(**said)
 
 
+def test_new_labels_are_a_reason_once_they_are_enough():
+    seen = [Seen(day(7), new_labels=99)]
+    assert not asked(seen, new_labels=100).train
+    assert not asked([*seen, Seen(day(14), new_labels=100)]).train
+    said = asked([*seen, Seen(day(14), new_labels=100)], new_labels=100)
+    assert said.train
+    assert said.sentence == "100 labels became known since the champion was made"
+
+
 def test_other_policies_know_a_clock_drift_or_nothing():
     assert not never(day(900), looks("error"), [day(0)]).train
     assert every(30)(day(30), [], [day(0)]).train
@@ -136,7 +145,7 @@ class MadeUp:
         age = (date.fromisoformat(at) - date.fromisoformat(model)).days
         return 0.4 + self.decay * age + (0.2 if model in self.lemons else 0.0)
 
-    def seen(self, champion, as_of, drift):
+    def seen(self, champion, as_of, drift, drift_of):
         age = (date.fromisoformat(as_of) - date.fromisoformat(champion)).days
         return Seen(as_of, "error" if age >= 14 else None)
 
