@@ -180,10 +180,9 @@ def _held(champion: Release, trained: Sequence[str]) -> int:
 
 
 def _trained(stores: Stores, model: Model) -> list[str]:
-    """The as-of dates of which a model was trained, or is to be."""
+    """The as-of dates of which a model was trained to be judged, or is to be; a backtest trains for itself."""
     decided = {one.as_of for one in stores.retrainings.history(model.name) if one.trains}
-    released = {one.as_of for one in stores.releases.versions(model.name)}
-    return sorted(decided | released | set(_contents(stores, f"{model.name}/model")))
+    return sorted(decided | {one["as_of"] for one in stores.releases.history(model.name)})
 
 
 def _contents(stores: Stores, table: str) -> Mapping[str, Content]:

@@ -17,6 +17,7 @@ from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.retraining import ask_for_training, show_loop
 from mlops_assets.errors import ArtifactMismatch, BadRequest, ImpossibleDate
 from mlops_assets.graph import keys
+from mlops_assets.graph.backtest import TRAINED
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps import verification
@@ -437,6 +438,15 @@ def test_quiet_hours_do_not_hide_what_was_launched_before(looked, tmp_path):
         hours = {"begin": f"{now - timedelta(hours=2):%H:%M}", "end": f"{now + timedelta(hours=2):%H:%M}"}
         with sandbox(project(tmp_path / "quiet", quiet_hours=hours), box.home) as quiet:
             assert f"run {run.run_id[:8]} has failed" in tick(quiet, "returned_retraining").skip_message
+
+
+def test_what_a_backtest_trains_is_no_training_of_the_loop(looked, tmp_path):
+    """It trains by the same assets; nothing is judged, so it neither answers a look nor holds one back."""
+    with copy(looked, tmp_path) as box:
+        for as_of in DATES[1], DATES[3]:
+            box.run(*(keys.of_model("returned", one) for one in TRAINED), first=as_of)
+        tick(box, "returned_retraining")
+        assert history(box) == FOUR
 
 
 def test_enough_new_labels_ask_for_a_training(looked, tmp_path):
