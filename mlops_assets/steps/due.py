@@ -40,9 +40,11 @@ class Looked:
 def due(stores: Stores, catalog: Catalog, model: Model, *, now: datetime) -> Looked:
     """The as-of dates to be looked at, of which all days are there.
 
-    Those after the newest date that was judged of which there is no report, and those since the champion's whose
-    report rests on rows that are others by now. Whatever happened between two times that this is asked, it answers
-    from what is there, so that nothing can be missed. now: with its time zone; as-of dates after it are none yet.
+    Those after the newest date that was judged of which there is no report, and of the newest that a decision looks at
+    (``of_looks``) those whose report rests on rows that are others by now. Older ones decide nothing any more: Dagster
+    marks them, and a source that rewrites days again and again does not have all of them made each time. Whatever
+    happened between two times that this is asked, it answers from what is there, so that nothing can be missed.
+    now: with its time zone; as-of dates after it are none yet.
     """
     judged = newest_judged(stores, model)
     if judged is None:
@@ -56,12 +58,13 @@ def due(stores: Stores, catalog: Catalog, model: Model, *, now: datetime) -> Loo
     if newest is None or newest < judged:
         return Looked((), f"no rows of {model.label.table} from {judged} on, the newest day that was judged")
     reported = _Reported.of(stores.records, model)
-    champion = stores.releases.champion(model.name)
     today = now.astimezone(catalog.tables[model.label.table].source.zone).date().isoformat()
     found, lacking = [], ""
-    for as_of in _dates(min(judged, champion.as_of) if champion else judged, newest):
-        old = reported.outdated(as_of)
-        if as_of > today or not (old or (as_of > judged and not reported.whole(as_of))):
+    dates = [as_of for as_of in _dates(judged, newest) if as_of <= today]
+    deciding = [one for one in dates if reported.there(one)][-model.retraining.of_looks :]
+    for as_of in dates:
+        old = reported.outdated(as_of) if as_of in deciding else []
+        if not old and reported.whole(as_of):
             continue
         missing = [(table, day) for table, of in needed.items() for day in of.lacking(as_of)]
         if missing:
@@ -137,6 +140,10 @@ class _Reported:
         tables = [f"{model.name}/{watch}" for watch in WATCHES]
         made = [{one.partition: one for one in records.contents(table)} for table in tables]
         return cls(made, [records.outdated(table) for table in tables])
+
+    def there(self, as_of: str) -> bool:
+        """Whether any of the reports of a date is there."""
+        return any(as_of in made for made in self.made)
 
     def whole(self, as_of: str) -> bool:
         return all(as_of in made for made in self.made)
