@@ -79,8 +79,9 @@ class WindowedSelect:
 
     def takes_only(self, columns: Set[str]) -> bool:
         """Whether it speaks of nothing but these columns of its source, and of what it computes itself."""
-        others = self.wanted - {one.casefold() for one in columns}
-        return others <= self.own and self.alias not in others
+        held = {one.casefold() for one in columns}
+        # Where the alias is a column too, what is said of it may mean either.
+        return self.wanted - held <= self.own and self.alias not in self.wanted | held
 
     def source(self, columns: str) -> str:
         """SQL: the rows over which the windows go, of each these expressions."""
@@ -100,9 +101,14 @@ _COLUMNS = '"_windowed columns"'
 
 
 def windowed_selects(statements: Sequence[Tree]) -> Iterator[WindowedSelect]:
-    """The SELECTs of a query of which windows may be answered, innermost first; each as the ones before left it."""
+    """The SELECTs of a query of which windows may be answered, innermost first; each as the ones before left it.
+
+    None where text is compared otherwise than letter by letter: that is no part of a type as DuckDB tells it.
+    """
     for statement in statements:
-        yield from _within(statement["node"], {})
+        places = _expressions(statement["node"], into_queries=True)
+        if not any(one["class"] == "COLLATE" for one in places):
+            yield from _within(statement["node"], {})
 
 
 def mutable(query: str) -> list[Tree]:
@@ -220,13 +226,19 @@ def _offset(tree: Tree, side: Literal["start", "end"]) -> int | None:
     if tree[side] not in signs or interval["class"] != "FUNCTION" or interval["function_name"] not in UNITS:
         return None
     (number,) = (one["expression"] for one in interval["arguments"])
-    while number["class"] == "CAST" or number.get("function_name") == "trunc":
-        number = number["child"] if number["class"] == "CAST" else number["arguments"][0]["expression"]
+    while (is_cast := _is_number(number)) or number.get("function_name") == "trunc":
+        number = number["child"] if is_cast else number["arguments"][0]["expression"]
     literal = number.get("literal", {})
-    if literal.get("kind") != "INTEGER":
+    # Below zero, DuckDB refuses the frame.
+    if literal.get("kind") != "INTEGER" or int(literal["text"]) < 0:
         return None
     after = signs[tree[side]] * int(literal["text"]) * UNITS[interval["function_name"]]
     return after if abs(after) < FARTHEST else None
+
+
+def _is_number(tree: Tree) -> bool:
+    """Whether it is a cast as DuckDB writes it itself around the number of an interval."""
+    return tree["class"] == "CAST" and tree["type_expr"].get("type_name") in ("DOUBLE", "INTEGER", "BIGINT")
 
 
 def _expressions(tree: Any, *, into_queries: bool = False) -> Iterator[Tree]:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -100,7 +101,14 @@ def test_windows_are_those_of_duckdb(engine, rows, windows, where):
 
 W = "(PARTITION BY k ORDER BY t RANGE BETWEEN INTERVAL 2 SECONDS PRECEDING AND CURRENT ROW)"
 ROUND = rows_of(
-    [("a", True, 1, 1), ("a", False, 2, 2), ("b", None, 2, None), (None, True, 3, 3), ("a", True, 9, 4)]
+    [
+        ("a", True, 1, 1),
+        ("a", False, 2, 2),
+        ("b", None, 2, None),
+        (None, True, 3, 3),
+        ("a", True, 9, 4),
+        ("A", False, 2, 5),
+    ]
 )
 
 
@@ -140,6 +148,8 @@ def test_queries_around_windows_stay_what_they_are(engine, sql):
         "sum(n) OVER (PARTITION BY k ORDER BY t ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)",
         "sum(n) OVER (PARTITION BY k ORDER BY n RANGE BETWEEN 2 PRECEDING AND CURRENT ROW)",
         f"sum((SELECT max(n) FROM r)) OVER {W}",
+        f"sum(n) OVER {W.replace('PARTITION BY k', 'PARTITION BY k COLLATE NOCASE')}",
+        f"sum(n) OVER {W.replace('INTERVAL 2 SECONDS', 'to_seconds(CAST(300 AS BOOLEAN)::INT)')}",
     ],
 )
 def test_what_running_totals_cannot_answer_stays_as_it_is_written(engine, window):
@@ -157,6 +167,10 @@ def test_what_running_totals_cannot_answer_stays_as_it_is_written(engine, window
         f"SELECT id, CAST(r AS VARCHAR) AS whole, count(*) OVER {W} AS c FROM r",
         f"SELECT id, n FROM r QUALIFY count(*) OVER {W} > 1",
         f"SELECT id, n + 1 AS m, sum(m) OVER {W} AS c FROM r",
+        f"SELECT id, count(*) OVER {W} AS c FROM (SELECT id, t, k COLLATE NOCASE AS k FROM r) q",
+        f"SELECT id, r.kk AS kk, count(*) OVER {W} AS c FROM (SELECT id, t, k, {{'kk': k}} AS r FROM r) r",
+        "SELECT max(id) AS id, count(*) OVER (ORDER BY max(t) "
+        "RANGE BETWEEN INTERVAL 2 SECONDS PRECEDING AND CURRENT ROW) AS c FROM r",
         "SELECT max(id) AS id, k, count(*) OVER (PARTITION BY k ORDER BY max(t) "
         "RANGE BETWEEN INTERVAL 2 SECONDS PRECEDING AND CURRENT ROW) AS c FROM r GROUP BY k",
     ],
@@ -168,15 +182,30 @@ def test_a_select_that_is_more_than_rows_of_one_relation_stays_as_it_is_written(
 @pytest.mark.parametrize(
     ("rows", "at_once"),
     [
-        ([("a", True, None, 1), ("a", True, 1, 2)], 10),
-        ([("a", True, 0, 2**63 - 1), ("a", True, 1, 2)], 10),
-        ([("a", True, 0, 1), ("a", True, 1, 2)], 1),
+        ([("a", True, None, 1), ("a", True, 1, 2)], 100),
+        ([("a", True, 0, 2**63 - 1), ("a", True, 1, 2)], 100),
+        ([("a", True, 0, 1), ("a", True, 1, 2)], 2),
     ],
     ids=["without a moment", "too large", "too many"],
 )
 def test_rows_that_running_totals_cannot_take_are_left_to_duckdb(engine, monkeypatch, rows, at_once):
     monkeypatch.setattr(windows, "AT_ONCE", at_once)
     assert not require_equal(engine, f"SELECT id, sum(n) OVER {W} AS c FROM r", rows_of(rows))
+
+
+def test_the_least_integer_is_left_to_duckdb(engine):
+    least = f"CAST({-(2**127) + 1} AS HUGEINT) - 1"
+    sql = f"SELECT id, sum(CASE WHEN id = 0 THEN {least} END) OVER {W} AS c FROM r"
+    assert not require_equal(engine, sql, ROUND)
+
+
+@pytest.mark.parametrize("before", ["INTERVAL (-2) SECONDS", "to_seconds(-2)"])
+def test_a_frame_that_begins_before_less_than_nothing_is_refused_as_by_duckdb(engine, before):
+    window = W.replace("INTERVAL 2 SECONDS", before).replace("CURRENT ROW", "INTERVAL 5 SECONDS FOLLOWING")
+    with engine.session({"r": ROUND}) as session:
+        answered = with_windows_answered(session, f"SELECT id, count(*) OVER {window} AS c FROM r")
+        with pytest.raises(duckdb.OutOfRangeException, match="Invalid RANGE PRECEDING value"):
+            session.rows(answered.sql)
 
 
 def test_moments_without_end_are_left_to_duckdb(engine):
