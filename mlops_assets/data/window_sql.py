@@ -131,12 +131,21 @@ def _within(node: Tree, scope: Mapping[str, Tree]) -> Iterator[WindowedSelect]:
         known[entry["key"]] = entry
     if node["type"] != "SELECT_NODE":
         return
-    if node["from_table"]["type"] == "SUBQUERY":
-        yield from _within(node["from_table"]["subquery"]["node"], known)
+    for query in _read(node["from_table"]):
+        yield from _within(query, known)
     # One that hides another of its name cannot be told from it once they stand in one list.
     named = [*scope, *(entry["key"] for entry in node["cte_map"]["map"])]
     if len(named) == len({one.casefold() for one in named}) and (found := _windowed(node, known)):
         yield found
+
+
+def _read(table: Tree) -> Iterator[Tree]:
+    """The queries in FROM, those that are joined too."""
+    if table["type"] == "SUBQUERY":
+        yield table["subquery"]["node"]
+    elif table["type"] == "JOIN":
+        yield from _read(table["left"])
+        yield from _read(table["right"])
 
 
 def _windowed(node: Tree, scope: Mapping[str, Tree]) -> WindowedSelect | None:

@@ -122,6 +122,9 @@ ROUND = rows_of(
         f"SELECT id, sum(n) OVER {W} AS twice FROM two WHERE n > 0",
         f"SELECT * FROM (WITH one AS (FROM r) SELECT id, count(*) OVER {W} AS c FROM one) WHERE id > 1",
         f"SELECT id, count(*) OVER {W} AS c, c + 1 AS d, sum(x) OVER {W} AS s FROM r ORDER BY c DESC, id LIMIT 3",
+        f"SELECT q.id, c, s.n FROM (SELECT id, count(*) OVER {W} AS c FROM r) q LEFT JOIN r s ON s.id = q.id + 1",
+        f"SELECT r.id, c, s FROM r, (SELECT id AS a, count(*) OVER {W} AS c FROM r) q "
+        f"JOIN (SELECT id AS b, sum(n) OVER {W} AS s FROM r WHERE g) z ON a = b WHERE r.id = a",
         f"SELECT id, CASE WHEN count(*) OVER {W} > 1 THEN 'many' END AS c FROM r",
         f"SELECT DISTINCT id, coalesce(sum(n) OVER {W}, 0) AS c FROM r",
         f"SELECT ID, sum(N) OVER {W.replace('k', 'K')} AS c FROM R",
@@ -162,6 +165,7 @@ def test_what_running_totals_cannot_answer_stays_as_it_is_written(engine, window
         "SELECT r.id, count(*) OVER (PARTITION BY r.k ORDER BY r.t RANGE INTERVAL 2 SECONDS PRECEDING) AS c "
         "FROM r JOIN r s USING (id)",
         f"SELECT *, count(*) OVER {W} AS c FROM r",
+        f"SELECT s.id, c FROM r s, LATERAL (SELECT s.n + count(*) OVER {W} AS c FROM r WHERE id = 1) q",
         f"SELECT id, count(*) OVER {W} FROM r",
         f"SELECT id, unnest([1, 2]) AS u, count(*) OVER {W} AS c FROM r WHERE id = 1",
         f"SELECT id, CAST(r AS VARCHAR) AS whole, count(*) OVER {W} AS c FROM r",
