@@ -38,7 +38,8 @@ class Window:
     """One aggregate over a window of time. All but ``frame`` as SQL.
 
     sql: the whole, as DuckDB spells it. keys, moment: of which rows it goes over, and in which order. of: null where
-    a row does not count; empty when every row does.
+    a row does not count; empty when every row does. argument: what FILTER chooses from, which DuckDB computes of all
+    rows, so that one which FILTER leaves out may stop it; empty where none can.
     """
 
     sql: str
@@ -47,11 +48,12 @@ class Window:
     keys: tuple[str, ...]
     moment: str
     frame: Frame
+    argument: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:
         """All that is computed of each row."""
-        return (*self.keys, self.moment, *([self.of] if self.of else []))
+        return (*self.keys, self.moment, *(one for one in (self.of, self.argument) if one))
 
     def is_whole(self, types: Mapping[str, str]) -> bool:
         """Whether integers tell it exactly. types: of its parts, as DuckDB calls them."""
@@ -214,6 +216,8 @@ def _window(tree: Tree) -> Window | None:
     if function == "count":
         conditions += [f"({one}) IS NOT NULL" for one in counted]
         counted = []
+    filtered = [one["expression"] for one in arguments if tree["filter_expr"]]
+    computed = [_spelled(one) for one in filtered if one["class"] not in ("COLUMN_REF", "CONSTANT")]
     value = counted[0] if counted else "1"
     of = f"CASE WHEN {' AND '.join(f'({one})' for one in conditions)} THEN {value} END" if conditions else ""
     return Window(
@@ -223,6 +227,7 @@ def _window(tree: Tree) -> Window | None:
         tuple(_spelled(key) for key in tree["partitions"]),
         _spelled(orders[0]["expression"]),
         Frame(begins, ends),
+        *computed,
     )
 
 

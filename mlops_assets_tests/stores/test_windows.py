@@ -212,6 +212,16 @@ def test_a_frame_that_begins_before_less_than_nothing_is_refused_as_by_duckdb(en
             session.rows(answered.sql)
 
 
+@pytest.mark.parametrize("aggregate", ["sum", "avg", "count"])
+def test_a_row_that_a_filter_leaves_out_stops_the_query_as_duckdb_is_stopped(engine, aggregate):
+    sql = f"SELECT id, {aggregate}(CAST(k AS INTEGER)) FILTER (k > 'z') OVER {W} AS c FROM r"
+    with engine.session({"r": ROUND}) as session:
+        with pytest.raises(duckdb.ConversionException, match="Could not convert string"):
+            session.rows(sql)
+        with pytest.raises(duckdb.ConversionException, match="Could not convert string"):
+            session.rows(with_windows_answered(session, sql).sql)
+
+
 def test_moments_without_end_are_left_to_duckdb(engine):
     sql = f"SELECT id, count(*) OVER {W} AS c FROM (SELECT id, k, 'infinity'::TIMESTAMPTZ AS t FROM r) r"
     assert not require_equal(engine, sql, ROUND)
