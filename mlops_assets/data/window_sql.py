@@ -38,7 +38,8 @@ class Window:
     """One aggregate over a window of time. All but ``frame`` as SQL.
 
     sql: the whole, as DuckDB spells it. keys, moment: of which rows it goes over, and in which order. of: null where
-    a row does not count; empty when every row does.
+    a row does not count; empty when every row does. argument: what FILTER chooses from, which DuckDB computes of all
+    rows, so that one which FILTER leaves out may stop it; empty where none can.
     """
 
     sql: str
@@ -47,11 +48,12 @@ class Window:
     keys: tuple[str, ...]
     moment: str
     frame: Frame
+    argument: str = ""
 
     @property
     def parts(self) -> tuple[str, ...]:
         """All that is computed of each row."""
-        return (*self.keys, self.moment, *([self.of] if self.of else []))
+        return (*self.keys, self.moment, *(one for one in (self.of, self.argument) if one))
 
     def is_whole(self, types: Mapping[str, str]) -> bool:
         """Whether integers tell it exactly. types: of its parts, as DuckDB calls them."""
@@ -79,8 +81,9 @@ class WindowedSelect:
 
     def takes_only(self, columns: Set[str]) -> bool:
         """Whether it speaks of nothing but these columns of its source, and of what it computes itself."""
-        others = self.wanted - {one.casefold() for one in columns}
-        return others <= self.own and self.alias not in others
+        held = {one.casefold() for one in columns}
+        # Where the alias is a column too, what is said of it may mean either.
+        return self.wanted - held <= self.own and self.alias not in self.wanted | held
 
     def source(self, columns: str) -> str:
         """SQL: the rows over which the windows go, of each these expressions."""
@@ -100,9 +103,14 @@ _COLUMNS = '"_windowed columns"'
 
 
 def windowed_selects(statements: Sequence[Tree]) -> Iterator[WindowedSelect]:
-    """The SELECTs of a query of which windows may be answered, innermost first; each as the ones before left it."""
+    """The SELECTs of a query of which windows may be answered, innermost first; each as the ones before left it.
+
+    None where text is compared otherwise than letter by letter: that is no part of a type as DuckDB tells it.
+    """
     for statement in statements:
-        yield from _within(statement["node"], {})
+        places = _expressions(statement["node"], into_queries=True)
+        if not any(one["class"] == "COLLATE" for one in places):
+            yield from _within(statement["node"], {})
 
 
 def mutable(query: str) -> list[Tree]:
@@ -125,12 +133,21 @@ def _within(node: Tree, scope: Mapping[str, Tree]) -> Iterator[WindowedSelect]:
         known[entry["key"]] = entry
     if node["type"] != "SELECT_NODE":
         return
-    if node["from_table"]["type"] == "SUBQUERY":
-        yield from _within(node["from_table"]["subquery"]["node"], known)
+    for query in _read(node["from_table"]):
+        yield from _within(query, known)
     # One that hides another of its name cannot be told from it once they stand in one list.
     named = [*scope, *(entry["key"] for entry in node["cte_map"]["map"])]
     if len(named) == len({one.casefold() for one in named}) and (found := _windowed(node, known)):
         yield found
+
+
+def _read(table: Tree) -> Iterator[Tree]:
+    """The queries in FROM, those that are joined too."""
+    if table["type"] == "SUBQUERY":
+        yield table["subquery"]["node"]
+    elif table["type"] == "JOIN":
+        yield from _read(table["left"])
+        yield from _read(table["right"])
 
 
 def _windowed(node: Tree, scope: Mapping[str, Tree]) -> WindowedSelect | None:
@@ -199,6 +216,8 @@ def _window(tree: Tree) -> Window | None:
     if function == "count":
         conditions += [f"({one}) IS NOT NULL" for one in counted]
         counted = []
+    filtered = [one["expression"] for one in arguments if tree["filter_expr"]]
+    computed = [_spelled(one) for one in filtered if one["class"] not in ("COLUMN_REF", "CONSTANT")]
     value = counted[0] if counted else "1"
     of = f"CASE WHEN {' AND '.join(f'({one})' for one in conditions)} THEN {value} END" if conditions else ""
     return Window(
@@ -208,6 +227,7 @@ def _window(tree: Tree) -> Window | None:
         tuple(_spelled(key) for key in tree["partitions"]),
         _spelled(orders[0]["expression"]),
         Frame(begins, ends),
+        *computed,
     )
 
 
@@ -220,13 +240,19 @@ def _offset(tree: Tree, side: Literal["start", "end"]) -> int | None:
     if tree[side] not in signs or interval["class"] != "FUNCTION" or interval["function_name"] not in UNITS:
         return None
     (number,) = (one["expression"] for one in interval["arguments"])
-    while number["class"] == "CAST" or number.get("function_name") == "trunc":
-        number = number["child"] if number["class"] == "CAST" else number["arguments"][0]["expression"]
+    while (is_cast := _is_number(number)) or number.get("function_name") == "trunc":
+        number = number["child"] if is_cast else number["arguments"][0]["expression"]
     literal = number.get("literal", {})
-    if literal.get("kind") != "INTEGER":
+    # Below zero, DuckDB refuses the frame.
+    if literal.get("kind") != "INTEGER" or int(literal["text"]) < 0:
         return None
     after = signs[tree[side]] * int(literal["text"]) * UNITS[interval["function_name"]]
     return after if abs(after) < FARTHEST else None
+
+
+def _is_number(tree: Tree) -> bool:
+    """Whether it is a cast as DuckDB writes it itself around the number of an interval."""
+    return tree["class"] == "CAST" and tree["type_expr"].get("type_name") in ("DOUBLE", "INTEGER", "BIGINT")
 
 
 def _expressions(tree: Any, *, into_queries: bool = False) -> Iterator[Tree]:

@@ -10,7 +10,7 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
-from mlops_assets.graph.features import question_inputs
+from mlops_assets.graph.features import JOIN, question_inputs
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.monitoring.checks import CHECKS
@@ -41,6 +41,8 @@ CODE = (
     "mlops_assets.monitoring.sketch",
     "mlops_assets.monitoring.tally",
     "mlops_assets.monitoring.unseen",
+    "mlops_assets.data.on_demand",
+    *JOIN,
 )
 
 

@@ -19,9 +19,17 @@ from mlops_assets.stores.stores import Stores
 
 CODE = (
     "mlops_assets.data.features",
+    "mlops_assets.data.key_codes",
     "mlops_assets.data.range_windows",
     "mlops_assets.data.window_sql",
     "mlops_assets.stores.windows",
+)
+# What decides which rows of views answer a request.
+JOIN = (
+    "mlops_assets.data.point_in_time",
+    "mlops_assets.data.key_codes",
+    "mlops_assets.data.line",
+    "mlops_assets.stores.as_known",
 )
 
 

@@ -11,7 +11,7 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import question
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
-from mlops_assets.graph.features import view_code
+from mlops_assets.graph.features import JOIN, view_code
 from mlops_assets.monitoring.parity import CHECKS, PARITY, table
 from mlops_assets.stores.stores import Stores
 
@@ -19,7 +19,7 @@ CODE = (
     "mlops_assets.monitoring.parity",
     "mlops_assets.steps.parity",
     "mlops_assets.steps.served",
-    "mlops_assets.data.point_in_time",
+    *JOIN,
 )
 
 

@@ -10,7 +10,7 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
-from mlops_assets.graph.features import question_inputs
+from mlops_assets.graph.features import JOIN, question_inputs
 from mlops_assets.graph.metadata import say_of_partitions, table
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.monitoring.performance import CHECKS
@@ -29,9 +29,8 @@ CODE = (
     "mlops_assets.monitoring.arrival",
     "mlops_assets.monitoring.performance",
     "mlops_assets.data.training_set",
-    "mlops_assets.data.point_in_time",
     "mlops_assets.data.on_demand",
-    "mlops_assets.stores.as_known",
+    *JOIN,
 )
 
 

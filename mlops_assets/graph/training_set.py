@@ -13,7 +13,7 @@ from mlops_assets.declaration.versions import Version, question
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.column_lineage import say_lineage
-from mlops_assets.graph.features import question_inputs, view_code
+from mlops_assets.graph.features import JOIN, question_inputs, view_code
 from mlops_assets.graph.metadata import say_of_partitions
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.pinned import Pinned
@@ -21,10 +21,7 @@ from mlops_assets.stores.stores import Stores
 
 CODE = (
     "mlops_assets.data.training_set",
-    "mlops_assets.data.point_in_time",
-    "mlops_assets.data.key_codes",
-    "mlops_assets.data.line",
-    "mlops_assets.stores.as_known",
+    *JOIN,
     "mlops_assets.data.on_demand",
     "mlops_assets.data.changes",
     "mlops_assets.data.knowledge",

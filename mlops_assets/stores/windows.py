@@ -18,7 +18,9 @@ from mlops_assets.stores.engine import Engine, Session
 from mlops_assets.stores.pinned import Pinned
 
 # Counts with their sums that are held at once, at twelve bytes; DuckDB's own windows go beyond memory.
-AT_ONCE = 128_000_000
+AT_ONCE = 210_000_000
+# To sort a row takes as much as so many of them.
+SORTED = 8
 # With fewer rows, DuckDB's own windows are as soon there.
 FEW = 100_000
 # Below these, in microseconds since 1970 and as a sum, integers are added without overflow.
@@ -72,19 +74,20 @@ def _answer(session: Session, select: WindowedSelect, relation: str) -> list[str
     """Compute what windows of a SELECT yield, and let it read that. Which windows these are, as SQL."""
     spoken_of = dict.fromkeys(part for window, _ in select.windows for part in window.parts)
     parts = {part: f"_windowed_part{number}" for number, part in enumerate(spoken_of)}
-    spoken = ", ".join(f"{part} AS {column}" for part, column in parts.items())
+    spoken = ", ".join(["*", *(f"{part} AS {column}" for part, column in parts.items())])
     try:
-        held = _types(session, select.source("*"))
         types = _types(session, select.source(spoken))
     except duckdb.Error:
-        # It takes more than its source has, an alias of its own say; or it is wrong, which DuckDB tells.
+        # It takes more than its source has, an alias of its own say, or all rows for one; or it is wrong, which
+        # DuckDB tells.
         return []
+    held = [column for column in types if column not in parts.values()]
     windows = [
         (window, tree)
         for window, tree in select.windows
         if window.is_whole({part: types[parts[part]] for part in window.parts})
     ]
-    if not windows or not select.takes_only(held.keys()):
+    if not windows or not select.takes_only(set(held)):
         return []
     columns = [one for one in held if one.casefold() in select.wanted]
     taken = dict.fromkeys(part for window, _ in windows for part in window.parts)
@@ -115,7 +118,8 @@ def _fitting(
         asked[f"known{moment}"] = f"count(epoch_us({moment}))"
         asked[f"far{moment}"] = f"max(abs(epoch_us({moment})))"
         if of := parts.get(window.of):
-            asked[f"far{of}"] = f"max(abs(CAST({of} AS HUGEINT)))"
+            # The least HUGEINT has no opposite.
+            asked[f"far{of}"] = f"greatest(CAST(max({of}) AS DOUBLE), -CAST(min({of}) AS DOUBLE))"
     held = len({(window.keys, window.moment, window.frame, window.of) for window, _ in windows})
     (found,) = session.rows(
         f"SELECT {', '.join(f'CAST({sql} AS DOUBLE) AS {column}' for column, sql in asked.items())} FROM {relation}"
@@ -126,7 +130,7 @@ def _fitting(
         (window, tree)
         for window, tree in windows
         if found[f"known{parts[window.moment]}"] == found["rows"]
-        and found["rows"] * held <= AT_ONCE
+        and found["rows"] * (held + SORTED) <= AT_ONCE
         and far[window.moment] < NEAR
         and far.get(window.of, 1) * found["rows"] < limits[window.aggregate]
     ]

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -100,7 +101,14 @@ def test_windows_are_those_of_duckdb(engine, rows, windows, where):
 
 W = "(PARTITION BY k ORDER BY t RANGE BETWEEN INTERVAL 2 SECONDS PRECEDING AND CURRENT ROW)"
 ROUND = rows_of(
-    [("a", True, 1, 1), ("a", False, 2, 2), ("b", None, 2, None), (None, True, 3, 3), ("a", True, 9, 4)]
+    [
+        ("a", True, 1, 1),
+        ("a", False, 2, 2),
+        ("b", None, 2, None),
+        (None, True, 3, 3),
+        ("a", True, 9, 4),
+        ("A", False, 2, 5),
+    ]
 )
 
 
@@ -114,6 +122,9 @@ ROUND = rows_of(
         f"SELECT id, sum(n) OVER {W} AS twice FROM two WHERE n > 0",
         f"SELECT * FROM (WITH one AS (FROM r) SELECT id, count(*) OVER {W} AS c FROM one) WHERE id > 1",
         f"SELECT id, count(*) OVER {W} AS c, c + 1 AS d, sum(x) OVER {W} AS s FROM r ORDER BY c DESC, id LIMIT 3",
+        f"SELECT q.id, c, s.n FROM (SELECT id, count(*) OVER {W} AS c FROM r) q LEFT JOIN r s ON s.id = q.id + 1",
+        f"SELECT r.id, c, s FROM r, (SELECT id AS a, count(*) OVER {W} AS c FROM r) q "
+        f"JOIN (SELECT id AS b, sum(n) OVER {W} AS s FROM r WHERE g) z ON a = b WHERE r.id = a",
         f"SELECT id, CASE WHEN count(*) OVER {W} > 1 THEN 'many' END AS c FROM r",
         f"SELECT DISTINCT id, coalesce(sum(n) OVER {W}, 0) AS c FROM r",
         f"SELECT ID, sum(N) OVER {W.replace('k', 'K')} AS c FROM R",
@@ -140,6 +151,8 @@ def test_queries_around_windows_stay_what_they_are(engine, sql):
         "sum(n) OVER (PARTITION BY k ORDER BY t ROWS BETWEEN 2 PRECEDING AND CURRENT ROW)",
         "sum(n) OVER (PARTITION BY k ORDER BY n RANGE BETWEEN 2 PRECEDING AND CURRENT ROW)",
         f"sum((SELECT max(n) FROM r)) OVER {W}",
+        f"sum(n) OVER {W.replace('PARTITION BY k', 'PARTITION BY k COLLATE NOCASE')}",
+        f"sum(n) OVER {W.replace('INTERVAL 2 SECONDS', 'to_seconds(CAST(300 AS BOOLEAN)::INT)')}",
     ],
 )
 def test_what_running_totals_cannot_answer_stays_as_it_is_written(engine, window):
@@ -152,11 +165,16 @@ def test_what_running_totals_cannot_answer_stays_as_it_is_written(engine, window
         "SELECT r.id, count(*) OVER (PARTITION BY r.k ORDER BY r.t RANGE INTERVAL 2 SECONDS PRECEDING) AS c "
         "FROM r JOIN r s USING (id)",
         f"SELECT *, count(*) OVER {W} AS c FROM r",
+        f"SELECT s.id, c FROM r s, LATERAL (SELECT s.n + count(*) OVER {W} AS c FROM r WHERE id = 1) q",
         f"SELECT id, count(*) OVER {W} FROM r",
         f"SELECT id, unnest([1, 2]) AS u, count(*) OVER {W} AS c FROM r WHERE id = 1",
         f"SELECT id, CAST(r AS VARCHAR) AS whole, count(*) OVER {W} AS c FROM r",
         f"SELECT id, n FROM r QUALIFY count(*) OVER {W} > 1",
         f"SELECT id, n + 1 AS m, sum(m) OVER {W} AS c FROM r",
+        f"SELECT id, count(*) OVER {W} AS c FROM (SELECT id, t, k COLLATE NOCASE AS k FROM r) q",
+        f"SELECT id, r.kk AS kk, count(*) OVER {W} AS c FROM (SELECT id, t, k, {{'kk': k}} AS r FROM r) r",
+        "SELECT max(id) AS id, count(*) OVER (ORDER BY max(t) "
+        "RANGE BETWEEN INTERVAL 2 SECONDS PRECEDING AND CURRENT ROW) AS c FROM r",
         "SELECT max(id) AS id, k, count(*) OVER (PARTITION BY k ORDER BY max(t) "
         "RANGE BETWEEN INTERVAL 2 SECONDS PRECEDING AND CURRENT ROW) AS c FROM r GROUP BY k",
     ],
@@ -168,15 +186,40 @@ def test_a_select_that_is_more_than_rows_of_one_relation_stays_as_it_is_written(
 @pytest.mark.parametrize(
     ("rows", "at_once"),
     [
-        ([("a", True, None, 1), ("a", True, 1, 2)], 10),
-        ([("a", True, 0, 2**63 - 1), ("a", True, 1, 2)], 10),
-        ([("a", True, 0, 1), ("a", True, 1, 2)], 1),
+        ([("a", True, None, 1), ("a", True, 1, 2)], 100),
+        ([("a", True, 0, 2**63 - 1), ("a", True, 1, 2)], 100),
+        ([("a", True, 0, 1), ("a", True, 1, 2)], 2),
     ],
     ids=["without a moment", "too large", "too many"],
 )
 def test_rows_that_running_totals_cannot_take_are_left_to_duckdb(engine, monkeypatch, rows, at_once):
     monkeypatch.setattr(windows, "AT_ONCE", at_once)
     assert not require_equal(engine, f"SELECT id, sum(n) OVER {W} AS c FROM r", rows_of(rows))
+
+
+def test_the_least_integer_is_left_to_duckdb(engine):
+    least = f"CAST({-(2**127) + 1} AS HUGEINT) - 1"
+    sql = f"SELECT id, sum(CASE WHEN id = 0 THEN {least} END) OVER {W} AS c FROM r"
+    assert not require_equal(engine, sql, ROUND)
+
+
+@pytest.mark.parametrize("before", ["INTERVAL (-2) SECONDS", "to_seconds(-2)"])
+def test_a_frame_that_begins_before_less_than_nothing_is_refused_as_by_duckdb(engine, before):
+    window = W.replace("INTERVAL 2 SECONDS", before).replace("CURRENT ROW", "INTERVAL 5 SECONDS FOLLOWING")
+    with engine.session({"r": ROUND}) as session:
+        answered = with_windows_answered(session, f"SELECT id, count(*) OVER {window} AS c FROM r")
+        with pytest.raises(duckdb.OutOfRangeException, match="Invalid RANGE PRECEDING value"):
+            session.rows(answered.sql)
+
+
+@pytest.mark.parametrize("aggregate", ["sum", "avg", "count"])
+def test_a_row_that_a_filter_leaves_out_stops_the_query_as_duckdb_is_stopped(engine, aggregate):
+    sql = f"SELECT id, {aggregate}(CAST(k AS INTEGER)) FILTER (k > 'z') OVER {W} AS c FROM r"
+    with engine.session({"r": ROUND}) as session:
+        with pytest.raises(duckdb.ConversionException, match="Could not convert string"):
+            session.rows(sql)
+        with pytest.raises(duckdb.ConversionException, match="Could not convert string"):
+            session.rows(with_windows_answered(session, sql).sql)
 
 
 def test_moments_without_end_are_left_to_duckdb(engine):
