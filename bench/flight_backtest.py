@@ -5,8 +5,8 @@ literal rules of many articles tell drift, and whatever they train reigns. `decl
 `retraining` says so, and its gates decide. All share trainings, days and labels.
 
 What flight_delay declares was chosen on as-of dates up to the end of June (docs/decisions/0017 says how); July to
-December were looked at once, when this page was written. Intervals are of 95%, paired by day, and allow for days
-that come in runs. `losing a month` counts promotions that lost as much as the model before or more on the thirty
+November had been looked at once before, when an earlier choice had failed. Intervals are of 95%, paired by day, and
+allow for days that come in runs. `losing a month` counts promotions that lost as much as the model before or more on the thirty
 days after. The best in hindsight is the best model that anybody had trained by then, each week.
 """
 
