@@ -6,8 +6,8 @@ literal rules of many articles tell drift, and whatever they train reigns. `decl
 
 What flight_delay declares was chosen on as-of dates up to the end of June (docs/decisions/0017 says how); July to
 November had been looked at once before, when an earlier choice had failed. Intervals are of 95%, paired by day, and
-allow for days that come in runs. `losing a month` counts promotions that lost as much as the model before or more on the thirty
-days after. The best in hindsight is the best model that anybody had trained by then, each week.
+allow for days that come in runs. `losing a month` counts promotions that lost as much as the model before or more
+on the thirty days after. The best in hindsight is the best model that anybody had trained by then, each week.
 """
 
 import math
