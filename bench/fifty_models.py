@@ -145,7 +145,7 @@ def cpu(process: psutil.Process) -> float:
 
 def memories(processes: list[psutil.Process]) -> dict[str, int]:
     """What each part of Dagster holds, by its command."""
-    names = {"dagster_daemon": "the daemon", "webserver": "the webserver", "grpc": "the code server"}
+    names = {"daemon": "the daemon", "webserver": "the webserver", "grpc": "the code server"}
     found: dict[str, int] = {}
     for process in processes:
         try:
@@ -153,7 +153,7 @@ def memories(processes: list[psutil.Process]) -> dict[str, int]:
         except psutil.NoSuchProcess:
             continue
         for part, name in names.items():
-            if part in command or part.replace("_", "-") in command:
+            if part in command:
                 found[name] = max(found.get(name, 0), memory)
                 break
     return found

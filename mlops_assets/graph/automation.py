@@ -5,7 +5,7 @@ import dagster as dg
 from mlops_assets.graph.launching import RETRIES
 
 AUTOMATION = "keep_data_up_to_date"
-SECONDS = 15
+SECONDS = 30
 
 
 def when_inputs_are_good(*inputs: dg.AssetKey) -> dg.AutomationCondition[dg.AssetKey]:
