@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from mlops_assets.data.legible import in_html
 
-WIDTH, LEFT, ROW, TOP, FOOT = 860, 120, 30, 34, 26
+WIDTH, LEFT, RIGHT, ROW, TOP, FOOT = 860, 120, 40, 30, 34, 26
 MARK = 5
 COLOURS = {"grey": "#8a8f98", "amber": "#d9902f", "red": "#d1495b", "green": "#2f8f5b", "blue": "#3b6fb6"}
 REIGNS = ("#3b6fb6", "#7fa6d6")
@@ -66,7 +66,7 @@ class _Scale:
 
     def x(self, day: str) -> float:
         whole = max(1, (self.last - self.first).days)
-        return LEFT + (WIDTH - LEFT - 20) * (date.fromisoformat(day) - self.first).days / whole
+        return LEFT + (WIDTH - LEFT - RIGHT) * (date.fromisoformat(day) - self.first).days / whole
 
     def ticks(self) -> list[str]:
         whole = (self.last - self.first).days

@@ -119,15 +119,15 @@ def test_a_drifted_week_becomes_a_release_by_itself(quick):
         page = browser.new_page(viewport={"width": 1600, "height": 1000})
         shows_the_loop(Visitor(page, server))
 
-    answers = decisions(quick)
+    # A look whose run was killed is made again, so its answer may come late.
+    answers = sorted(decisions(quick), key=lambda one: one.as_of)
     assert [one.as_of for one in answers] == as_ofs
-    trains = [one.as_of for one in answers if one.trains]
-    assert trains[0] == as_ofs[0]
-    assert len(trains) == 2, "the second when the week that is waited was over"
+    (trains,) = [one.as_of for one in answers if one.trains]
+    assert trains >= as_ofs[6], "a week after the last training"
     by_date = [run.tags["dagster/partition"] for run in runs_of_the_loop(quick)]
-    assert sorted(by_date) == trains, "each decision was acted upon once"
+    assert by_date == [trains], "the decision was acted upon once"
     assert all("drift" in run.tags["retrain/reason"] for run in runs_of_the_loop(quick))
-    assert quick.stores.releases.champion("returned").as_of == trains[1]
+    assert quick.stores.releases.champion("returned").as_of == trains
 
 
 def shows_the_loop(visitor):
