@@ -22,6 +22,7 @@ BENCHES = (
     "ledger",
     "trace",
     "quiet_streams",
+    "verification",
     "fifty_models",
 )
 

@@ -4,8 +4,8 @@ A row's log odds of being positive are its own, known to every model but for err
 day. Levels are drawn anew each day, remember the day before (AR(1)), or follow a season; over a year they go nowhere.
 A model also takes for granted the level of the forty-five days that it was trained on. So the models of a stream are
 equal but for luck. A policy is asked daily for a year by the code of the backtest, and its gate decides: `default`
-is what a model gets that declares nothing; `weekly, within days` trains each week and compares within days, as
-flight_delay does. Drift is left out: `python -m bench drift_calibration` counts its false alarms.
+is what a model gets that declares nothing; `weekly, within days` trains each week and compares within days. Drift is
+left out: `python -m bench drift_calibration` counts its false alarms.
 """
 
 import argparse

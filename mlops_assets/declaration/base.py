@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, LiteralString
+from zoneinfo import available_timezones
 
 from pydantic import (
     AfterValidator,
@@ -23,7 +24,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from mlops_assets.errors import nearest
+from mlops_assets.errors import nearest, nearest_only
 
 # Names become asset keys, SQL identifiers and folders, so they are kept to what all three accept.
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -88,6 +89,15 @@ def spell_duration(value: timedelta) -> str:
 Duration = Annotated[
     timedelta, BeforeValidator(parse_duration), PlainSerializer(spell_duration, return_type=str)
 ]
+
+
+def _time_zone_exists(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError(f"unknown time zone {value!r}. {nearest_only(value, available_timezones())}")
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_time_zone_exists)]
 
 
 def _is_a_range(value: tuple[float | None, float | None]) -> tuple[float | None, float | None]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from datetime import datetime, time
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Declaration, Flag, Number, Whole, refusal
-from mlops_assets.errors import nearest_only
+from mlops_assets.declaration.base import Declaration, Flag, Number, TimeZone, Whole, refusal
 
 Days = Annotated[Whole, Field(ge=1, le=3650)]
 # The characters of a cron expression; whether its numbers are moments Dagster tells when definitions load.
@@ -39,14 +38,7 @@ class QuietHours(Declaration):
 
     begin: ClockTime
     end: ClockTime
-    timezone: str = "UTC"
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone_exists(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"unknown time zone {value!r}. {nearest_only(value, available_timezones())}")
-        return value
+    timezone: TimeZone = "UTC"
 
     @model_validator(mode="after")
     def _leave_hours(self) -> Self:

@@ -7,15 +7,25 @@ from datetime import date
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from mlops_assets.declaration.base import Between, Declaration, Flag, InputName, Name, Number, Owner, refusal
+from mlops_assets.declaration.base import (
+    Between,
+    Declaration,
+    Flag,
+    InputName,
+    Name,
+    Number,
+    Owner,
+    TimeZone,
+    refusal,
+)
 from mlops_assets.declaration.binding import NotUnderstood, parsed, pattern_problem
 from mlops_assets.declaration.expectations import Expectation, Place, misfits
 from mlops_assets.declaration.sql import Query, sql_text
-from mlops_assets.errors import DeclarationError, nearest, nearest_only
+from mlops_assets.errors import DeclarationError, nearest
 
 ColumnType = Literal["string", "integer", "number", "boolean", "timestamp"]
 
@@ -232,17 +242,10 @@ class Source(Declaration):
     description: str = ""
     owner: Owner
     licence: str = ""
-    timezone: str = "UTC"
+    timezone: TimeZone = "UTC"
     start: date
     end: date | None = None
     tables: tuple[Table, ...] = Field(min_length=1)
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone_exists(cls, value: str) -> str:
-        if value not in available_timezones():
-            raise ValueError(f"unknown time zone {value!r}. {nearest_only(value, available_timezones())}")
-        return value
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Self:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -19,6 +19,9 @@ from mlops_assets.graph.plan import PlannedRun, Written, data_runs
 from mlops_assets.graph.stage import ModelStage
 from mlops_assets.stores.retrainings import RetrainingDecision
 from mlops_assets.stores.stores import Stores
+
+if TYPE_CHECKING:
+    from mlops_assets.steps.retraining_log import Turn
 
 LOG = "retraining_log"
 # Tags of the runs that the loop launches.
@@ -42,7 +45,9 @@ def retraining_log_asset(model: Model) -> dg.AssetsDefinition:
         ),
     )
     def retraining_log(stores: dg.ResourceParam[Stores]) -> dg.MaterializeResult[Any]:
-        return dg.MaterializeResult(metadata=_told(stores, model.name))
+        from mlops_assets.steps.retraining_log import turns
+
+        return dg.MaterializeResult(metadata=_told(stores, model.name, turns(stores, model.name)))
 
     return retraining_log
 
@@ -60,17 +65,19 @@ def retraining_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
     )
     def retraining(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
         from mlops_assets.steps.retraining import decide_all, unanswered
+        from mlops_assets.steps.retraining_log import turns
 
         now = datetime.now(UTC)
         answers = decide_all(stores, catalog, model, at=now.isoformat(timespec="microseconds"))
         waiting = unanswered(stores, model)
         requests, told = _launched(context, stores, catalog, model, waiting, now)
         said = [f"as of {one.as_of}: {one.reason}" for one in answers if not one.trains] + told
-        state = meaning(_state(stores, model.name))
+        log = turns(stores, model.name)
+        state = meaning([vars(turn) for turn in log])
         news = (
             []
             if state == context.cursor
-            else [dg.AssetMaterialization(key, metadata=_told(stores, model.name))]
+            else [dg.AssetMaterialization(key, metadata=_told(stores, model.name, log))]
         )
         return dg.SensorResult(
             run_requests=requests,
@@ -173,21 +180,14 @@ def _quiet(stores: Stores, model: Model) -> str:
     return f"nothing new was found about version {champion.version}, as of {champion.as_of}"
 
 
-def _state(stores: Stores, model: str) -> list[Any]:
-    from mlops_assets.steps.retraining_log import turns
+def _told(stores: Stores, model: str, log: Sequence["Turn"]) -> dict[str, Any]:
+    from mlops_assets.steps.retraining_log import BY_HAND, HEADS, drawn
 
-    return [vars(turn) for turn in turns(stores, model)]
-
-
-def _told(stores: Stores, model: str) -> dict[str, Any]:
-    from mlops_assets.steps.retraining_log import HEADS, drawn, turns
-
-    log = turns(stores, model)
     newest = [turn.told() for turn in reversed(log[-SHOWN:])]
     return {
         "timeline": drawing(drawn(stores, model, log), "timeline"),
         "loop": table(HEADS, newest),
-        "looks": len([turn for turn in log if turn.by != "by hand"]),
+        "looks": len([turn for turn in log if turn.by != BY_HAND]),
         "trainings": len([turn for turn in log if turn.trained]),
         "promotions": len([turn for turn in log if turn.verdict == "promote"]),
     }

@@ -9,6 +9,7 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, question
+from mlops_assets.governance.verification import CHECK
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.stage import ModelStage
@@ -16,7 +17,7 @@ from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
-STAGE, CHECK = "verification", "release_was_right"
+STAGE = "verification"
 CODE = (
     "mlops_assets.governance.paired",
     "mlops_assets.governance.verification",

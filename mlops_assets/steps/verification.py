@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.verdicts import Verdict
-from mlops_assets.governance.verification import Verified, verified
+from mlops_assets.governance.verification import CHECK, Verified, verified
 from mlops_assets.monitoring.performance import PerformanceReport
 from mlops_assets.steps.performance import recorded_performance
 from mlops_assets.steps.reigns import reign_again, require_whole
@@ -20,7 +20,6 @@ from mlops_assets.stores.retrainings import VerifiedRelease
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
-CHECK = "release_was_right"
 # Answers beside those of the days: there was no comparison to make.
 NOTHING = "nothing to verify"
 

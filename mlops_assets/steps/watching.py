@@ -15,7 +15,7 @@ from mlops_assets.data.training_set import Horizon
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.drift import CALIBRATED, Drift
 from mlops_assets.declaration.model import Model
-from mlops_assets.declaration.versions import Version, view_version, view_versions
+from mlops_assets.declaration.versions import view_version, view_versions
 from mlops_assets.errors import NotMaterialized, OtherVersion
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER, Loaded, from_files
@@ -23,6 +23,7 @@ from mlops_assets.monitoring.findings import DriftReport, report
 from mlops_assets.monitoring.multivariate import Correlations, broken_correlations
 from mlops_assets.monitoring.policies import declared_policy
 from mlops_assets.monitoring.profile import Profile, merge
+from mlops_assets.steps.definitions import changed_views
 from mlops_assets.steps.population import (
     RELATIONS,
     answered,
@@ -136,10 +137,8 @@ def not_comparable(catalog: Catalog, model: Model, version: Release, as_of: str)
 
 def other_features(catalog: Catalog, model: Model, version: Release) -> str | None:
     """What a version takes and meant something else when it was trained, if anything did."""
-    now = view_versions(catalog, model.features)
-    then = {name: Version.read(spelled) for name, spelled in version.view_versions.items()}
-    changes = {name: now[name].changes(then[name]) for name in sorted(now.keys() & then.keys())}
-    told = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in changes.items() if parts)
+    changes = changed_views(version, view_versions(catalog, model.features))
+    told = "; ".join(f"{name}: {', '.join(parts)}" for name, parts in changes.items())
     return f"version {version.version} was trained on other features ({told})" if told else None
 
 
