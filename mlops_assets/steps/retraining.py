@@ -102,7 +102,7 @@ def _of_looks(
         return
     looks = [look for look in both if champion.as_of < look <= max(unanswered)]
     seen = seen_in(stores, model, champion, looks)
-    trigger, trained = declared(model.retraining), _trained(stores, model)
+    trigger, trained = declared(model.retraining), _trained(stores, model, at)
     for count, look in enumerate(looks, start=1):
         if look not in unanswered:
             continue
@@ -123,7 +123,7 @@ def _of_changes(
     stores: Stores, catalog: Catalog, model: Model, champion: Release, judged: str, at: str
 ) -> Iterator[RetrainingDecision]:
     answered = {one.evidence for one in stores.retrainings.history(model.name)}
-    as_of, trained = _newest(stores, model, judged), _trained(stores, model)
+    as_of, trained = _newest(stores, model, judged), _trained(stores, model, at)
     for kind, reason, what in _changes(stores, catalog, model, champion):
         evidence = meaning(kind, champion.version, what)
         if evidence in answered:
@@ -179,9 +179,13 @@ def _held(champion: Release, trained: Sequence[str]) -> int:
     return sum(one > champion.as_of for one in trained)
 
 
-def _trained(stores: Stores, model: Model) -> list[str]:
-    """The as-of dates of which a model was trained to be judged, or is to be; a backtest trains for itself."""
-    decided = {one.as_of for one in stores.retrainings.history(model.name) if one.trains}
+def _trained(stores: Stores, model: Model, at: str) -> list[str]:
+    """The as-of dates of which a model was trained to be judged, or is to be; a backtest trains for itself.
+
+    A date that is still to come at this moment holds back no training of the days until then.
+    """
+    asked = {one.as_of for one in stores.retrainings.history(model.name) if one.trains}
+    decided = {one for one in asked if one <= at[:10]}
     return sorted(decided | {one["as_of"] for one in stores.releases.history(model.name)})
 
 
