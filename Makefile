@@ -1,5 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`. `make help` lists the rest.
 PYTHON ?= python3.11
+# Half of what the tests take is waiting for other processes.
+TEST_WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
@@ -42,7 +44,7 @@ dev: $(READY) ## Dagster's UI with history that stays, on http://127.0.0.1:3000
 	$(BIN)/dagster dev --host 127.0.0.1 --port $(or $(PORT),3000)
 
 test: $(READY_FOR_TESTS) ## every test; says what was left out
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
 
 check: $(READY) ## what CI checks besides the tests: format, lint, types, definitions
 	$(BIN)/ruff format --check .
