@@ -70,7 +70,7 @@ def held_back(retraining: Retraining, as_of: str, trained: Sequence[str], held: 
     age = _age(as_of, trained)
     if age < (waited := _waited(retraining, held)):
         after = f" after {held} in a row that were not promoted" if held and retraining.back_off > 1 else ""
-        return f"the last training is {age} days old, and {waited:g} are waited{after}"
+        return f"{_old(age)}, and {waited:g} are waited{after}"
     since = (date.fromisoformat(as_of) - MONTH).isoformat()
     newest = sum(one > since for one in trained)
     if newest >= retraining.a_month:
@@ -83,7 +83,7 @@ def every(days: int) -> Trigger:
 
     def trigger(as_of: str, seen: Sequence[Seen], trained: Sequence[str], held: int = 0) -> Asked:
         age = _age(as_of, trained)
-        return Asked(age >= days, f"the last training is {age} days old")
+        return Asked(age >= days, _old(age))
 
     return trigger
 
@@ -116,7 +116,7 @@ def _reasons(retraining: Retraining, as_of: str, seen: Sequence[Seen], trained: 
         found.append(f"{seen[-1].new_labels} labels became known since the champion was made")
     age = _age(as_of, trained)
     if retraining.age_days is not None and age >= retraining.age_days:
-        found.append(f"the last training is {age} days old")
+        found.append(_old(age))
     return found
 
 
@@ -128,3 +128,7 @@ def _waited(retraining: Retraining, held: int) -> float:
 
 def _age(as_of: str, trained: Sequence[str]) -> int:
     return (date.fromisoformat(as_of) - date.fromisoformat(max(trained))).days
+
+
+def _old(age: int) -> str:
+    return f"the last training is {age} {'day' if age == 1 else 'days'} old"

@@ -75,6 +75,14 @@ def test_each_training_in_a_row_that_was_held_makes_the_next_wait_longer():
     assert "28 are waited after 2 in a row that were not promoted" in said
 
 
+def test_a_training_of_yesterday_is_one_day_old():
+    held = declared(Retraining(age_days=1, cool_down_days=7))(day(1), [], [day(0)], 0)
+    assert (
+        held.sentence
+        == "the last training is 1 day old, but the last training is 1 day old, and 7 are waited"
+    )
+
+
 def test_of_several_reasons_all_are_told():
     said = asked(looks("error", grown=0.1), age_days=7).sentence
     assert "drift (error)" in said
