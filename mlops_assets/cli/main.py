@@ -199,6 +199,27 @@ def card(
 
 
 @app.command()
+def audit(
+    model: ModelName,
+    version: Annotated[int, typer.Argument(help="The version.", metavar="VERSION")],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", help="A folder, or a file that ends in .zip; by default audit-MODEL-VERSION here."
+        ),
+    ] = None,
+    without_model: Annotated[
+        bool, typer.Option("--without-model", help="Name the model's files by digest only.")
+    ] = False,
+) -> None:
+    """Write all that is recorded of a version of MODEL as one pack that anybody verifies offline, without us."""
+    from mlops_assets.cli.audit import write_audit
+
+    with opened_deployment() as opened:
+        write_audit(opened, model, version, to, with_model=not without_model, console=console)
+
+
+@app.command()
 def restated(
     model: Annotated[
         str | None, typer.Argument(help="The name of a declared model; all by default.", metavar="[MODEL]")
