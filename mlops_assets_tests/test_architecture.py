@@ -72,6 +72,7 @@ ONE_DOOR: dict[str, set[str]] = {
     "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {
+        "stores/attestations.py",
         "stores/certificates.py",
         "stores/database.py",
         "stores/feast_registry.py",

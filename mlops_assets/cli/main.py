@@ -45,6 +45,8 @@ Junit = Annotated[Path | None, typer.Option("--junit", help="Write what was foun
 AsJson = Annotated[Path | None, typer.Option("--json", help="Write what was found to this file, as JSON.")]
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in words that an auditor understands.")]
+# Where `make dev` serves it.
+DAGSTER_UI = "http://127.0.0.1:3000"
 Export = Annotated[Path | None, typer.Option("--export", help="Write the suite to this file, as JSON.")]
 
 
@@ -217,6 +219,30 @@ def audit(
 
     with opened_deployment() as opened:
         write_audit(opened, model, version, to, with_model=not without_model, console=console)
+
+
+@app.command()
+def score(
+    model: ModelName,
+    as_json: AsJson = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page to this file.")] = None,
+    ui: Annotated[str, typer.Option("--ui", help="Where the page's links find Dagster's UI.")] = DAGSTER_UI,
+    attest: Annotated[
+        str | None, typer.Option("--attest", help="A test that a person ran by hand; it counts half.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="Who attests it.")] = "",
+    evidence: Annotated[
+        str, typer.Option("--evidence", help="Where its results are, or what they were.")
+    ] = "",
+    days: Annotated[int, typer.Option("--days", help="For how many days it holds.")] = 90,
+) -> None:
+    """The ML Test Score of MODEL: 28 tests (Breck et al. 2017), each with its evidence or the way to it."""
+    from mlops_assets.cli.score import attest_test, show_score
+
+    with opened_deployment() as opened:
+        if attest is not None:
+            attest_test(opened, model, attest, by=by, evidence=evidence, days=days, console=console)
+        show_score(opened, model, as_json=as_json, html=html, ui=ui, console=console)
 
 
 @app.command()

@@ -75,7 +75,7 @@ def _of_records(recorded: Recorded) -> Iterator[tuple[str, str]]:
     yield "ledger", verify_pack.CHAIN
     measured = body_of(recorded.decided)["measured"]
     yield from ((kind, EVALUATION) for part, kind in MEASURED.items() if measured.get(part))
-    if any(one.commit.partitions[one.content.partition].verdicts for one in recorded.made_from.written):
+    if any(one.record.verdicts for one in recorded.made_from.written):
         yield "checks", verify_pack.MADE_FROM
     if len(recorded.of("release")) > 1:
         yield "earlier versions", verify_pack.RECORDS["release"]

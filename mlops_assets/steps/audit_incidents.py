@@ -85,7 +85,7 @@ def _refused(tables: Iterable[Entry]) -> Iterator[dict[str, Any]]:
 
 def _failed(written: Iterable[Written]) -> Iterator[dict[str, Any]]:
     for one in written:
-        for said in one.commit.partitions[one.content.partition].verdicts:
+        for said in one.record.verdicts:
             if not said.passed:
                 kind = "blocking check failed" if said.blocking else "check failed"
                 sentence = (

@@ -172,7 +172,7 @@ def _tables(written: Iterable[Written]) -> str:
         by_table.setdefault(one.content.table, []).append(one)
     rows = []
     for name, found in sorted(by_table.items()):
-        said = [verdict for one in found for verdict in one.commit.partitions[one.content.partition].verdicts]
+        said = [verdict for one in found for verdict in one.record.verdicts]
         partitions = sorted(one.content.partition for one in found)
         rows.append(
             (

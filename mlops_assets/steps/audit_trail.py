@@ -10,7 +10,7 @@ from typing import Any
 
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.governance.ledger import Entry, body_of
-from mlops_assets.stores.commit import Commit
+from mlops_assets.stores.commit import Commit, PartitionRecord
 from mlops_assets.stores.ledger import Ledger
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.records import COMMIT, TABLE
@@ -30,18 +30,17 @@ class Written:
     commit: Commit
 
     @property
-    def reads(self) -> tuple[Content, ...]:
-        return self.commit.partitions[self.content.partition].reads
+    def record(self) -> PartitionRecord:
+        return self.commit.partitions[self.content.partition]
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
-        record = self.commit.partitions[self.content.partition]
         return {
             "entry": self.entry.number,
             **vars(self.content),
             **vars(self.commit.provenance),
-            "reads": [vars(one) for one in record.reads],
-            "verdicts": [vars(one) for one in record.verdicts],
+            "reads": [vars(one) for one in self.record.reads],
+            "verdicts": [vars(one) for one in self.record.verdicts],
         }
 
 
@@ -71,7 +70,7 @@ def trail(ledger: Ledger, start: Iterable[Content], *, up_to: int) -> Trail:
             files.append(content)
         else:
             written.append(found)
-            todo += found.reads
+            todo += found.record.reads
     return Trail(
         tuple(sorted(written, key=_in_order)),
         tuple(sorted(files, key=lambda one: (one.table, one.partition, one.fingerprint))),
@@ -125,7 +124,7 @@ def recorded_of(stores: Stores, release: Release) -> Recorded:
         one
         for table in watching
         for entry in stores.ledger.of(COMMIT, table, up_to=head.number)
-        for one in _written(entry)
+        for one in written_by(entry)
     )
     return Recorded(release, head, released, decided, told, made_from, tuple(monitored))
 
@@ -174,7 +173,7 @@ class _Commits:
         for entry in self._ledger.of(COMMIT, table, up_to=self._up_to):
             if body_of(entry).get("refused"):
                 self._refused[table].append(entry)
-            for one in _written(entry):
+            for one in written_by(entry):
                 yield (one.content.partition, one.content.version, one.content.fingerprint), one
 
     def begun_and_refused(self, tables: Iterable[str]) -> Iterator[Entry]:
@@ -183,7 +182,8 @@ class _Commits:
             yield from self._refused[table]
 
 
-def _written(entry: Entry) -> Iterator[Written]:
+def written_by(entry: Entry) -> Iterator[Written]:
+    """The partitions that a table commit wrote, as its entry tells of them."""
     body = body_of(entry)
     commit, version = Commit.from_dict(entry.subject, body), int(body["version"])
     for partition, record in commit.partitions.items():
