@@ -17,6 +17,8 @@ Section = Literal["data", "model", "infrastructure", "monitoring"]
 By = Literal["machine", "person"]
 Why = Literal["there", "absent", "expired", "not passed"]
 
+# The asset that shows it.
+STAGE = "ml_test_score"
 SECTIONS: tuple[Section, ...] = ("data", "model", "infrastructure", "monitoring")
 POINTS: Mapping[By, float] = {"machine": 1.0, "person": 0.5}
 # Evidence counts for so many days; an attestation for as many as it says.

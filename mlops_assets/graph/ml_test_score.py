@@ -8,10 +8,9 @@ import dagster as dg
 from mlops_assets.data.legible import in_markdown
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
+from mlops_assets.governance.ml_test_score import STAGE
 from mlops_assets.graph import keys
 from mlops_assets.stores.stores import Stores
-
-STAGE = "ml_test_score"
 
 
 def ml_test_score_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
@@ -44,7 +43,7 @@ def ml_test_score_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             metadata={
                 "score": found.total,
                 "means": found.means,
-                **{section: points for section, points in found.sections.items()},
+                **found.sections,
                 "tests": dg.MetadataValue.md("\n".join(lines)),
                 "missing": len(list(found.missing())),
             }

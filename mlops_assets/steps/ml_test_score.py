@@ -16,7 +16,7 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.errors import BadRequest, nearest
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.ledger import Entry
-from mlops_assets.governance.ml_test_score import NAMES, UNEXPIRED_DAYS, By, Found, Place, Score, score
+from mlops_assets.governance.ml_test_score import NAMES, STAGE, UNEXPIRED_DAYS, By, Found, Place, Score, score
 from mlops_assets.modeling.serialization import SEARCH
 from mlops_assets.monitoring.parity import PARITY
 from mlops_assets.monitoring.performance import DECAY
@@ -29,8 +29,6 @@ from mlops_assets.stores.reigns import SENSOR, VERIFICATION
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
-# The asset that shows it.
-STAGE = "ml_test_score"
 # Of a table's newest commits so many are looked at for one that wrote something.
 LOOKED_AT = 200
 # An attestation holds for no longer, and no shorter.
