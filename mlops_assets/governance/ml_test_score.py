@@ -207,7 +207,8 @@ class Standing:
         """What would bring a point, or a whole one."""
         attest = f"mlops score {model} --attest {self.test.name} --by NAME --evidence TEXT"
         own = self.test.way.replace("MODEL", model)
-        return f"{own}; or {attest}" if own and not self.points else own or attest
+        # A person's word does not heal what a machine found to fail.
+        return f"{own}; or {attest}" if own and self.why in ("absent", "expired") else own or attest
 
 
 @dataclass(frozen=True)

@@ -144,11 +144,17 @@ def _index(
 
 def _approval(recorded: Recorded) -> str:
     rows = [
-        (str(one.number), one.at, one.kind, one.by, one.subject)
+        (str(one.number), one.at, one.kind, one.by, one.subject, _in_short(body_of(one)))
         for one in recorded.told
         if one.kind in ("decision", "override", "change_request", "approval", "application")
     ]
-    return table(["entry", "at", "what", "by", "of"], rows)
+    return table(["entry", "at", "what", "by", "of", "said"], rows)
+
+
+def _in_short(said: Mapping[str, Any]) -> str:
+    """A verdict with the version that it made, or the reason that a person gave."""
+    made = f", version {said['version']}" if said.get("version") else ""
+    return f"{said.get('verdict') or said.get('reason') or ''}{made}"
 
 
 def _reasons(decided: Mapping[str, Any]) -> list[tuple[str, str, str]]:

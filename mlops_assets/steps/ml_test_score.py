@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,6 @@ from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import BadRequest, nearest
 from mlops_assets.governance.evidence import Evidence
-from mlops_assets.governance.ledger import Entry
 from mlops_assets.governance.ml_test_score import NAMES, STAGE, UNEXPIRED_DAYS, By, Found, Place, Score, score
 from mlops_assets.modeling.serialization import SEARCH
 from mlops_assets.monitoring.parity import PARITY
@@ -24,6 +23,7 @@ from mlops_assets.steps.audit_trail import Written, written_by
 from mlops_assets.steps.performance import recorded_performance
 from mlops_assets.steps.training import only_row
 from mlops_assets.stores.attestations import Attestation
+from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.records import COMMIT
 from mlops_assets.stores.reigns import SENSOR, VERIFICATION
 from mlops_assets.stores.releases import Release
@@ -104,11 +104,23 @@ class _Known:
     def own(self, stage: str) -> str:
         return f"{self.model.name}/{stage}"
 
+    def written(self, table: str) -> list[Written]:
+        """What was written to a table, the newest commits first."""
+        entries = self.stores.ledger.newest(LOOKED_AT, kind=COMMIT, subject=table)
+        return [one for entry in entries for one in written_by(entry)]
+
     def newest(self, table: str) -> Written | None:
         """What the newest day of a table holds, as it was written last."""
-        entries: Sequence[Entry] = self.stores.ledger.newest(LOOKED_AT, kind=COMMIT, subject=table)
-        written = [one for entry in entries for one in written_by(entry)]
+        written = self.written(table)
         return max(written, key=lambda one: (one.content.partition, one.entry.number), default=None)
+
+    def row(self, content: Content) -> Mapping[str, Any]:
+        """The one row of a content; nothing when its table was moved away since."""
+        if not self.stores.lineage.find([content]):
+            return {}
+        return only_row(
+            self.stores, self.stores.lake.pin(content.table, [content.partition], version=content.version)
+        )
 
     def of_release(self, stage: str) -> Place:
         """A stage of the champion's own date."""
@@ -174,43 +186,32 @@ def _invariants(known: _Known) -> Iterator[Found]:
     yield Found("invariants", "machine", not failed, oldest.commit.provenance.written_at, told, place)
 
 
-def _evaluated(known: _Known) -> tuple[Written, dict[str, Any]] | None:
-    """The evaluation of the champion, as long as it is the newest of its date."""
-    table = known.own("evaluation_report")
-    made = [one for one in known.champion.made_from if one.table == table]
-    if not known.stores.lineage.find(made):
-        return None
-    for content in made:
-        entries = known.stores.ledger.newest(LOOKED_AT, kind=COMMIT, subject=table)
-        for one in (one for entry in entries for one in written_by(entry)):
-            if one.content == content:
-                pinned = known.stores.lake.pin(table, [content.partition], version=content.version)
-                return one, only_row(known.stores, pinned)
-    return None
-
-
 def _beneficial(known: _Known) -> Iterator[Found]:
-    found = _evaluated(known)
-    importance = json.loads(found[1].get("importance") or "{}") if found else {}
-    if found and importance:
+    """What the champion would lose without each input, as its own evaluation says."""
+    table = known.own("evaluation_report")
+    own = [one for one in known.written(table) if one.content in known.champion.made_from]
+    for one in own:
+        importance = json.loads(known.row(one.content).get("importance") or "{}")
         useless = [name for name, lost in importance.items() if lost <= 0]
         said = (
             f"without {', '.join(useless)} it would lose nothing"
             if useless
             else f"it would lose without any of its {len(importance)} inputs"
         )
-        at = found[0].commit.provenance.written_at
-        yield Found("features_beneficial", "machine", not useless, at, said, _place(found[0]))
+        if importance:
+            at = one.commit.provenance.written_at
+            yield Found("features_beneficial", "machine", not useless, at, said, _place(one))
 
 
 def _staleness(known: _Known) -> Iterator[Found]:
-    found = _evaluated(known)
-    stale = json.loads(found[1].get("stale") or "[]") if found else []
-    if found and stale:
-        said = f"{len(stale)} models of earlier dates, up to {max(one['days'] for one in stale)} days, on the same rows"
-        yield Found(
-            "staleness_known", "machine", True, found[0].commit.provenance.written_at, said, _place(found[0])
-        )
+    """Of the newest model that was evaluated: the champion may be one of the earlier ones that were asked."""
+    newest = known.newest(known.own("evaluation_report"))
+    stale = [] if newest is None else json.loads(known.row(newest.content).get("stale") or "[]")
+    if newest is not None and stale:
+        days = max(one["days"] for one in stale)
+        said = f"models of earlier dates, {len(stale)} of up to {days} days before, on the same rows"
+        at = newest.commit.provenance.written_at
+        yield Found("staleness_known", "machine", True, at, said, _place(newest))
 
 
 def _tuned(known: _Known) -> Iterator[Found]:

@@ -88,3 +88,8 @@ def test_each_test_names_a_way_to_its_point():
     for one in score("returned", [], at=NOW).standings:
         assert "mlops score returned --attest " + one.test.name in one.way("returned")
         assert "MODEL" not in one.way("returned")
+
+
+def test_the_way_out_of_a_failed_test_is_no_word_of_a_person():
+    (one,) = [s for s in score("m", [found("skew", passed=False)], at=NOW).standings if s.test.name == "skew"]
+    assert one.way("m") == "launch m_online"

@@ -1,5 +1,7 @@
 """The asset that counts how ready for production a model is, in Dagster."""
 
+from datetime import UTC, datetime
+
 from mlops_assets.graph import keys
 from mlops_assets_tests.sandbox import sandbox
 from mlops_assets_tests.steps.audit_world import shop
@@ -12,7 +14,8 @@ def test_it_counts_nothing_before_there_is_a_version_and_then_what_is_there(tmp_
     with sandbox(shop(), tmp_path / "home") as box:
         assert box.run(SCORE).success
         assert box.latest(SCORE).metadata["score"].value == 0
-        full(box.home, f"sqlite:///{box.home / 'platform.db'}")
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        full(box.home, f"sqlite:///{box.home / 'platform.db'}", at=now)
         assert box.run(SCORE).success
         told = box.latest(SCORE).metadata
         sums = [told[section].value for section in ("data", "model", "infrastructure", "monitoring")]

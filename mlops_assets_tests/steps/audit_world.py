@@ -126,7 +126,7 @@ def evidence(as_of, **more):
     )
 
 
-def release(stores, as_of, made_from, decision, *, by="gates", measured=None, searched=False):
+def release(stores, as_of, made_from, decision, *, by="gates", measured=None, searched=False, at=MOMENT):
     """What the release asset does with a decision."""
     project, found = shop(), measured or evidence(as_of)
     model, catalog = project.model("returned"), project.catalog
@@ -159,7 +159,7 @@ def release(stores, as_of, made_from, decision, *, by="gates", measured=None, se
         decision,
         against=stores.releases.against("returned"),
         by=by,
-        at=MOMENT,
+        at=at,
         run_id="run",
     )
 

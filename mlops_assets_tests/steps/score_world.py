@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 from mlops_assets.governance.certificate import Certificate
 from mlops_assets.governance.evidence import Group, Slice
@@ -9,7 +10,8 @@ from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.reasons import Reason
 from mlops_assets.monitoring.performance import PerformanceReport
 from mlops_assets.stores.retrainings import RetrainingDecision, VerifiedRelease
-from mlops_assets_tests.steps.audit_world import AS_OF, DAYS, MOMENT, NEXT, evidence, release, write
+from mlops_assets_tests.steps.audit_world import AS_OF, DAYS, MOMENT, NEXT, evidence, release
+from mlops_assets_tests.steps.audit_world import write as write_at
 from mlops_assets_tests.stores.ledger_world import opened
 
 GATES = ("baseline", "slices", "fairness", "numeric", "latency")
@@ -19,7 +21,7 @@ TREATED = [{"value": one} for one in ("web", "app")]
 def bare(home, url):
     """A version of which nothing is recorded but that it was judged."""
     stores = opened(home, url)
-    learned = write(stores, "returned/training_set", {AS_OF: ()})
+    learned = write_at(stores, "returned/training_set", {AS_OF: ()})
     measured = replace(evidence(AS_OF), slices=[], groups=[])
     release(
         stores,
@@ -31,12 +33,13 @@ def bare(home, url):
     return stores
 
 
-def full(home, url, *, answers=None, verdict="promote", gates=GATES, **bad):
+def full(home, url, *, answers=None, verdict="promote", gates=GATES, at=MOMENT, **bad):
     """A version that has evidence for all that is recorded.
 
     answers: of gates, where they are not ``promote``. bad: what does not pass.
     """
     stores = opened(home, url)
+    write = partial(write_at, at=at)
     for day in (DAYS[0], AS_OF):
         write(stores, "validated/orders", {day: ()}, passed=not bad.get("invariants") or day == DAYS[0])
     write(stores, "validated/customers", {"all": ()})
@@ -55,7 +58,7 @@ def full(home, url, *, answers=None, verdict="promote", gates=GATES, **bad):
         ],
     )
     decision = Decision(verdict, tuple(reasons))
-    release(stores, AS_OF, (*learned, *report), decision, measured=measured, searched=True)
+    release(stores, AS_OF, (*learned, *report), decision, measured=measured, searched=True, at=at)
     write(stores, "returned/parity", {"all": ()}, passed=not bad.get("skew"), checks=("wide", "parity"))
     said = "decayed" if bad.get("decay") else "not enough data" if bad.get("few") else "steady"
     found = PerformanceReport(NEXT, 1, "m", said, "why", 0.99, 3, (), ())
@@ -71,14 +74,14 @@ def full(home, url, *, answers=None, verdict="promote", gates=GATES, **bad):
     one = stores.releases.version("returned", 1)
     differs = 0.5 if bad.get("differs") else 0.0
     stores.certificates.keep(
-        Certificate("returned", 1, one.artifact_digest, "m", "m", 9, differs, (), (), MOMENT)
+        Certificate("returned", 1, one.artifact_digest, "m", "m", 9, differs, (), (), at)
     )
     answer = "rolled back" if bad.get("worse") else "kept"
     stores.retrainings.add_verification(
-        VerifiedRelease("returned", 1, 1, NEXT, answer, "as good", {NEXT: 0.1}, MOMENT, "run")
+        VerifiedRelease("returned", 1, 1, NEXT, answer, "as good", {NEXT: 0.1}, at, "run")
     )
     by = bad.get("by", "verification")
     for kind, asker in (("changed", "sensor"), ("look", "sensor"), ("person", "Ada")):
-        stores.retrainings.decide(RetrainingDecision("returned", NEXT, kind, kind, False, "r", asker, MOMENT))
-    stores.reigns.begin("returned", 1, after=1, by=by, reason="worse", at=MOMENT, run_id="run")
+        stores.retrainings.decide(RetrainingDecision("returned", NEXT, kind, kind, False, "r", asker, at))
+    stores.reigns.begin("returned", 1, after=1, by=by, reason="worse", at=at, run_id="run")
     return stores
