@@ -30,12 +30,16 @@ TEXTS = {
 
 @dataclass(frozen=True)
 class Line:
-    """A section, what it asks for, and the kinds of evidence that support an answer, by the names in KINDS."""
+    """A section, what it asks for, and the kinds of evidence that support an answer, by the names in KINDS.
+
+    beyond: what it asks for that no record of the platform tells, whatever is in a pack.
+    """
 
     text: str
     section: str
     asks: str
     kinds: tuple[str, ...] = ()
+    beyond: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,13 @@ class Mapped:
     def answer(self) -> Answer:
         if not self.found:
             return "no evidence"
-        return "supports in part" if self.lacks else "supports"
+        return "supports in part" if self.lacks or self.line.beyond else "supports"
+
+    @property
+    def missing(self) -> str:
+        """What would have to come to it, in words."""
+        wanted = [f"{kind} ({KINDS[kind]})" for kind in self.lacks]
+        return "; ".join([*wanted, *([self.line.beyond] if self.line.beyond else [])])
 
 
 # Every kind of evidence that a pack may have, and what would bring it there where it is missing.
@@ -77,7 +87,7 @@ KINDS: dict[str, str] = {
     "latency": "materialize its evaluation_report",
     "gates": "materialize its release",
     "decision": "materialize its release",
-    "approvals": "adopt a policy under which a release asks for approvals",
+    "approvals": "change requests that others approved",
     "overrides": "nothing was overridden",
     "reigns": "let it reign",
     "earlier versions": "release more than one version",
@@ -90,8 +100,10 @@ KINDS: dict[str, str] = {
     "incidents": "nothing failed, was refused, overridden or taken back",
     "ledger": "release a version",
     "anchors": "`mlops ledger anchor`",
-    "predictions": "materialize its predictions",
+    "predictions": "batches of predictions that are sealed in the ledger",
 }
+
+ELSEWHERE = "nothing that the platform records is about this"
 
 LINES: tuple[Line, ...] = (
     Line(
@@ -99,39 +111,74 @@ LINES: tuple[Line, ...] = (
         "Annex IV 1(a)",
         "purpose, provider, version and how it relates to earlier ones",
         ("intended use", "release", "earlier versions"),
+        beyond="the provider, beyond the owner that its contract names",
     ),
     Line(
         ACT,
         "Annex IV 1(b)",
         "how it interacts with hardware and software that are not part of it",
         ("contract",),
+        beyond="systems beside it, beyond what callers send and are answered",
     ),
-    Line(ACT, "Annex IV 1(c)", "versions of software, and what updates require", ("packages",)),
-    Line(ACT, "Annex IV 1(d)", "the forms in which it is put into service"),
-    Line(ACT, "Annex IV 1(e)", "the hardware on which it is to run", ("contract",)),
-    Line(ACT, "Annex IV 1(f)", "pictures of the product of which it is a component"),
-    Line(ACT, "Annex IV 1(g)", "the user interface that deployers are given"),
-    Line(ACT, "Annex IV 1(h)", "instructions for use", ("intended use", "out of scope", "contract")),
+    Line(
+        ACT,
+        "Annex IV 1(c)",
+        "versions of software, and what updates require",
+        ("packages",),
+        beyond="firmware, and what updates require",
+    ),
+    Line(ACT, "Annex IV 1(d)", "the forms in which it is put into service", beyond=ELSEWHERE),
+    Line(
+        ACT,
+        "Annex IV 1(e)",
+        "the hardware on which it is to run",
+        ("contract",),
+        beyond="the hardware itself, beyond the resources that its contract asks for",
+    ),
+    Line(ACT, "Annex IV 1(f)", "pictures of the product of which it is a component", beyond=ELSEWHERE),
+    Line(ACT, "Annex IV 1(g)", "the user interface that deployers are given", beyond=ELSEWHERE),
+    Line(
+        ACT,
+        "Annex IV 1(h)",
+        "instructions for use",
+        ("intended use", "out of scope", "contract"),
+        beyond="the instructions themselves, beyond purpose, limits and contract",
+    ),
     Line(
         ACT,
         "Annex IV 2(a)",
         "methods and steps of development, third-party tools and pre-trained parts",
         ("recipe", "packages", "feature definitions"),
+        beyond="steps that people took before the first training",
     ),
     Line(
         ACT,
         "Annex IV 2(b)",
         "general logic, key design choices, assumptions, what it optimises, trade-offs",
         ("description", "recipe", "feature versions", "considerations"),
+        beyond="why it was designed so",
     ),
-    Line(ACT, "Annex IV 2(c)", "architecture and computational resources", ("recipe", "contract")),
+    Line(
+        ACT,
+        "Annex IV 2(c)",
+        "architecture and computational resources",
+        ("recipe", "contract"),
+        beyond="the architecture of the whole system, and what developing it took",
+    ),
     Line(
         ACT,
         "Annex IV 2(d)",
         "data: provenance, scope, characteristics, labelling, cleaning",
         ("data versions", "raw files", "checks", "contract"),
+        beyond="how labels were made, and where files came from before they landed",
     ),
-    Line(ACT, "Annex IV 2(e)", "human oversight measures", ("approvals", "overrides")),
+    Line(
+        ACT,
+        "Annex IV 2(e)",
+        "human oversight measures",
+        ("approvals", "overrides"),
+        beyond="who oversees its use, and what helps them to understand an answer",
+    ),
     Line(
         ACT,
         "Annex IV 2(f)",
@@ -143,29 +190,44 @@ LINES: tuple[Line, ...] = (
         "Annex IV 2(g)",
         "validation and testing: data, metrics, signed and dated reports",
         ("evaluation", "slices", "groups", "behaviour", "gates", "decision"),
+        beyond="signatures of those responsible for the tests",
     ),
-    Line(ACT, "Annex IV 2(h)", "cybersecurity measures", ("ledger", "anchors")),
+    Line(
+        ACT,
+        "Annex IV 2(h)",
+        "cybersecurity measures",
+        ("ledger", "anchors"),
+        beyond="everything but that records cannot be rewritten unseen",
+    ),
     Line(
         ACT,
         "Annex IV 3",
         "monitoring, functioning, control: capabilities and limits, accuracy for groups, risks",
         ("evaluation", "groups", "limitations", "considerations", "monitoring"),
+        beyond="risks to health, safety and fundamental rights, beyond what its card says",
     ),
-    Line(ACT, "Annex IV 4", "why the performance metrics are appropriate", ("evaluation", "gates")),
-    Line(ACT, "Annex IV 5", "the risk management system of Article 9"),
+    Line(
+        ACT,
+        "Annex IV 4",
+        "why the performance metrics are appropriate",
+        ("evaluation", "gates"),
+        beyond="the argument why these metrics are right for it",
+    ),
+    Line(ACT, "Annex IV 5", "the risk management system of Article 9", beyond=ELSEWHERE),
     Line(
         ACT,
         "Annex IV 6",
         "changes that the provider made through its lifecycle",
         ("earlier versions", "reigns", "decision", "retraining"),
     ),
-    Line(ACT, "Annex IV 7", "harmonised standards that were applied"),
-    Line(ACT, "Annex IV 8", "the EU declaration of conformity"),
+    Line(ACT, "Annex IV 7", "harmonised standards that were applied", beyond=ELSEWHERE),
+    Line(ACT, "Annex IV 8", "the EU declaration of conformity", beyond=ELSEWHERE),
     Line(
         ACT,
         "Annex IV 9",
         "how it is monitored after it is put on the market, and the plan for that",
         ("monitoring", "verifications", "retraining"),
+        beyond="the plan itself",
     ),
     Line(
         ACT, "Article 12(1)", "events are recorded automatically over its lifetime", ("ledger", "predictions")
@@ -182,19 +244,32 @@ LINES: tuple[Line, ...] = (
         "events for monitoring after it is put on the market",
         ("monitoring", "verifications"),
     ),
-    Line(ACT, "Article 12(2)(c)", "events for monitoring how deployers use it", ("predictions",)),
-    Line(ACT, "Article 12(3)", "remote biometric identification: each use, what was matched, who verified"),
+    Line(
+        ACT,
+        "Article 12(2)(c)",
+        "events for monitoring how deployers use it",
+        ("predictions",),
+        beyond="what deployers do with its answers",
+    ),
+    Line(
+        ACT,
+        "Article 12(3)",
+        "remote biometric identification: each use, what was matched, who verified",
+        beyond=ELSEWHERE,
+    ),
     Line(
         SUPERVISORS,
         "IV Development: purpose",
         "a clear statement of purpose, and of methods and theory",
         ("description", "intended use", "recipe"),
+        beyond="the theory, beyond the name of the estimator",
     ),
     Line(
         SUPERVISORS,
         "IV Development: data",
         "quality and relevance of data, proxies, and their documentation",
         ("data versions", "checks", "raw files"),
+        beyond="whether the data are right for the purpose",
     ),
     Line(
         SUPERVISORS,
@@ -207,12 +282,14 @@ LINES: tuple[Line, ...] = (
         "IV Use",
         "used as intended; changes are controlled; conservative where uncertain",
         ("contract", "out of scope", "reigns"),
+        beyond="what users do with it",
     ),
     Line(
         SUPERVISORS,
         "V Validation: conceptual soundness",
         "evidence for design choices, by people who did not make it",
         ("recipe", "evaluation", "approvals"),
+        beyond="a review by people who did not make it",
     ),
     Line(
         SUPERVISORS,
@@ -226,21 +303,40 @@ LINES: tuple[Line, ...] = (
         "outputs beside outcomes, back-testing, benchmarks",
         ("performance", "verifications", "evaluation"),
     ),
-    Line(SUPERVISORS, "V Validation: vendor products", "products of others are validated too", ("packages",)),
-    Line(SUPERVISORS, "VI Governance: policies", "policies and procedures", ("gates", "approvals")),
+    Line(
+        SUPERVISORS,
+        "V Validation: vendor products",
+        "products of others are validated too",
+        ("packages",),
+        beyond="their validation, beyond which versions are used",
+    ),
+    Line(
+        SUPERVISORS,
+        "VI Governance: policies",
+        "policies and procedures",
+        ("gates", "approvals"),
+        beyond="the policies of the organisation",
+    ),
     Line(
         SUPERVISORS,
         "VI Governance: roles",
         "who owns, controls and approves",
         ("contract", "decision", "approvals"),
+        beyond="the organisation's own roles",
     ),
-    Line(SUPERVISORS, "VI Governance: internal audit", "an audit of the framework itself"),
-    Line(SUPERVISORS, "VI Governance: external resources", "how work of third parties is governed"),
+    Line(SUPERVISORS, "VI Governance: internal audit", "an audit of the framework itself", beyond=ELSEWHERE),
+    Line(
+        SUPERVISORS,
+        "VI Governance: external resources",
+        "how work of third parties is governed",
+        beyond=ELSEWHERE,
+    ),
     Line(
         SUPERVISORS,
         "VI Governance: inventory",
         "an inventory of models, in use and retired",
         ("release", "earlier versions", "reigns"),
+        beyond="models that are not on this platform",
     ),
     Line(
         SUPERVISORS,

@@ -65,12 +65,7 @@ TESTS: tuple[Criterion, ...] = (
     Criterion("data", "privacy", "The data pipeline has appropriate privacy controls"),
     Criterion("data", "quick_features", "New features can be added quickly"),
     Criterion("data", "feature_code", "All input feature code is tested"),
-    Criterion(
-        "model",
-        "specs_reviewed",
-        "Model specs are reviewed and submitted",
-        "release it by a change request that others approve",
-    ),
+    Criterion("model", "specs_reviewed", "Model specs are reviewed and submitted"),
     Criterion(
         "model",
         "offline_online",

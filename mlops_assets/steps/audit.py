@@ -61,8 +61,10 @@ def audit(
     if release is None:
         known = [str(one.version) for one in stores.releases.versions(model.name)]
         raise NotMaterialized(f"{model.name} has no version {version}. {nearest(str(version), known)}")
+    # Before the ledger, which then has all that they noted, unless somebody took it out.
+    anchors = _of_anchors(stores)
     recorded = recorded_of(stores, release)
-    found = _files(stores, catalog, model, recorded, with_model)
+    found = anchors | _files(stores, catalog, model, recorded, with_model)
     about = {
         "format": FORMAT,
         "model": model.name,
@@ -97,7 +99,6 @@ def _files(
         **_of_artifacts(stores, release, with_model=with_model),
         **_of_features(catalog, model, release),
         **_of_evaluation(stores, recorded),
-        **_of_anchors(stores, recorded.head),
         "card.md": markdown(release, card_of(stores, model, release)).encode(),
         "incidents.jsonl": b"".join(map(_line, incidents(recorded))),
     }
@@ -189,13 +190,12 @@ def _of_evaluation(stores: Stores, recorded: Recorded) -> dict[str, bytes]:
     return found
 
 
-def _of_anchors(stores: Stores, head: Entry) -> dict[str, bytes]:
-    """The lines of every place that notes the ledger's head, up to the head that the pack ends with."""
+def _of_anchors(stores: Stores) -> dict[str, bytes]:
+    """The lines of every place that notes the ledger's head."""
     found = {}
     for at, place in enumerate(stores.anchors):
-        lines = [line for line in place.lines() if json.loads(line)["number"] <= head.number]
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", place.name)
-        found[f"ledger/anchors/{at}-{name}.jsonl"] = "".join(f"{line}\n" for line in lines).encode()
+        found[f"ledger/anchors/{at}-{name}.jsonl"] = "".join(f"{one}\n" for one in place.lines()).encode()
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from mlops_assets.data.legible import in_html
 from mlops_assets.data.page import section, table, whole
 from mlops_assets.declaration.model import Model
-from mlops_assets.governance.audit_mapping import KINDS, TEXTS, Mapped, mapped
+from mlops_assets.governance.audit_mapping import TEXTS, Mapped, mapped
 from mlops_assets.governance.ledger import body_of
 from mlops_assets.steps.audit_trail import Recorded, Written
 
@@ -32,7 +32,7 @@ PLACES = {
     "model/": "the model's files, or the list of them with their SHA-256",
     "evaluation/": "what was measured, what each gate said of it, and the page with plots while that is there",
     "contract/, card.md": "what it takes, answers and promises; the model card, gaps as gaps",
-    "approval/": "decisions, overrides, change requests with their approvals",
+    "approval/": "decisions, overrides, and change requests with their approvals where there are any",
     "deployment/": "every reign of its model, and what later days said of each",
     "monitoring/": "what the reports that watch it said; batches of predictions that were sealed",
     "retraining/": "every reason to look, and the answer",
@@ -217,17 +217,11 @@ def _mapping(lines: Sequence[Mapped]) -> Iterable[str]:
 def _row(one: Mapped) -> str:
     links = "; ".join(f"{in_html(kind)}: {_link(path)}" for kind, path in one.found.items())
     style = "warn" if one.answer == "no evidence" else "words"
-    cells = (in_html(one.line.section), in_html(one.line.asks), one.answer, links, in_html(_missing(one)))
+    cells = (in_html(one.line.section), in_html(one.line.asks), one.answer, links, in_html(one.missing))
     return (
         "<tr>"
         + "".join(f'<td class="{style if at == 2 else "words"}">{cell}</td>' for at, cell in enumerate(cells))
         + "</tr>"
-    )
-
-
-def _missing(one: Mapped) -> str:
-    return "; ".join(f"{kind} ({KINDS[kind]})" for kind in one.lacks) or (
-        "" if one.line.kinds else "nothing that the platform records is about this"
     )
 
 
@@ -237,7 +231,7 @@ def _csv(lines: Sequence[Mapped]) -> str:
     rows.writerow(["text", "section", "asks for", "answer", "evidence", "missing"])
     for one in lines:
         evidence = "; ".join(f"{kind}: {path}" for kind, path in one.found.items())
-        rows.writerow([one.line.text, one.line.section, one.line.asks, one.answer, evidence, _missing(one)])
+        rows.writerow([one.line.text, one.line.section, one.line.asks, one.answer, evidence, one.missing])
     for name, read in TEXTS.items():
         rows.writerow([name, "", read, "", "", DISCLAIMER])
     return text.getvalue()

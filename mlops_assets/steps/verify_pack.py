@@ -162,16 +162,32 @@ def bodies(pack: Pack, ledger: Ledger) -> Iterator[Finding]:
             )
 
 
+def anchor_of(line: str) -> dict[str, Any] | None:
+    """The anchor of a line; None when it is none."""
+    try:
+        found = json.loads(line)
+        return {
+            "reason": "",
+            "previous": "",
+            **found,
+            "number": int(found["number"]),
+            "hash": str(found["hash"]),
+        }
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def anchors(name: str, lines: list[str], ledger: Ledger) -> Iterator[Finding]:
     """Lines of a place that noted another ledger than this one. What somebody accepted there is over."""
     read: list[dict[str, Any]] = []
     before = GENESIS
-    for line in lines:
-        anchor = json.loads(line)
-        if anchor["previous"] != before:
-            yield name, f"the line about entry {anchor['number']} does not follow the line before it"
+    for at, line in enumerate(lines, 1):
+        anchor = anchor_of(line)
+        if anchor is None or anchor["previous"] != before:
+            yield name, f"line {at} is no anchor that follows the line before it"
+            return
         before = digest(line.encode())
-        read = [anchor] if anchor.get("reason") else [*read, anchor]
+        read = [anchor] if anchor["reason"] else [*read, anchor]
     last = ledger.head["number"] if ledger.head else 0
     for anchor in read:
         entry = ledger.kept.get(anchor["number"])
@@ -301,7 +317,8 @@ def verify(pack: Pack, held: list[str] | None = None) -> tuple[list[Finding], Le
     places = anchor_files(pack)
     if held is not None:
         places["the anchors that were given"] = held
-    numbers = {json.loads(line)["number"] for lines in places.values() for line in lines}
+    noted = (anchor_of(line) for lines in places.values() for line in lines)
+    numbers = {one["number"] for one in noted if one is not None}
     ledger = Ledger(pack, told.keys() | numbers)
     said = {number: json.loads(body) for number, body in told.items()}
     release = said.get(about["release"])

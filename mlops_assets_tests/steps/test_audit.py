@@ -14,6 +14,7 @@ from mlops_assets.errors import ArtifactMismatch, BadRequest, NotMaterialized
 from mlops_assets.governance.audit_mapping import KINDS
 from mlops_assets.steps.audit import audit
 from mlops_assets_tests.steps.audit_world import DAYS, FILE, MOMENT, NEXT, Tamperer, bare, shop, world
+from mlops_assets_tests.stores.ledger_world import Owner
 
 
 def packed(stores, to, version=1, **more):
@@ -145,7 +146,10 @@ def test_each_section_has_its_evidence_or_says_that_there_is_none(pack):
     answers = {row["section"]: row for row in rows if row["section"]}
     assert {row["answer"] for row in answers.values()} == {"supports", "supports in part", "no evidence"}
     assert answers["Annex IV 8"]["answer"] == "no evidence"
-    assert answers["Annex IV 2(d)"]["answer"] == "supports"
+    assert answers["Annex IV 6"]["answer"] == "supports"
+    assert answers["Annex IV 2(d)"]["answer"] == "supports in part"
+    assert "how labels were made" in answers["Annex IV 2(d)"]["missing"]
+    assert all(row["missing"] for row in answers.values() if row["answer"] != "supports")
     assert "declare `card.intended_use`" in answers["Annex IV 1(a)"]["missing"]
     for row in answers.values():
         for one in filter(None, row["evidence"].split("; ")):
@@ -284,6 +288,17 @@ def edits_an_anchor(one):
     return "ledger/anchors/0-home.jsonl"
 
 
+def spoils_an_anchor(one):
+    one.write("ledger/anchors/0-home.jsonl", one.read("ledger/anchors/0-home.jsonl") + "{\n")
+    one.list_anew()
+    return "ledger/anchors/0-home.jsonl"
+
+
+def spoils_a_record(one):
+    one.write("approval/decisions.jsonl", "{")
+    return "approval/decisions.jsonl"
+
+
 def swaps_the_model(one):
     one.write("model/model.skops", b"another")
     one.list_anew()
@@ -349,9 +364,9 @@ def swaps_a_raw_file(one):
 TAMPERINGS = [
     edits_a_page, removes_a_file, adds_a_file, drops_a_line_of_the_manifest, edits_a_record, signs_as_another,
     drops_a_record, invents_a_record, edits_what_an_entry_says, edits_an_entry_with_its_digest, drops_an_entry,
-    swaps_two_entries, cuts_the_end_off, seals_the_whole_ledger_anew, edits_an_anchor, swaps_the_model,
-    swaps_the_model_and_its_list, takes_the_model_out, edits_the_contract, edits_how_it_was_made, betters_a_metric,
-    passes_a_check, hides_a_day, swaps_a_raw_file,
+    swaps_two_entries, cuts_the_end_off, seals_the_whole_ledger_anew, edits_an_anchor, spoils_an_anchor,
+    spoils_a_record, swaps_the_model, swaps_the_model_and_its_list, takes_the_model_out, edits_the_contract, edits_how_it_was_made,
+    betters_a_metric, passes_a_check, hides_a_day, swaps_a_raw_file,
 ]  # fmt: skip
 
 
@@ -381,6 +396,17 @@ def test_a_ledger_made_anew_with_its_anchors_is_found_by_an_anchor_that_was_kept
     assert bare(tamperer.pack)[0] == 0
     code, printed = bare(tamperer.pack, "--anchors", str(tmp_path / "held.jsonl"))
     assert (code, "it noted another entry" in printed) == (3, True)
+
+
+def test_the_pack_of_a_ledger_that_lost_its_end_says_so(tmp_path):
+    url = f"sqlite:///{tmp_path}/p.db"
+    stores, owner = world(tmp_path / "home", url), Owner(url)
+    owner.run("DELETE FROM ledger WHERE number >= :n", n=owner.number_of("anchor", -1) - 1)
+    packed(stores, tmp_path / "pack")
+    code, printed = bare(tmp_path / "pack")
+    assert (code, "CHANGED ledger/anchors/0-home.jsonl: it noted another entry" in printed) == (3, True), (
+        printed
+    )
 
 
 def test_what_is_no_pack_is_told(pack, tmp_path):
