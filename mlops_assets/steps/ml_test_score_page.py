@@ -43,7 +43,9 @@ def link(place: Place) -> str:
     asset = "/assets/" + "/".join(quote(part, safe="") for part in place.table.split("/"))
     if place.check:
         return f"{asset}?view=checks&checkDetail={quote(place.check, safe='')}"
-    return f"{asset}?partition={quote(place.partition, safe='')}" if place.partition else asset
+    if not place.partition:
+        return asset
+    return f"{asset}?view=partitions&partition={quote(place.partition, safe='')}"
 
 
 def told(standing: Standing, model: str) -> str:

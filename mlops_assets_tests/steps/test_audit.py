@@ -365,8 +365,8 @@ TAMPERINGS = [
     edits_a_page, removes_a_file, adds_a_file, drops_a_line_of_the_manifest, edits_a_record, signs_as_another,
     drops_a_record, invents_a_record, edits_what_an_entry_says, edits_an_entry_with_its_digest, drops_an_entry,
     swaps_two_entries, cuts_the_end_off, seals_the_whole_ledger_anew, edits_an_anchor, spoils_an_anchor,
-    spoils_a_record, swaps_the_model, swaps_the_model_and_its_list, takes_the_model_out, edits_the_contract, edits_how_it_was_made,
-    betters_a_metric, passes_a_check, hides_a_day, swaps_a_raw_file,
+    spoils_a_record, swaps_the_model, swaps_the_model_and_its_list, takes_the_model_out, edits_the_contract,
+    edits_how_it_was_made, betters_a_metric, passes_a_check, hides_a_day, swaps_a_raw_file,
 ]  # fmt: skip
 
 

@@ -192,6 +192,7 @@ def test_all_of_it_on_either_database_for_people_and_for_programs(database_url, 
     assert all(one["evidence"] or one["way"] for one in told["tests"])
     text = page(found, ui="http://ui/")
     assert text.count("<a href=") == 28
-    assert f'<a href="http://ui/assets/returned/release?partition={AS_OF}">1</a>' in text
+    at = f"view=partitions&amp;partition={AS_OF}"
+    assert f'<a href="http://ui/assets/returned/release?{at}">1</a>' in text
     assert "checkDetail=parity" in text
     assert "<b>seen" not in text
