@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from mlops_assets.graph import keys
+from mlops_assets.resources.environment import HOME
 from mlops_assets_tests.sandbox import sandbox
 from mlops_assets_tests.steps.audit_world import shop
 from mlops_assets_tests.steps.score_world import full
@@ -26,6 +27,11 @@ def test_it_counts_nothing_before_there_is_a_version_and_then_what_is_there(tmp_
         assert any("mlops score returned --attest privacy" in line for line in lines)
 
 
-def test_it_is_counted_with_every_release(tmp_path):
+def test_it_is_counted_with_every_release_though_it_has_no_dates(tmp_path, monkeypatch):
     job = shop().definitions.resolve_job_def("returned_release")
     assert SCORE in job.asset_layer.selected_asset_keys
+    with sandbox(shop(), tmp_path / "home") as box:
+        monkeypatch.setenv(HOME, str(box.home))
+        asked = {"asset_selection": [SCORE], "partition_key": "2024-03-29"}
+        assert job.execute_in_process(instance=box.instance, **asked).success
+        assert box.latest(SCORE).partition is None
