@@ -88,6 +88,7 @@ KINDS: dict[str, str] = {
     "gates": "materialize its release",
     "decision": "materialize its release",
     "approvals": "change requests that others approved",
+    "policy": "a policy of access that was adopted",
     "overrides": "nothing was overridden",
     "reigns": "let it reign",
     "earlier versions": "release more than one version",
@@ -314,7 +315,7 @@ LINES: tuple[Line, ...] = (
         SUPERVISORS,
         "VI Governance: policies",
         "policies and procedures",
-        ("gates", "approvals"),
+        ("policy", "gates", "approvals"),
         beyond="the policies of the organisation",
     ),
     Line(

@@ -38,6 +38,7 @@ HELD = {
     "gates": "evaluation/gates.jsonl",
     "decision": verify_pack.RECORDS["decision"],
     "approvals": verify_pack.RECORDS["change_request"],
+    "policy": verify_pack.RECORDS["policy"],
     "overrides": verify_pack.RECORDS["override"],
     "reigns": verify_pack.RECORDS["reign"],
     "release": verify_pack.RECORDS["release"],

@@ -16,6 +16,8 @@ from mlops_assets.governance.ledger import body_of
 from mlops_assets.steps.audit_trail import Recorded, Written
 
 SHORT = 12
+# Kinds of entries that let a version reign, or say no.
+APPROVING = ("decision", "override", "change_request", "vote", "application")
 # Incidents that the page shows; the file has all.
 SHOWN = 200
 DISCLAIMER = (
@@ -32,7 +34,7 @@ PLACES = {
     "model/": "the model's files, or the list of them with their SHA-256",
     "evaluation/": "what was measured, what each gate said of it, and the page with plots while that is there",
     "contract/, card.md": "what it takes, answers and promises; the model card, gaps as gaps",
-    "approval/": "decisions, overrides, and change requests with their approvals where there are any",
+    "approval/": "decisions, overrides; policies of access and change requests with their votes, where there are any",
     "deployment/": "every reign of its model, and what later days said of each",
     "monitoring/": "what the reports that watch it said; batches of predictions that were sealed",
     "retraining/": "every reason to look, and the answer",
@@ -146,15 +148,15 @@ def _approval(recorded: Recorded) -> str:
     rows = [
         (str(one.number), one.at, one.kind, one.by, one.subject, _in_short(body_of(one)))
         for one in recorded.told
-        if one.kind in ("decision", "override", "change_request", "approval", "application")
+        if one.kind in APPROVING
     ]
     return table(["entry", "at", "what", "by", "of", "said"], rows)
 
 
 def _in_short(said: Mapping[str, Any]) -> str:
-    """A verdict with the version that it made, or the reason that a person gave."""
-    made = f", version {said['version']}" if said.get("version") else ""
-    return f"{said.get('verdict') or said.get('reason') or ''}{made}"
+    """A verdict with the version that it made, or what a person answered and why."""
+    made = f"version {said['version']}" if said.get("version") else ""
+    return ", ".join(filter(None, (said.get("verdict"), said.get("answer"), said.get("reason"), made)))
 
 
 def _reasons(decided: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -19,6 +19,8 @@ from mlops_assets.stores.stores import Stores
 
 # Tables of a model that say how it came to be; all others of its own watch it.
 MAKING = ("training_set", "model", "evaluation_report")
+# Kinds of entries that are about every model, and about none by their subject.
+ALWAYS, NEVER = ("guard", "policy"), (COMMIT, "token", "revocation")
 
 
 @dataclass(frozen=True)
@@ -135,24 +137,42 @@ def _is_of(entry: Entry, release: Release) -> bool:
 
 
 def _told(ledger: Ledger, model: str, made_from: Trail, head: Entry) -> Iterator[Entry]:
-    named = re.compile(rf"(model:)?{re.escape(model)}([:@/].*)?", re.DOTALL)
-    below = {one.content.table for one in made_from.written}
-    for entry in ledger.all(up_to=head.number):
-        of_model = named.fullmatch(entry.subject) is not None
+    about = _About(model, {one.content.table for one in made_from.written})
+    yield from (entry for entry in ledger.all(up_to=head.number) if about.tells(entry))
+
+
+class _About:
+    """Which entries are about a model, or about the tables below a version; asked in the order of their numbers."""
+
+    def __init__(self, model: str, below: set[str]) -> None:
+        self._named = re.compile(rf"(model:)?{re.escape(model)}([:@/].*)?", re.DOTALL)
+        self._below, self._requests = below, set[Any]()
+
+    def tells(self, entry: Entry) -> bool:
+        """Whether this one is; of table commits none is, for they are found by what was read."""
+        if entry.kind in NEVER:
+            return False
+        of_model = self._named.fullmatch(entry.subject) is not None
         match entry.kind:
             case "table":
-                about = of_model and entry.subject.partition("/")[2] not in MAKING
+                return of_model and entry.subject.partition("/")[2] not in MAKING
             case "override":
-                about = of_model or entry.subject.rpartition("@")[0] in below
+                return of_model or entry.subject.rpartition("@")[0] in self._below
             case "anchor":
                 # Somebody accepted that the ledger does not continue what was noted.
-                about = bool(body_of(entry).get("reason"))
-            case "guard":
-                about = True
-            case _:
-                about = of_model and entry.kind != COMMIT
-        if about:
-            yield entry
+                return bool(body_of(entry).get("reason"))
+            case "change_request" | "vote" | "application":
+                return self._requested(entry)
+        return of_model or entry.kind in ALWAYS
+
+    def _requested(self, entry: Entry) -> bool:
+        """A request names the model, and what was said of it or done names the request."""
+        body = body_of(entry)
+        if entry.kind != "change_request":
+            return body.get("request_id") in self._requests
+        about = self._named.fullmatch(str(body.get("resource"))) is not None
+        self._requests |= {body.get("id")} if about else set()
+        return about
 
 
 class _Commits:

@@ -13,6 +13,7 @@ import pytest
 from mlops_assets.errors import ArtifactMismatch, BadRequest, NotMaterialized
 from mlops_assets.governance.audit_mapping import KINDS
 from mlops_assets.steps.audit import audit
+from mlops_assets.stores.ledger import Draft
 from mlops_assets_tests.steps.audit_world import DAYS, FILE, MOMENT, NEXT, Tamperer, bare, shop, world
 from mlops_assets_tests.stores.ledger_world import Owner
 
@@ -77,6 +78,24 @@ def test_what_is_of_others_is_not_told(pack):
     bodies = (pack / "ledger" / "bodies.jsonl").read_text()
     assert "returned_twice" not in bodies
     assert "raw/other" not in bodies
+
+
+def test_change_requests_about_the_model_are_told_with_their_votes(tmp_path):
+    stores = world(tmp_path / "home", f"sqlite:///{tmp_path}/p.db")
+    for number, resource in ((1, "model:returned"), (2, "model:returned_twice")):
+        asked = {"id": number, "kind": "promote", "resource": resource, "by": "gate", "reason": "better"}
+        vote = {"request_id": number, "by": "Zoë 王", "answer": "approve", "reason": "gelesen"}
+        stores.ledger.append(
+            Draft("change_request", str(number), asked, "gate"),
+            Draft("vote", str(number), vote, "Zoë 王"),
+            Draft("application", str(number), {"request_id": number, "by": "sensor"}, "sensor"),
+        )
+    packed(stores, tmp_path / "pack")
+    assert bare(tmp_path / "pack")[0] == 0
+    lines = (tmp_path / "pack" / "approval" / "requests.jsonl").read_text("utf-8").splitlines()
+    told = [(one["kind"], one["by"]) for one in map(json.loads, lines)]
+    assert told == [("change_request", "gate"), ("vote", "Zoë 王"), ("application", "sensor")]
+    assert "approve, gelesen" in (tmp_path / "pack" / "index.html").read_text("utf-8")
 
 
 def test_incidents_are_told_with_the_entry_that_tells_of_them(pack):
