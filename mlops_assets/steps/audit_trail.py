@@ -18,7 +18,7 @@ from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
 # Tables of a model that say how it came to be; all others of its own watch it.
-MAKING = ("training_set", "model", "evaluation_report")
+MAKING = ("training_set", "model", "evaluation_report", "release")
 # Kinds of entries that are about every model, and about none by their subject.
 ALWAYS, NEVER = ("guard", "policy"), (COMMIT, "token", "revocation")
 

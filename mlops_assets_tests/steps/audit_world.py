@@ -66,6 +66,7 @@ def world(home: Path, url: str):
         verdict="drift",
     )
     write(stores, "returned/performance_report", {NEXT: ()})
+    write(stores, "returned/release", {AS_OF: (*trained, *report)})
     one = stores.releases.version("returned", 1)
     stores.certificates.keep(
         Certificate(
