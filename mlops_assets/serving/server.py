@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -72,10 +73,13 @@ class Impatient(HttpToolsProtocol):
 class Server(uvicorn.Server):
     """Serves an application until it is told to end: then it is not ready for so many seconds, and ends.
 
-    SIGTERM and SIGINT drain, a second one of them ends at once; SIGHUP looks who reigns.
+    SIGTERM and SIGINT drain, a second one of them ends at once; SIGHUP looks who reigns. started: called when
+    requests are taken.
     """
 
-    def __init__(self, app: App, listener: socket.socket, *, drain_seconds: float) -> None:
+    def __init__(
+        self, app: App, listener: socket.socket, *, drain_seconds: float, started: Callable[[], None]
+    ) -> None:
         config = uvicorn.Config(
             app,
             loop="uvloop",
@@ -91,6 +95,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self._app, self._listener, self._drain_seconds = app, listener, drain_seconds
+        self._tell_started = started
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -98,6 +103,7 @@ class Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         self._loop = asyncio.get_running_loop()
         self._loop.add_signal_handler(signal.SIGHUP, self._app.service.look_now)
+        self._tell_started()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain; when that was asked already, end."""

@@ -27,6 +27,11 @@ NAMED = re.compile(r"(?P<run>[0-9a-f]{16}-\d+)-(?P<first>\d{12})\.(open|closed)"
 _spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
+def log_folder(home: Path, model: str) -> Path:
+    """Where the predictions of a model are written down."""
+    return home / "predictions" / model
+
+
 @dataclass
 class _Segment:
     """A file that is appended to. size: of its whole lines, in bytes."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from mlops_assets.declaration.estimator import Estimator
 from mlops_assets.declaration.features import Entity, FeatureRepository, FeatureService, FeatureView
@@ -241,3 +242,33 @@ def shelves_at(home: Path) -> Shelves:
 
 def asked(*said: Mapping[str, Any], **more: Any) -> bytes:
     return json.dumps({"rows": list(said) or [ROW], **more}).encode()
+
+
+def write_feature_repository(folder: Path) -> Path:
+    """What ``FEATURES`` declares, as the files of a feature repository."""
+    declared = view()
+    said = {
+        "entities.yaml": [{"name": "customer", "key": "customer_id", "type": "integer"}],
+        "services.yaml": [{"name": SERVICE, "owner": "team:shop", "features": [VIEW, TRANSFORM]}],
+        f"views/{VIEW}.yaml": {
+            "name": VIEW,
+            "owner": declared.owner,
+            "entities": ["customer"],
+            "reads": {"orders": "1d"},
+            "sql": declared.sql,
+            "ttl": "48h",
+            "features": {name: {"type": one.type} for name, one in declared.features.items()},
+        },
+        f"on_demand/{TRANSFORM}.yaml": {
+            "name": TRANSFORM,
+            "owner": "team:shop",
+            "inputs": {"request": {"coupon": "number"}, "views": [f"{VIEW}:orders"]},
+            "features": {"coupon_share": {"type": "number"}},
+            "python": f"{TRANSFORM}.py",
+        },
+    }
+    for name, text in {name: yaml.safe_dump(one) for name, one in said.items()}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "on_demand" / f"{TRANSFORM}.py").write_text(PYTHON)
+    return folder
