@@ -43,11 +43,10 @@ TYPES = {
     "per_order__coupon_share": "number",
 }
 REQUEST = ["amount", "channel", "gift", "ordered"]
-PYTHON = """
-def transform(inputs):
-    share = inputs["coupon"] / inputs["habits__orders"].astype("float64")
-    return inputs[[]].assign(coupon_share=share.where(inputs["habits__orders"] > 0))
-"""
+# As it is once read.
+PYTHON = """def transform(inputs):
+    share = inputs['coupon'] / inputs['habits__orders'].astype('float64')
+    return inputs[[]].assign(coupon_share=share.where(inputs['habits__orders'] > 0))"""
 
 
 def view(**changed: Any) -> FeatureView:
