@@ -24,11 +24,12 @@ def frame_of(records: Sequence[Mapping[str, Any]], inputs: Inputs) -> pd.DataFra
         columns[column] = np.empty(len(records), dtype=object)
         columns[column][:] = [np.nan if row[column] is None else row[column] for row in records]
     for column in inputs.numbers:
-        columns[column] = np.array([_as_number(row[column]) for row in records], dtype=np.float64)
+        columns[column] = np.array([as_number(row[column]) for row in records], dtype=np.float64)
     return pd.DataFrame(columns, copy=False)
 
 
-def _as_number(value: Any) -> float:
+def as_number(value: Any) -> float:
+    """A number, a flag or a moment as estimators take it; NaN where it is missing."""
     if value is None:
         return np.nan
     if isinstance(value, datetime):

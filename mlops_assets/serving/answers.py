@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from mlops_assets.modeling.frames import Scores
-from mlops_assets.modeling.records import frame_of
 from mlops_assets.serving.released import Released
 from mlops_assets.serving.request import Finding, Request
 from mlops_assets.steps.served import Rows, answered, joined_columns, online_rows
@@ -47,7 +44,7 @@ def answers(
     rows = [row for request in requests for row in request.rows]
     looked_up, found = _looked_up(released, online, versions, rows, at)
     records = [{**row, **features} for row, features in zip(rows, looked_up, strict=True)]
-    probabilities = _scores(released, records)
+    probabilities = released.engine.scores(records)
     explained = iter(_explained(released, requests, records, probabilities))
     seconds = time.perf_counter() - begun
     told: list[Answer] = []
@@ -79,13 +76,6 @@ def _looked_up(
     return answered(features, service, rows, joined_columns(features, service, found)), found
 
 
-def _scores(released: Released, records: Sequence[Mapping[str, Any]]) -> Scores:
-    """The probability of each record. One thread: the process was told so, and asking OpenMP each time costs more."""
-    loaded = released.loaded
-    answered = loaded.model.predict_proba(frame_of(records, loaded.inputs))[:, 1]
-    return np.ascontiguousarray(answered, dtype=np.float64)
-
-
 def _explained(
     released: Released,
     requests: Sequence[Request],
@@ -102,7 +92,7 @@ def _explained(
     if not chosen:
         return []
     others = [{**records[number], column: reference[column]} for number in chosen for column in columns]
-    without = _scores(released, others).reshape(len(chosen), len(columns))
+    without = released.engine.scores(others).reshape(len(chosen), len(columns))
     differences = probabilities[chosen][:, None] - without
     return [dict(zip(columns, row.tolist(), strict=True)) for row in differences]
 

@@ -88,8 +88,9 @@ class App:
             response = await self._answer(scope, receive)
             await response.send(send)
 
-    def start(self) -> None:
-        """Begin to look who reigns."""
+    async def start(self) -> None:
+        """Look who reigns, and begin to do so again and again."""
+        await self.service.look()
         self._watching = asyncio.create_task(self.service.watch())
 
     async def stop(self) -> None:
@@ -102,7 +103,7 @@ class App:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        self.start()
+        await self.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()
@@ -195,6 +196,7 @@ class App:
         told = {
             "model": self.service.model,
             "version": self.service.current.released.release.version,
+            "engine": self.service.current.released.engine.name,
             "ready": state.is_ready,
             "reasons": state.reasons,
         }

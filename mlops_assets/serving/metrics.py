@@ -60,7 +60,7 @@ class Metrics:
         self._version = Gauge(
             "model_version_info",
             "The version that answers, as the labels say.",
-            ["model", "version", "as_of", "digest"],
+            ["model", "version", "as_of", "digest", "engine"],
             **named,
         )
         ready = Gauge("model_ready", "Whether the service takes requests.", ["model"], **named)
@@ -113,10 +113,10 @@ class Metrics:
         for field in warned:
             self._warned.labels(self._model, field).inc()
 
-    def serves(self, version: int, as_of: str, digest: str) -> None:
+    def serves(self, version: int, as_of: str, digest: str, engine: str) -> None:
         """This version answers from now on."""
         self._version.clear()
-        self._version.labels(self._model, str(version), as_of, digest).set(1)
+        self._version.labels(self._model, str(version), as_of, digest, engine).set(1)
 
     def state(self, *, ready: bool, update_refused: bool) -> None:
         """How the service stands."""

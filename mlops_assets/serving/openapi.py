@@ -145,6 +145,7 @@ def _schemas(contract: Contract, fields: Mapping[str, Field]) -> dict[str, Any]:
             {
                 "model": TEXT,
                 "version": WHOLE,
+                "engine": TEXT,
                 "ready": {"type": "boolean"},
                 "reasons": {"type": "array", "items": TEXT},
             }

@@ -14,6 +14,7 @@ from mlops_assets.declaration.versions import (
 )
 from mlops_assets.errors import ArtifactMismatch, NotMaterialized, ServiceRefused, UnknownName
 from mlops_assets.governance.contract import Contract
+from mlops_assets.modeling.engines import Engine, engine_of
 from mlops_assets.modeling.golden import ROUNDING, Golden
 from mlops_assets.modeling.serialization import Loaded, from_files
 from mlops_assets.serving.fields import Field, fields_of
@@ -25,13 +26,17 @@ from mlops_assets.stores.releases import Release
 
 @dataclass(frozen=True)
 class Released:
-    """A verified version. reign: its number. features: as declared, which its contract agrees with."""
+    """A verified version. reign: its number. features: as declared, which its contract agrees with.
+
+    engine: what computes its answers.
+    """
 
     release: Release
     reign: int
     contract: Contract
     loaded: Loaded
     golden: Golden
+    engine: Engine
     features: FeatureRepository
     fields: Mapping[str, Field]
 
@@ -76,7 +81,8 @@ def load_released(
             f"{ROUNDING:g} at most: is scikit-learn of another version? It was made with "
             f"{', '.join(f'{name} {one}' for name, one in contract.environment.items())}"
         )
-    return Released(release, reign.number, contract, loaded, golden, features, fields_of(contract))
+    engine = engine_of(loaded.model, loaded.inputs, golden)
+    return Released(release, reign.number, contract, loaded, golden, engine, features, fields_of(contract))
 
 
 def require_declared(features: FeatureRepository, contract: Contract) -> None:

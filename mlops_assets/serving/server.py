@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -118,6 +119,9 @@ class Server(uvicorn.Server):
 
     def serve_for_ever(self) -> None:
         """Serve until a signal ends it."""
+        # What is there by now stays: looking for garbage among it would stop answers for a tenth of a second.
+        gc.collect()
+        gc.freeze()
         self.run(sockets=[self._listener])
 
 

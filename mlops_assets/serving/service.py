@@ -124,14 +124,17 @@ class Service:
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
                 self._refused = 0
             self._wake.clear()
-            try:
-                await self._look()
-                self.state.record = ""
-            except Exception as error:
-                # The version that answers goes on; that nobody knows whether it still should is told.
-                logger.exception("the release record cannot be read")
-                self.state.record = f"the release record cannot be read: {error}"
-            self._tell()
+            await self.look()
+
+    async def look(self) -> None:
+        """Let the version that reigns answer, if it may; where nobody knows which does, go on and say so."""
+        try:
+            await self._look()
+            self.state.record = ""
+        except Exception as error:
+            logger.exception("the release record cannot be read")
+            self.state.record = f"the release record cannot be read: {error}"
+        self._tell()
 
     def look_now(self) -> None:
         """Look who reigns at once, also at a version that was refused."""
@@ -230,8 +233,9 @@ class Service:
         return datetime.now(UTC) + self._settings.ahead
 
     def _tell(self) -> None:
-        release = self.current.released.release
-        self.metrics.serves(release.version, release.as_of, release.model_digest)
+        released = self.current.released
+        release = released.release
+        self.metrics.serves(release.version, release.as_of, release.model_digest, released.engine.name)
         self.metrics.state(ready=self.state.is_ready, update_refused=bool(self.state.update))
 
 
