@@ -39,7 +39,7 @@ class _Trees:
     bitsets: np.ndarray[Any, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Compiled:
     """tables: of each category column, the number that each text becomes; others, and none, become NaN."""
 

@@ -15,6 +15,7 @@ from mlops_assets.modeling.golden import Golden
 from mlops_assets_tests.modeling.test_training import FOREST, INPUTS, model, rows, train
 
 BOOSTED = train(model(parameters={"max_iter": 40, "min_samples_leaf": 3}), INPUTS, rows(600))
+GOLDEN = Golden.made(BOOSTED.model, INPUTS, rows(600), seed=1)
 COMPILED_TREES = Compiled.of(BOOSTED.model, INPUTS)
 RECORDS = st.fixed_dictionaries(
     {
@@ -31,7 +32,7 @@ def golden(trained, inputs=INPUTS):
 
 @pytest.fixture(scope="module")
 def engine():
-    return engine_of(BOOSTED.model, INPUTS, golden(BOOSTED))
+    return engine_of(BOOSTED.model, INPUTS, GOLDEN)
 
 
 def test_boosting_is_compiled_and_was_tried_at_every_split(engine):
@@ -86,24 +87,22 @@ def test_trees_that_answer_one_probe_otherwise_are_not_used(monkeypatch, few):
         return found
 
     monkeypatch.setattr(Compiled, "scores", wrong)
-    found = engine_of(BOOSTED.model, INPUTS, golden(BOOSTED))
+    found = engine_of(BOOSTED.model, INPUTS, GOLDEN)
     assert found.name == REFERENCE
     assert "answer" in found.why
     assert "probes otherwise" in found.why
 
 
 def test_where_scikit_learn_keeps_its_trees_otherwise_it_is_asked(monkeypatch):
-    estimate = BOOSTED.model.named_steps["estimate"]
-    trees = estimate._predictors
-    monkeypatch.delattr(estimate, "_predictors")
-    with pytest.raises(AttributeError):
-        Compiled.of(BOOSTED.model, INPUTS)
-    monkeypatch.setattr(estimate, "_predictors", trees, raising=False)
+    monkeypatch.delattr(BOOSTED.model.named_steps["estimate"], "_bin_mapper")
+    found = engine_of(BOOSTED.model, INPUTS, GOLDEN)
+    assert found.name == REFERENCE
+    assert "_bin_mapper" in found.why
 
 
 def test_a_table_that_lacks_a_category_is_found():
     compiled = COMPILED_TREES
     assert set(compiled.tables[0]) == {"AA", "UA"}
     swapped = replace(compiled, tables=({"AA": compiled.tables[0]["UA"]},))
-    probes = list(engines._probes(compiled, golden(BOOSTED)))
+    probes = list(engines._probes(compiled, GOLDEN))
     assert (swapped.scores(probes) != compiled.scores(probes)).any()
