@@ -44,7 +44,7 @@ dev: $(READY) ## Dagster's UI with history that stays, on http://127.0.0.1:3000
 	$(BIN)/dagster dev --host 127.0.0.1 --port $(or $(PORT),3000)
 
 test: $(READY_FOR_TESTS) ## every test; says what was left out
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --dist loadfile --durations 40
 
 check: $(READY) ## what CI checks besides the tests: format, lint, types, definitions
 	$(BIN)/ruff format --check .

@@ -1,5 +1,8 @@
 """Fixtures that every room's tests may ask for."""
 
+import sys
+
+import pytest
 from hypothesis import settings
 
 from mlops_assets_tests.services import (
@@ -15,3 +18,7 @@ __all__ = ["database_url", "online_address", "postgres_url", "redis_address", "s
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("house", deadline=None)
 settings.load_profile("house")
+
+# A worker of pytest-xdist is a main module without a file, which pyspark takes for its own doctests, and ends.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = pytest.__file__
