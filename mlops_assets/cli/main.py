@@ -10,6 +10,7 @@ import typer
 from mlops_assets.cli.features import features
 from mlops_assets.cli.ledger import ledger
 from mlops_assets.cli.opening import FOUND, console, opened_deployment
+from mlops_assets.cli.serving import predictions, serve
 from mlops_assets.cli.trace import trace
 
 app = typer.Typer(
@@ -20,7 +21,9 @@ app = typer.Typer(
 )
 app.add_typer(features, name="features")
 app.add_typer(ledger, name="ledger")
+app.add_typer(predictions, name="predictions")
 app.add_typer(trace, name="trace")
+app.command()(serve)
 
 
 class FailOn(StrEnum):
