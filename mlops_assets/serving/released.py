@@ -72,8 +72,9 @@ def load_released(
     files = shelves.artifacts.load(release.artifact_digest)
     loaded, golden = from_files(files), Golden.of(files)
     _require_one_model(release, contract, loaded)
-    _require_edition(shelves, release, contract, edition)
     require_declared(features, contract)
+    _require_inputs(features, contract, loaded)
+    _require_edition(shelves, release, contract, edition)
     off = golden.largest_difference(loaded.model, loaded.inputs)
     if not off <= ROUNDING:
         raise ArtifactMismatch(
@@ -144,6 +145,16 @@ def _require_one_model(release: Release, contract: Contract, loaded: Loaded) -> 
             raise ArtifactMismatch(
                 f"{_called(release)}: found {what} of {said[0]} {said[1][:12]}, expected {release.model_digest[:12]}"
             )
+
+
+def _require_inputs(features: FeatureRepository, contract: Contract, loaded: Loaded) -> None:
+    """Raise ArtifactMismatch when the model takes what neither a request nor the feature service brings."""
+    served = {one.column for one in features.served(contract.service)}
+    brought = {name for name, one in contract.inputs.items() if one.origin == "request" or name in served}
+    if missing := [name for name in loaded.inputs.columns if name not in brought]:
+        raise ArtifactMismatch(
+            f"the model of {contract.model} takes {', '.join(missing)}, which its contract does not bring"
+        )
 
 
 def _require_edition(shelves: Shelves, release: Release, contract: Contract, edition: int | None) -> None:
