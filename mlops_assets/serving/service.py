@@ -33,11 +33,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """edition: of the contract that callers know; by default the highest that reigned. ahead: of the true time by so
-    much the service's clock is, for days of the past.
+    """How a service is run.
 
-    durability: whether an answer waits until its record is written, or on disk. poll_seconds: between two looks at
-    who reigns.
+    edition: of the contract that callers know; by default the highest that reigned. ahead: by how much its clock is
+    ahead of the true time; below zero for days of the past. durability: whether an answer waits until its record is
+    written, or on disk. poll_seconds: between two looks at who reigns.
     """
 
     edition: int | None = None
