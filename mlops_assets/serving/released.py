@@ -26,23 +26,15 @@ from mlops_assets.stores.releases import Release
 
 @dataclass(frozen=True)
 class Released:
-    """A verified version. reign: its number. features: as declared, which its contract agrees with.
-
-    engine: what computes its answers.
-    """
+    """A verified version. engine: what computes its answers. features: as declared, which its contract agrees with."""
 
     release: Release
-    reign: int
     contract: Contract
     loaded: Loaded
     golden: Golden
     engine: Engine
     features: FeatureRepository
     fields: Mapping[str, Field]
-
-    @property
-    def version(self) -> int:
-        return self.release.version
 
 
 def reigning(shelves: Shelves, model: str) -> Reign:
@@ -83,7 +75,7 @@ def load_released(
             f"{', '.join(f'{name} {one}' for name, one in contract.environment.items())}"
         )
     engine = engine_of(loaded.model, loaded.inputs, golden)
-    return Released(release, reign.number, contract, loaded, golden, engine, features, fields_of(contract))
+    return Released(release, contract, loaded, golden, engine, features, fields_of(contract))
 
 
 def require_declared(features: FeatureRepository, contract: Contract) -> None:
