@@ -154,7 +154,7 @@ class Service:
     async def _look(self) -> None:
         """Let the version that reigns answer, once it is verified; otherwise go on as before, and say why."""
         reign = await asyncio.to_thread(reigning, self._shelves, self.model)
-        if reign.version == self.current.released.version:
+        if reign.version == self.current.released.release.version:
             self.state.update = ""
         elif reign.number != self._refused or time.monotonic() - self._refused_at >= AGAIN_SECONDS:
             try:
