@@ -16,6 +16,7 @@ MlopsError
 ├── BadRequest            something is asked in a way that has no answer
 ├── ImpossibleDate        no window of events ends at that as-of date
 ├── RunFailed             a Dagster run that a command started did not succeed
+├── ChangeRefused         a change request may not be voted on, or carried out, by whoever asks or now
 ├── ReleaseConflict       the champion changed while its successor was judged
 ├── ArtifactMismatch      stored bytes are not the bytes that were recorded
 └── LedgerBroken          the ledger does not continue what was noted of it
@@ -115,6 +116,10 @@ class ImpossibleDate(MlopsError):
 
 class RunFailed(MlopsError):
     """A run that was started for somebody ended without success."""
+
+
+class ChangeRefused(MlopsError):
+    """A change request is not where it would have to be for what is asked of it."""
 
 
 class ReleaseConflict(MlopsError):

@@ -73,6 +73,7 @@ ONE_DOOR: dict[str, set[str]] = {
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {
         "stores/certificates.py",
+        "stores/changes.py",
         "stores/database.py",
         "stores/feast_registry.py",
         "stores/guards.py",
