@@ -15,6 +15,7 @@ MlopsError
 ├── TrainingRefused       the training window cannot teach a model
 ├── BadRequest            something is asked in a way that has no answer
 ├── ImpossibleDate        no window of events ends at that as-of date
+├── AccessDenied          nobody knows who asks, or no rule of the policy allows it to them
 ├── RunFailed             a Dagster run that a command started did not succeed
 ├── ChangeRefused         a change request may not be voted on, or carried out, by whoever asks or now
 ├── ReleaseConflict       the champion changed while its successor was judged
@@ -112,6 +113,10 @@ class BadRequest(MlopsError):
 
 class ImpossibleDate(MlopsError):
     """A model is asked for as of a date that its events cannot fill."""
+
+
+class AccessDenied(MlopsError):
+    """Somebody asks for what the policy does not allow them, or does not show who they are."""
 
 
 class RunFailed(MlopsError):

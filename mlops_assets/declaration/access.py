@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer, StringConstraints, model_validator
 
 from mlops_assets.declaration.base import Declaration, Flag, Name, TimeZone, Whole, refusal
 from mlops_assets.declaration.located import LARGEST_FILE, Document, read_documents
@@ -24,9 +24,12 @@ POLICY = "policy"
 # What two of need, whatever a file says: the policy could else be changed by one person, and then all the rest.
 POLICY_APPROVALS = 2
 LONGEST_NAME = 200
+# What signs its own doings, so that nobody may be called so.
+MACHINES = frozenset({"gate", "verification", "sensor", "platform"})
 
 # ``*`` stands for any text; there is nothing else to escape or to know.
-Pattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/@*-]{1,200}$")]
+PATTERN = r"^[A-Za-z0-9_.:/@*-]{1,200}$"
+Pattern = Annotated[str, StringConstraints(pattern=PATTERN)]
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -48,7 +51,12 @@ def one_spelling(name: str) -> str:
         )
     if unicodedata.normalize("NFKC", composed) != composed:
         raise ValueError(f"found {name!r}, which Unicode calls another spelling of other characters (NFKC)")
-    return unicodedata.normalize("NFC", composed.casefold())
+    spelled = unicodedata.normalize("NFC", composed.casefold())
+    if spelled in MACHINES:
+        raise ValueError(
+            f"found {name!r}, which signs its own verdicts so; expected the name of somebody else"
+        )
+    return spelled
 
 
 def is_service(name: str) -> bool:
@@ -109,12 +117,16 @@ class Provider(Declaration):
     services: Flag = False
 
 
+# Spelled as it is declared.
+HourAndMinute = Annotated[ClockTime, PlainSerializer("{:%H:%M}".format, return_type=str)]
+
+
 class Window(Declaration):
     """When what was approved may be applied: on these days from begin (in it) to end (not in it), by their clock."""
 
     days: tuple[Weekday, ...] = Field(WEEKDAYS[:5], min_length=1)
-    begin: ClockTime
-    end: ClockTime
+    begin: HourAndMinute
+    end: HourAndMinute
     timezone: TimeZone = "UTC"
 
     @model_validator(mode="after")
@@ -153,9 +165,14 @@ class Tier(Declaration):
     expires_days: Annotated[Whole, Field(ge=1, le=90)] = 7
     gate: Flag = False
 
+    @model_validator(mode="before")
+    @classmethod
+    def _a_gate_needs_nobody(cls, data: Any) -> Any:
+        return {"approvals": 0, **data} if isinstance(data, dict) and data.get("gate") is True else data
+
     @model_validator(mode="after")
     def _means_one_thing(self) -> Self:
-        if self.gate and "approvals" in self.model_fields_set and self.approvals:
+        if self.gate and self.approvals:
             message = f"a gate that approves needs no people; found {self.approvals}, expected 0 or no gate"
             raise refusal(("approvals",), message, self.approvals)
         if self.delay_minutes >= self.expires_days * 24 * 60:

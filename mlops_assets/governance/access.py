@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mlops_assets.declaration.access import (
+    PATTERN,
     POLICY,
     POLICY_APPROVALS,
     Grant,
@@ -17,8 +19,7 @@ from mlops_assets.declaration.access import (
 )
 from mlops_assets.errors import BadRequest
 
-__all__ = ["Access", "Who", "decide", "is_service", "known_as", "locked_out", "tier_of"]
-
+_PATTERN = re.compile(PATTERN)
 # What begins so is an agreement to what another proposed.
 APPROVE = "approve:"
 PROPOSE = "propose:"
@@ -62,6 +63,18 @@ class Access:
     rule: str = ""
 
 
+def scope(text: str) -> Scope:
+    """What a token is for, as ``ACTION@RESOURCE``, patterns both. Raises BadRequest for anything else.
+
+    >>> scope("approve:*@model:churn")
+    Scope(action='approve:*', resource='model:churn')
+    """
+    action, at, resource = text.partition("@")
+    if not (at and _PATTERN.fullmatch(action) and _PATTERN.fullmatch(resource)):
+        raise BadRequest(f"found {text!r}, expected ACTION@RESOURCE, as run@model:churn or approve:*@model:*")
+    return Scope(action, resource)
+
+
 def known_as(name: str, how: str = "") -> Who:
     """Somebody by name alone. Raises BadRequest for a name that could be taken for another."""
     try:
@@ -98,7 +111,7 @@ def tier_of(policy: Policy, kind: str, resource: str) -> Tier:
     if kind == POLICY:
         approvals = max(found.approvals, POLICY_APPROVALS)
         return found.model_copy(update={"approvals": approvals, "gate": False})
-    return found.model_copy(update={"approvals": 0}) if found.gate else found
+    return found
 
 
 def roles_of(policy: Policy, who: Who) -> tuple[str, ...]:

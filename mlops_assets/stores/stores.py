@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from mlops_assets.stores.lineage import Lineage
     from mlops_assets.stores.online import Online
     from mlops_assets.stores.overrides import Overrides
+    from mlops_assets.stores.policies import Policies
     from mlops_assets.stores.records import Records
     from mlops_assets.stores.reigns import Reigns
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
     from mlops_assets.stores.retrainings import Retrainings
+    from mlops_assets.stores.tokens import Tokens
     from mlops_assets.stores.tracked import TrackedRuns
 
 
@@ -73,6 +75,8 @@ class Stores:
     overrides: Overrides
     certificates: Certificates
     retrainings: Retrainings
+    policies: Policies
+    tokens: Tokens
     ledger: Ledger
     anchors: tuple[AnchorPlace, ...]
     lineage: Lineage
@@ -95,11 +99,13 @@ class Stores:
         from mlops_assets.stores.lineage import Lineage
         from mlops_assets.stores.online_groups import open_online
         from mlops_assets.stores.overrides import Overrides
+        from mlops_assets.stores.policies import Policies
         from mlops_assets.stores.records import Records
         from mlops_assets.stores.reigns import Reigns
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.retrainings import Retrainings
+        from mlops_assets.stores.tokens import Tokens
         from mlops_assets.stores.tracked import TrackedRuns
         from mlops_assets.stores.windows import WindowedEngine
 
@@ -123,6 +129,8 @@ class Stores:
             overrides=Overrides(database),
             certificates=Certificates(database),
             retrainings=Retrainings(database),
+            policies=Policies(database),
+            tokens=Tokens(database),
             ledger=Ledger(database),
             anchors=anchor_places(places.anchors, places.home),
             lineage=Lineage(database),
