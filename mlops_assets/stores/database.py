@@ -255,6 +255,46 @@ verification = sa.Table(
     info={"subject": "{model}:{version}"},
 )
 
+# Who may do what (declaration/access.py): the newest row is in force. request_id: of the change that was agreed to;
+# null for the first.
+policy = sa.Table(
+    "policy",
+    SCHEMA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Integer),
+    info={"subject": "{number}"},
+)
+
+# What somebody shows to say who they are: of the secret its SHA-256 only.
+token = sa.Table(
+    "token",
+    SCHEMA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, index=True),
+    sa.Column("secret_digest", sa.Text, nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    info={"subject": "{name}:{id}"},
+)
+
+# Tokens that are good for nothing any more.
+revocation = sa.Table(
+    "revocation",
+    SCHEMA,
+    sa.Column("token_id", sa.ForeignKey("token.id"), primary_key=True),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    info={"subject": "{token_id}"},
+)
+
 # What somebody wants changed (governance/changes.py).
 change_request = sa.Table(
     "change_request",
@@ -300,45 +340,6 @@ application = sa.Table(
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     info={"subject": "{request_id}"},
-
-# Who may do what (declaration/access.py): the newest row is in force. request_id: of the change that was agreed to;
-# null for the first.
-policy = sa.Table(
-    "policy",
-    SCHEMA,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("by", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("request_id", sa.Integer),
-    info={"subject": "{number}"},
-)
-
-# What somebody shows to say who they are: of the secret its SHA-256 only.
-token = sa.Table(
-    "token",
-    SCHEMA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, nullable=False, index=True),
-    sa.Column("secret_digest", sa.Text, nullable=False),
-    sa.Column("scopes", sa.JSON, nullable=False),
-    sa.Column("by", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-    sa.Column("expires", sa.Text, nullable=False),
-    info={"subject": "{name}:{id}"},
-)
-
-# Tokens that are good for nothing any more.
-revocation = sa.Table(
-    "revocation",
-    SCHEMA,
-    sa.Column("token_id", sa.ForeignKey("token.id"), primary_key=True),
-    sa.Column("by", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("at", sa.Text, nullable=False),
-    info={"subject": "{token_id}"},
 )
 
 

@@ -63,9 +63,10 @@ class Sql:
         value = f"CASE WHEN {gate} THEN 0 ELSE {found} END" if what == "approvals" else found
         default = getattr(STRICTEST, what)
         first = f"coalesce((SELECT {value} FROM {tiers} WHERE {fits} ORDER BY tier.key LIMIT 1), {default})"
-        least = f"CASE WHEN {kind} = '{POLICY}' AND {first} < {POLICY_APPROVALS} THEN {POLICY_APPROVALS} ELSE {first} END"
-        value = least if what == "approvals" else first
-        return f"(CASE WHEN {body} IS NOT NULL THEN {value} END)"
+        if what == "approvals":
+            least = f"{kind} = '{POLICY}' AND {first} < {POLICY_APPROVALS}"
+            first = f"CASE WHEN {least} THEN {POLICY_APPROVALS} ELSE {first} END"
+        return f"(CASE WHEN {body} IS NOT NULL THEN {first} END)"
 
 
 def rules(table: str, *, postgres: bool) -> dict[str, str]:
