@@ -72,6 +72,7 @@ ONE_DOOR: dict[str, set[str]] = {
     "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {
+        "stores/carried.py",
         "stores/certificates.py",
         "stores/changes.py",
         "stores/database.py",

@@ -15,6 +15,7 @@ from mlops_assets.governance.evaluation_gates import in_time
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision, Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.steps.changes import asked_for
 from mlops_assets.steps.contract import contract_of, keep_contract, kept_contract
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
 from mlops_assets.steps.inputs import all_below, unproven, unrecorded
@@ -111,14 +112,18 @@ def judge(
     at: str,
     run_id: str,
 ) -> Judged:
-    """Decide on this candidate, once by the same gates and objections, and record the verdict and its version."""
+    """Decide on this candidate, once by the same gates and objections, and record the verdict and its version.
+
+    Where the policy in force asks people to agree, a version waits for them (steps/changes.py).
+    """
     asked = _asked(stores, model, candidate, evidence, inputs)
     known = stores.releases.judged(candidate, asked.by)
     if known is not None:
         return known
     decision = asked.decision(evidence, model)
+    asks = asked_for(stores, "promote", f"model:{model.name}")
     return stores.releases.record(
-        candidate, evidence, decision, against=asked.against, by=asked.by, at=at, run_id=run_id
+        candidate, evidence, decision, against=asked.against, by=asked.by, at=at, run_id=run_id, asks=asks
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,9 +34,10 @@ class Recorded:
     application: Application | None
 
 
-# Where a request stands at a moment; what carrying it out adds, as drafts of the ledger.
+# Where a request stands at a moment.
 Stands = Callable[[Recorded, str], Standing]
-CarryOut = Callable[[sa.Connection, str], Sequence[Draft]]
+# What carrying it out at a moment, in a run, adds inside a transaction.
+CarryOut = Callable[[sa.Connection, Recorded, str, str], Draft]
 
 
 class Changes:
@@ -108,7 +109,7 @@ class Changes:
                 raise ChangeRefused(f"request {number} cannot be applied, it is {standing.stage}: {said}")
             values = {"request_id": number, "digest": recorded.request.digest, "by": by, "at": now}
             told = add(connection, applications, {**values, "run_id": run_id}, by=by)
-            append(connection, told, *carry_out(connection, now))
+            append(connection, told, carry_out(connection, recorded, now, run_id))
         return Application(by, now)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.anchors import AnchorPlace
     from mlops_assets.stores.artifacts import Artifacts
     from mlops_assets.stores.certificates import Certificates
+    from mlops_assets.stores.changes import Changes
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
@@ -75,6 +76,7 @@ class Stores:
     overrides: Overrides
     certificates: Certificates
     retrainings: Retrainings
+    changes: Changes
     policies: Policies
     tokens: Tokens
     ledger: Ledger
@@ -91,6 +93,7 @@ class Stores:
         from mlops_assets.stores.anchors import anchor_places
         from mlops_assets.stores.artifacts import Artifacts
         from mlops_assets.stores.certificates import Certificates
+        from mlops_assets.stores.changes import Changes
         from mlops_assets.stores.database import open_database
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
@@ -129,6 +132,7 @@ class Stores:
             overrides=Overrides(database),
             certificates=Certificates(database),
             retrainings=Retrainings(database),
+            changes=Changes(database),
             policies=Policies(database),
             tokens=Tokens(database),
             ledger=Ledger(database),

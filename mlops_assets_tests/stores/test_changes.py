@@ -79,7 +79,13 @@ def test_two_agree_and_it_is_applied_and_told(changes, database_url, tmp_path):
     assert [one.who for one in recorded.votes] == [BO, CY]
     stores = opened(tmp_path / "home", database_url)
     told = [(one.kind, one.subject) for one in reversed(stores.ledger.newest(9))]
-    assert told == [("change_request", "1"), ("vote", "1"), ("vote", "1"), ("application", "1")]
+    assert told == [
+        ("change_request", "1"),
+        ("vote", "1"),
+        ("vote", "1"),
+        ("application", "1"),
+        ("done", "1"),
+    ]
     assert found(stores) == ()
 
 

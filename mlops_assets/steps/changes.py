@@ -1,0 +1,192 @@
+"""Change requests at work: what the policy in force says of them, and what is done when one is carried out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mlops_assets.declaration.access import Policy, Tier
+from mlops_assets.errors import BadRequest, ChangeRefused
+from mlops_assets.governance.access import Who, decide, locked_out, tier_of
+from mlops_assets.governance.canonical import digest
+from mlops_assets.governance.changes import Answer, Application, Proposal, Request, Standing, Vote, standing
+from mlops_assets.steps.mirror import show
+from mlops_assets.steps.reigns import require_whole
+from mlops_assets.stores.carried import KINDS, carry_out
+from mlops_assets.stores.changes import Recorded
+from mlops_assets.stores.overrides import Subject
+from mlops_assets.stores.policies import spelled
+from mlops_assets.stores.releases import Release, promised
+from mlops_assets.stores.stores import Stores
+from mlops_assets.stores.tracking import Tracking
+
+# Kinds of which a version reigns when they are carried out.
+REIGNS = ("promote", "rollback")
+
+
+def asked_for(stores: Stores, kind: str, resource: str) -> Tier | None:
+    """What a change needs by the policy in force; None where nothing has to be asked, for want of one or by a gate."""
+    adopted = stores.policies.current()
+    tier = tier_of(adopted.policy, kind, resource) if adopted is not None else None
+    return None if tier is None or tier.gate else tier
+
+
+def where(stores: Stores, recorded: Recorded, now: str) -> Standing:
+    """Where a request stands at a moment, by the policy in force."""
+    policy, said = _policy(stores), recorded.request.proposal
+    return standing(
+        recorded.request,
+        recorded.votes,
+        recorded.application,
+        now,
+        tier=tier_of(policy, said.kind, said.resource),
+        may_approve=lambda who: decide(policy, who, f"approve:{said.kind}", said.resource).allowed,
+        overtaken=_overtaken(stores, said),
+    )
+
+
+def listed(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
+    """Every request, or those about a resource, with where it stands now; oldest first."""
+    found = stores.changes.all(resource)
+    now = stores.changes.now() if found else ""
+    return [(one, where(stores, one, now)) for one in found]
+
+
+def waiting(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
+    """Those that can still be applied, now or later."""
+    return [(one, stands) for one, stands in listed(stores, resource) if stands.waits]
+
+
+def propose(
+    stores: Stores, kind: str, resource: str, payload: Mapping[str, Any], *, by: str, reason: str
+) -> Request:
+    """Ask for a change. Raises BadRequest when nothing has to be asked, or there is no reason."""
+    if not reason.strip():
+        raise BadRequest("a change request needs the reason for it; found none")
+    tier = asked_for(stores, kind, resource)
+    if tier is None or kind not in KINDS:
+        raise BadRequest(
+            f"{kind} of {resource} needs no change request: no policy is in force, or it lets a gate decide"
+            if kind in KINDS
+            else f"found the kind {kind!r}, expected one of {', '.join(KINDS)}"
+        )
+    return stores.changes.propose(
+        lambda at: Proposal.under(tier, kind, resource, payload, by=by, reason=reason.strip(), at=at)
+    )
+
+
+def vote(stores: Stores, number: int, answer: Answer, *, who: Who, seen: str | None, reason: str) -> Vote:
+    """Say something of a request. seen: the beginning of the digest of what was looked at; None for what is there.
+
+    Raises ChangeRefused when it may not be said, and BadRequest when no reason is given.
+    """
+    if not reason.strip():
+        raise BadRequest(f"to {answer} needs the reason; found none")
+    digest_there = stores.changes.of(number).request.digest
+    whole = digest_there if seen is None or (len(seen) >= 8 and digest_there.startswith(seen)) else seen
+    return stores.changes.vote(
+        number,
+        answer,
+        who=who,
+        digest=whole,
+        reason=reason,
+        stands=lambda recorded, now: where(stores, recorded, now),
+    )
+
+
+def apply(stores: Stores, tracking: Tracking, number: int, *, by: str, run_id: str) -> Application:
+    """Carry out a request that is open. Raises ChangeRefused, and does nothing, when it is not.
+
+    Raises ArtifactMismatch when the files of a version that is to reign are not the ones that were agreed to.
+    """
+    said = stores.changes.of(number).request.proposal
+    release = _agreed(stores, said) if said.kind in REIGNS else None
+    if said.kind == "policy":
+        require_governable(Policy.model_validate(said.payload["policy"]))
+    done = stores.changes.apply(
+        number,
+        by=by,
+        run_id=run_id,
+        stands=lambda recorded, now: where(stores, recorded, now),
+        carry_out=carry_out,
+    )
+    if release is not None:
+        show(stores, tracking, release)
+    return done
+
+
+def apply_open(
+    stores: Stores, tracking: Tracking, resource: str, *, by: str, run_id: str
+) -> list[Application]:
+    """Carry out every request about a resource that is open by now, oldest first."""
+    open_now = [one.request.number for one, stands in waiting(stores, resource) if stands.stage == "open"]
+    done = []
+    for number in open_now:
+        # What was carried out before may have overtaken it.
+        if where(stores, stores.changes.of(number), stores.changes.now()).stage == "open":
+            done.append(apply(stores, tracking, number, by=by, run_id=run_id))
+    return done
+
+
+def reign_payload(stores: Stores, model: str, version: int) -> dict[str, Any]:
+    """What is asked for who wants a version to reign after the one that does. Raises BadRequest when there is none."""
+    release, current = stores.releases.version(model, version), stores.reigns.current(model)
+    if release is None:
+        raise BadRequest(f"{model} has no version {version}")
+    if current is not None and current.version == version:
+        raise BadRequest(f"{model} version {version} reigns already, since {current.since}")
+    require_whole(stores, release)
+    return promised(release, after=current.number if current else 0)
+
+
+def override_payload(subject: Subject) -> dict[str, Any]:
+    """What is asked for who wants something allowed."""
+    return {**vars(subject)}
+
+
+def policy_payload(stores: Stores, policy: Policy) -> dict[str, Any]:
+    """What is asked for who wants another policy. Raises BadRequest when nobody could change it again."""
+    require_governable(policy)
+    current = stores.policies.current()
+    body = policy.model_dump(mode="json")
+    return {"policy": body, "digest": digest(spelled(policy)), "after": current.number if current else 0}
+
+
+def require_governable(policy: Policy) -> None:
+    """Raise BadRequest when nobody could change a policy again."""
+    shut = locked_out(policy)
+    if shut is not None:
+        raise BadRequest(shut)
+
+
+def _policy(stores: Stores) -> Policy:
+    adopted = stores.policies.current()
+    if adopted is None:
+        raise BadRequest("no policy is in force, so there are no change requests; `mlops access adopt FILE`")
+    return adopted.policy
+
+
+def _agreed(stores: Stores, said: Proposal) -> Release:
+    """The version that was agreed to, whole. Raises ChangeRefused when it is another."""
+    release = stores.releases.version(said.payload["model"], said.payload["version"])
+    if release is None or promised(release, after=said.payload["after"]) != dict(said.payload):
+        raise ChangeRefused("the version that was agreed to is not the one that is there")
+    require_whole(stores, release)
+    return release
+
+
+def _overtaken(stores: Stores, said: Proposal) -> str | None:
+    """Why a request can no longer be carried out, whoever agrees; None when it can."""
+    if said.kind in REIGNS:
+        current = stores.reigns.current(said.payload["model"])
+        if (current.number if current else 0) == said.payload["after"]:
+            return None
+        since = f"version {current.version} reigns since {current.since}" if current else "none reigns"
+        return f"{since}, which is another than when it was proposed; evaluate and release again"
+    if said.kind == "policy":
+        adopted = stores.policies.current()
+        same = adopted is not None and adopted.number == said.payload["after"]
+        return None if same else "another policy was adopted since; propose it again"
+    subject = Subject(*(said.payload[name] for name in ("what", "partition", "digest", "check")))
+    given = stores.overrides.of(subject)
+    return None if given is None else f"{given.by} allowed it at {given.at}"
