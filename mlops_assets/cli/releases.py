@@ -114,7 +114,7 @@ def _release_all_the_same(
 def _allow(
     opened: Deployment, name: str, partition: str, check: str, *, by: str, reason: str, console: Console
 ) -> None:
-    table = name if "/" in name else keys.table_name(keys.validated(name))
+    table = checked_table(name)
     contents = opened.stores.records.contents(table, partitions=[partition])
     if not contents:
         raise BadRequest(f"{table} has no partition {partition!r}; materialize it first")
@@ -122,6 +122,11 @@ def _allow(
     console.print(
         f"{table}, partition {partition}, may be built upon although {check} failed, by the word of {escape(by)}."
     )
+
+
+def checked_table(name: str) -> str:
+    """The table of the lake that somebody means by a name: of a source the validated one."""
+    return name if "/" in name else keys.table_name(keys.validated(name))
 
 
 def released(opened: Deployment, name: str, number: int | None) -> Release:

@@ -54,6 +54,9 @@ class Who:
     scopes: tuple[Scope, ...] = ()
 
 
+NOBODY = Who("")
+
+
 @dataclass(frozen=True)
 class Access:
     """The answer. sentence: who, what, and why. rule: that decided; empty where none does, which denies too."""

@@ -23,6 +23,9 @@ ENGINE = "MLOPS_ENGINE"
 SPARK_MASTER = "MLOPS_SPARK_MASTER"
 SPARK_MEMORY = "MLOPS_SPARK_MEMORY_MB"
 MLFLOW = "MLFLOW_TRACKING_URI"
+# What somebody shows to say who they are: a token of the platform, or an OpenID Connect ID token.
+BEARER = "MLOPS_TOKEN"
+SIGNED_IN = "MLOPS_ID_TOKEN"
 
 NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[?#\[\]]")
 MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B)", re.IGNORECASE)

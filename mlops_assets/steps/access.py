@@ -24,17 +24,8 @@ class Shown:
     user: str
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is asked for. by: the name that it is to be signed with; None where it is signed by nobody."""
-
-    action: str
-    resource: str
-    by: str | None = None
-
-
-def let_in(stores: Stores, shown: Shown, wanted: Wanted) -> Who:
-    """Who asks, when they may. Raises AccessDenied when nobody is known, no rule allows it, or they sign as another."""
+def who_asks(stores: Stores, shown: Shown) -> Who:
+    """Who asks. Raises AccessDenied when a policy is in force and nobody is known."""
     adopted = stores.policies.current()
     if adopted is None:
         # A token that is shown all the same must be a good one.
@@ -42,17 +33,26 @@ def let_in(stores: Stores, shown: Shown, wanted: Wanted) -> Who:
     who = _identified(stores, shown, adopted.policy)
     if who is None:
         raise AccessDenied(
-            f"{wanted.action} {wanted.resource}: policy {adopted.number} is in force and nobody is known; set "
-            "MLOPS_TOKEN (`mlops access token NAME` makes one) or MLOPS_ID_TOKEN"
-        )
-    answer = decide(adopted.policy, who, wanted.action, wanted.resource)
-    if not answer.allowed:
-        raise AccessDenied(f"{answer.sentence} (policy {adopted.number})")
-    if wanted.by is not None and known_as(wanted.by.strip()).name != who.name:
-        raise AccessDenied(
-            f"found --by {wanted.by!r}, expected {who.name!r}, who {who.how} says is asking: nobody signs as another"
+            f"policy {adopted.number} is in force, and nobody is known to ask; set MLOPS_TOKEN (`mlops access token "
+            "NAME` makes one) or MLOPS_ID_TOKEN"
         )
     return who
+
+
+def require(stores: Stores, who: Who, action: str, resource: str) -> None:
+    """Raise AccessDenied when a policy is in force that does not let somebody do this."""
+    adopted = stores.policies.current()
+    answer = decide(adopted.policy, who, action, resource) if adopted else None
+    if adopted and answer and not answer.allowed:
+        raise AccessDenied(f"{answer.sentence} (policy {adopted.number})")
+
+
+def require_own_name(stores: Stores, who: Who, by: str) -> None:
+    """Raise AccessDenied when a policy is in force and somebody signs as another."""
+    if stores.policies.current() and by.strip() != who.name:
+        raise AccessDenied(
+            f"found --by {by!r}, expected --by {who.name!r}, who asks by {who.how}: nobody signs as another"
+        )
 
 
 def adopt(stores: Stores, policy: Policy, *, by: str, reason: str) -> Adopted:
@@ -75,17 +75,25 @@ def adopt(stores: Stores, policy: Policy, *, by: str, reason: str) -> Adopted:
     )
 
 
-def make_token(stores: Stores, name: str, *, scopes: Sequence[str], days: int, by: str) -> tuple[Token, str]:
-    """A new token of somebody, and its text, which is never seen again."""
-    read = [scope(one) for one in scopes]
-    return stores.tokens.make(known_as(name).name, scopes=read, days=days, by=by, at=now_of(stores))
+def make_token(stores: Stores, who: Who, name: str, *, scopes: Sequence[str], days: int) -> tuple[Token, str]:
+    """A new token of somebody, and its text, which is never seen again. Raises AccessDenied when who asks may not."""
+    bearer, read = known_as(name).name, [scope(one) for one in scopes]
+    if who.scopes:
+        raise AccessDenied(
+            f"{who.how} is for some things only, so it makes no tokens, which could be for more"
+        )
+    require(stores, who, "token", f"token:{bearer}")
+    return stores.tokens.make(bearer, scopes=read, days=days, by=who.name, at=now_of(stores))
 
 
-def revoke_token(stores: Stores, token_id: str, *, by: str, reason: str) -> Token:
-    """Make a token good for nothing, at once."""
+def revoke_token(stores: Stores, who: Who, token_id: str, *, reason: str) -> Token:
+    """Make a token good for nothing, at once. One's own anybody may; of others, whom the policy lets."""
     if not reason.strip():
         raise BadRequest("revoking a token needs the reason; found none")
-    return stores.tokens.revoke(token_id, by=by, reason=reason.strip(), at=now_of(stores))
+    bearer = stores.tokens.get(token_id).name
+    if bearer != who.name:
+        require(stores, who, "revoke", f"token:{bearer}")
+    return stores.tokens.revoke(token_id, by=who.name, reason=reason.strip(), at=now_of(stores))
 
 
 def now_of(stores: Stores) -> str:

@@ -64,7 +64,9 @@ class Tokens:
             "scopes": [[one.action, one.resource] for one in scopes],
             "by": by,
             "at": at,
-            "expires": (datetime.fromisoformat(at) + timedelta(days=days)).astimezone(UTC).isoformat(),
+            "expires": (datetime.fromisoformat(at) + timedelta(days=days))
+            .astimezone(UTC)
+            .isoformat(timespec="seconds"),
         }
         with self._database.begin() as connection:
             append(connection, add(connection, tokens, values, by=by))
