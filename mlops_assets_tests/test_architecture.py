@@ -97,6 +97,7 @@ ONE_DOOR: dict[str, set[str]] = {
     "matplotlib": {"modeling/report.py"},
     "typer": {
         "cli/access.py",
+        "cli/changes.py",
         "cli/main.py",
         "cli/features.py",
         "cli/ledger.py",

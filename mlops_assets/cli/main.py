@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mlops_assets.cli.access import access
+from mlops_assets.cli.changes import changes
 from mlops_assets.cli.features import features
 from mlops_assets.cli.ledger import ledger
 from mlops_assets.cli.opening import FOUND, READS, console, opened_deployment
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(access, name="access")
+app.add_typer(changes, name="changes")
 app.add_typer(features, name="features")
 app.add_typer(ledger, name="ledger")
 app.add_typer(trace, name="trace")

@@ -26,6 +26,8 @@ Stage = Literal[
     "withdrawn",
     "applied",
 ]
+# So many characters of a digest name it.
+SHOWN = 12
 # What can still become an application.
 WAITING: tuple[Stage, ...] = ("waiting for approvals", "waiting for its window", "open")
 
@@ -242,7 +244,7 @@ def _lacking(
     said = f"waiting for {_in_words(missing)}{more} {'approval' if missing == 1 else 'approvals'}"
     if counted:
         said += f", {_names(counted)} approved"
-    how = f"approve with `mlops changes approve {request.number}` before {expires}"
+    how = f"approve with `mlops changes approve {request.number} --digest {request.digest[:SHOWN]}` before {expires}"
     return "; ".join([said, *gone, how])
 
 

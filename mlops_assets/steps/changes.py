@@ -9,12 +9,21 @@ from mlops_assets.declaration.access import Policy, Tier
 from mlops_assets.errors import BadRequest, ChangeRefused
 from mlops_assets.governance.access import Who, decide, locked_out, tier_of
 from mlops_assets.governance.canonical import digest
-from mlops_assets.governance.changes import Answer, Application, Proposal, Request, Standing, Vote, standing
+from mlops_assets.governance.changes import (
+    SHOWN,
+    Answer,
+    Application,
+    Proposal,
+    Request,
+    Standing,
+    Vote,
+    standing,
+)
 from mlops_assets.steps.mirror import show
 from mlops_assets.steps.reigns import require_whole
 from mlops_assets.stores.carried import KINDS, carry_out
 from mlops_assets.stores.changes import Recorded
-from mlops_assets.stores.overrides import Subject
+from mlops_assets.stores.overrides import Override, Subject
 from mlops_assets.stores.policies import spelled
 from mlops_assets.stores.releases import Release, promised
 from mlops_assets.stores.stores import Stores
@@ -57,6 +66,17 @@ def waiting(stores: Stores, resource: str | None = None) -> list[tuple[Recorded,
     return [(one, stands) for one, stands in listed(stores, resource) if stands.waits]
 
 
+def waits_for(stores: Stores, release: Release) -> str | None:
+    """What a version waits for before it reigns; None when it waits for nothing."""
+    about = waiting(stores, f"model:{release.model}")
+    said = [
+        f"request {one.request.number}: {stands.sentence}"
+        for one, stands in about
+        if one.request.proposal.kind in REIGNS and one.request.proposal.payload["version"] == release.version
+    ]
+    return "; ".join(said) or None
+
+
 def propose(
     stores: Stores, kind: str, resource: str, payload: Mapping[str, Any], *, by: str, reason: str
 ) -> Request:
@@ -83,7 +103,7 @@ def vote(stores: Stores, number: int, answer: Answer, *, who: Who, seen: str | N
     if not reason.strip():
         raise BadRequest(f"to {answer} needs the reason; found none")
     digest_there = stores.changes.of(number).request.digest
-    whole = digest_there if seen is None or (len(seen) >= 8 and digest_there.startswith(seen)) else seen
+    whole = digest_there if seen is None or (len(seen) >= SHOWN and digest_there.startswith(seen)) else seen
     return stores.changes.vote(
         number,
         answer,
@@ -128,6 +148,34 @@ def apply_open(
     return done
 
 
+def ask_to_roll_back(
+    stores: Stores, model: str, version: int | None, *, by: str, reason: str
+) -> Request | None:
+    """Ask that a version reigns which never did; None when it needs nobody: it reigned before, or no policy says so."""
+    reigned = {one.version for one in stores.reigns.history(model)}
+    if version is None or version in reigned:
+        return None
+    # Where a gate may decide about rollbacks and not about releases, this is a release like any other.
+    for kind in ("rollback", "promote"):
+        if asked_for(stores, kind, f"model:{model}") is not None:
+            payload = reign_payload(stores, model, version)
+            return propose(stores, kind, f"model:{model}", payload, by=by, reason=reason)
+    return None
+
+
+def allow_or_ask(
+    stores: Stores, subject: Subject, resource: str, *, by: str, reason: str, at: str
+) -> Override | Request:
+    """Allow something, where the policy asks nobody else; else what was agreed to, or the request that was made.
+
+    Raises BadRequest when nobody is named, no reason is given, or it was allowed before without anybody being asked.
+    """
+    if asked_for(stores, "override", resource) is None:
+        return stores.overrides.give(subject, by=by, reason=reason, at=at)
+    given = stores.overrides.of(subject)
+    return given or propose(stores, "override", resource, {**vars(subject)}, by=by, reason=reason)
+
+
 def reign_payload(stores: Stores, model: str, version: int) -> dict[str, Any]:
     """What is asked for who wants a version to reign after the one that does. Raises BadRequest when there is none."""
     release, current = stores.releases.version(model, version), stores.reigns.current(model)
@@ -137,11 +185,6 @@ def reign_payload(stores: Stores, model: str, version: int) -> dict[str, Any]:
         raise BadRequest(f"{model} version {version} reigns already, since {current.since}")
     require_whole(stores, release)
     return promised(release, after=current.number if current else 0)
-
-
-def override_payload(subject: Subject) -> dict[str, Any]:
-    """What is asked for who wants something allowed."""
-    return {**vars(subject)}
 
 
 def policy_payload(stores: Stores, policy: Policy) -> dict[str, Any]:

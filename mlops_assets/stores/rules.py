@@ -127,7 +127,7 @@ def _of_a_reign(sql: Sql) -> Iterator[tuple[str, str]]:
         f"asked.resource = 'model:' || {model} AND {sql.field('asked.payload', 'version')} = {version} "
         f"AND {sql.field('asked.payload', 'after')} = {sql.text('NEW.number - 1')}",
     )
-    before = "EXISTS (SELECT 1 FROM reign old WHERE old.model = NEW.model AND old.version = NEW.version)"
+    before = "EXISTS (SELECT 1 FROM reign earlier WHERE earlier.model = NEW.model AND earlier.version = NEW.version)"
     needed = sql.asked("'promote'", f"'model:' || {model}", "approvals")
     yield "nobody agreed to it", f"coalesce({needed}, 0) > 0 AND NOT {before} AND NOT {agreed}"
 
@@ -148,7 +148,7 @@ def _of_an_override(sql: Sql) -> Iterator[tuple[str, str]]:
 
 
 def _of_a_policy(sql: Sql) -> Iterator[tuple[str, str]]:
-    last = "(SELECT coalesce(max(old.number), 0) FROM policy old)"
+    last = "(SELECT coalesce(max(earlier.number), 0) FROM policy earlier)"
     yield "it does not follow the last one", f"NEW.number <> {last} + 1"
     agreed = _applied(
         ("policy",),
