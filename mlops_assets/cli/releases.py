@@ -15,10 +15,11 @@ from mlops_assets.governance.changes import Request
 from mlops_assets.governance.contract import Kind, changes, kind_of
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import PlannedRun
-from mlops_assets.steps.changes import allow_or_ask, ask_to_roll_back, waits_for
+from mlops_assets.steps.changes import allow_or_ask, ask_to_roll_back
 from mlops_assets.steps.contract import kept_contract
 from mlops_assets.steps.reigns import gate_of, refused_by, roll_back
 from mlops_assets.steps.release import proposed
+from mlops_assets.steps.standing import waits_for
 from mlops_assets.stores.releases import Release
 
 CONTRACT_STYLE = {"breaking": "bold red", "retrain": "bold yellow", "compatible": "green"}

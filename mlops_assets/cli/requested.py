@@ -16,6 +16,7 @@ from mlops_assets.errors import BadRequest
 from mlops_assets.governance.changes import Answer, Request, Standing
 from mlops_assets.steps import changes
 from mlops_assets.steps.access import require
+from mlops_assets.steps.standing import REIGNS, listed, where
 from mlops_assets.stores.changes import Recorded
 
 STYLES = {"open": "bold green", "applied": "green", "refused": "red", "expired": "dim", "overtaken": "dim"}
@@ -25,7 +26,7 @@ RIGHTS: dict[Answer, str] = {"approve": "approve", "refuse": "approve"}
 
 def show_requests(opened: Deployment, *, everything: bool, as_json: bool, console: Console) -> None:
     """The requests that wait, or all of them, newest last."""
-    found = [(one, stands) for one, stands in changes.listed(opened.stores) if everything or stands.waits]
+    found = [(one, stands) for one, stands in listed(opened.stores) if everything or stands.waits]
     if as_json:
         console.print_json(json.dumps([_as_values(one, stands) for one, stands in found]))
         return
@@ -46,7 +47,7 @@ def show_requests(opened: Deployment, *, everything: bool, as_json: bool, consol
 def show_request(opened: Deployment, number: int, *, as_json: bool, console: Console) -> None:
     """All of one request."""
     recorded = opened.stores.changes.of(number)
-    stands = changes.where(opened.stores, recorded, opened.stores.changes.now())
+    stands = where(opened.stores, recorded, opened.stores.changes.now())
     if as_json:
         console.print_json(json.dumps(_as_values(recorded, stands)))
         return
@@ -66,7 +67,7 @@ def propose_change(
     opened: Deployment, kind: str, what: str, version: int | None, *, reason: str, console: Console
 ) -> None:
     """Ask for a change that no command asks for by itself."""
-    if kind in changes.REIGNS:
+    if kind in REIGNS:
         opened.project.model(what)
         if version is None:
             raise BadRequest(f"to {kind} needs the version of {what}; found none, expected --version")
@@ -88,7 +89,7 @@ def propose_change(
 def tell_asked(opened: Deployment, asked: Request, *, console: Console) -> None:
     """Say what a request waits for; what waits for nothing is carried out at once."""
     recorded = opened.stores.changes.of(asked.number)
-    stands = changes.where(opened.stores, recorded, opened.stores.changes.now())
+    stands = where(opened.stores, recorded, opened.stores.changes.now())
     if stands.stage == "open":
         _carry_out(opened, asked.number, console=console)
         return
@@ -108,7 +109,7 @@ def say(
     if answer in RIGHTS:
         require(opened.stores, opened.who, f"{RIGHTS[answer]}:{said.kind}", said.resource)
     changes.vote(opened.stores, number, answer, who=opened.who, seen=seen, reason=reason)
-    stands = changes.where(opened.stores, opened.stores.changes.of(number), opened.stores.changes.now())
+    stands = where(opened.stores, opened.stores.changes.of(number), opened.stores.changes.now())
     console.print(
         f"Request [bold]{number}[/] is {stands.stage}: {escape(stands.sentence)}",
         highlight=False,

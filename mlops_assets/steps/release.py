@@ -15,13 +15,13 @@ from mlops_assets.governance.evaluation_gates import in_time
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision, Reigning, decide
 from mlops_assets.governance.verdicts import Verdict
-from mlops_assets.steps.changes import asked_for
 from mlops_assets.steps.contract import contract_of, keep_contract, kept_contract
 from mlops_assets.steps.evaluation import evidence_digest, recorded_evidence
 from mlops_assets.steps.inputs import all_below, unproven, unrecorded
 from mlops_assets.steps.mirror import show
 from mlops_assets.steps.proven import made_from, of_model
 from mlops_assets.steps.reigns import gate_of
+from mlops_assets.steps.standing import asked_for
 from mlops_assets.steps.training import one_row, require_made_from, require_newest, trained_record
 from mlops_assets.stores.overrides import Override
 from mlops_assets.stores.pinned import Pinned

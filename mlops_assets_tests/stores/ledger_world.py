@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from mlops_assets.governance.canonical import canonical, digest
 from mlops_assets.governance.certificate import Certificate
+from mlops_assets.governance.contract import Contract
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.ledger import Entry, seal
@@ -78,6 +79,13 @@ def commit(stores, table, version, partitions, reads=None, refused=()):
     stores.records.adopt(version, Commit(table, made_by, records, no))
 
 
+def contract():
+    """One that promises nothing."""
+    texts = dict.fromkeys(("model", "owner", "as_of", "model_digest", "service", "features", "question"), "")
+    maps = ("keys", "inputs", "output", "views", "label", "objectives", "resources", "metrics", "training")
+    return Contract(**texts, edition=1, **{one: {} for one in (*maps, "code", "environment")})
+
+
 def release(stores, number):
     evidence = Evidence(
         "model", f"2024-0{number}-01", "a", 100, 20, "2023-12-01", "2023-12-31", {"auc": 0.1 * number}, {}
@@ -91,7 +99,7 @@ def release(stores, number):
         "mlflow run",
         "features",
         {"view": "sql=1"},
-        stores.artifacts.save({"contract.json": b"{}"}),
+        stores.artifacts.save({"contract.json": json.dumps(contract().to_dict()).encode()}),
     )
     stores.releases.record(
         who, evidence, YES, against=stores.releases.against("model"), by="gates", at=MOMENT, run_id="run"
