@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from mlops_assets.declaration.access import Policy
 from mlops_assets.governance.canonical import canonical, digest
 from mlops_assets.governance.certificate import Certificate
 from mlops_assets.governance.evidence import Evidence
@@ -32,6 +33,14 @@ MOMENT = "2024-01-01T00:00:00+00:00"
 
 def opened(home: Path, url: str, *anchors: str) -> Stores:
     return Stores.open(replace(Places.below(home), database=url, anchors=anchors))
+
+
+def ruled(stores: Stores) -> Stores:
+    """The same under a policy, with a token that was revoked."""
+    stores.policies.adopt(Policy(roles={}), after=0, by="Ada", reason="first", at=MOMENT)
+    token, _ = stores.tokens.make("Ada", days=1, by="Ada", at=MOMENT)
+    stores.tokens.revoke(token.id, by="Ada", reason="lost", at=MOMENT)
+    return stores
 
 
 def made(stores: Stores) -> Stores:
