@@ -11,6 +11,7 @@ from mlops_assets.errors import BadEnvironment
 if TYPE_CHECKING:
     from mlops_assets.stores.anchors import AnchorPlace
     from mlops_assets.stores.artifacts import Artifacts
+    from mlops_assets.stores.attestations import Attestations
     from mlops_assets.stores.certificates import Certificates
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
@@ -74,6 +75,7 @@ class Stores:
     reigns: Reigns
     overrides: Overrides
     certificates: Certificates
+    attestations: Attestations
     retrainings: Retrainings
     policies: Policies
     tokens: Tokens
@@ -90,6 +92,7 @@ class Stores:
         # Imported here: the code location names stores, and only runs open them.
         from mlops_assets.stores.anchors import anchor_places
         from mlops_assets.stores.artifacts import Artifacts
+        from mlops_assets.stores.attestations import Attestations
         from mlops_assets.stores.certificates import Certificates
         from mlops_assets.stores.database import open_database
         from mlops_assets.stores.engine import Engine
@@ -128,6 +131,7 @@ class Stores:
             reigns=Reigns(database),
             overrides=Overrides(database),
             certificates=Certificates(database),
+            attestations=Attestations(database),
             retrainings=Retrainings(database),
             policies=Policies(database),
             tokens=Tokens(database),

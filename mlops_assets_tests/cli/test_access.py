@@ -14,7 +14,7 @@ from mlops_assets.stores.stores import Places, Stores
 CLI = Path(main.__file__).parent
 # What changes nothing that is recorded; whoever can read the stores may.
 READING = {
-    *("backtest", "card", "champion", "contract", "loop", "restated", "skew", "status", "validate"),
+    *("audit", "backtest", "card", "champion", "contract", "loop", "restated", "skew", "status", "validate"),
     *(
         "access explain",
         "access show",
@@ -37,6 +37,8 @@ ASKING = {
     "override": ("override", "_overridden(subject, check)", "by"),
     "reproduce": ("reproduce", "model:{model}"),
     "retrain": ("retrain", "model:{model}", "by"),
+    # Of "attest" where a person attests, and else nothing.
+    "score": ("action", "model:{model}", "signed"),
     "features apply": ("apply", "features"),
     "features materialize": ("materialize", "features"),
     "ledger accept": ("accept", "ledger", "by"),
@@ -44,8 +46,8 @@ ASKING = {
 }
 # Asks the policy about what it finds, or is for when there is none.
 KNOWING = {"access adopt", "access revoke", "access token"}
-# Opens nothing.
-ALONE = {"access example"}
+# Open no deployment: an example, and the prediction service, which has a token of its own.
+ALONE = {"access example", "predictions show"}
 STEPS = {"validate-data", "train", "evaluate", "register"}
 
 
@@ -122,7 +124,8 @@ def test_the_door_asks_who_it_is_whether_they_may_and_whose_name_they_sign_with(
     explained = mlops("access", "explain", *asked, "--file", str(home / "policy.yaml"))
     assert (explained.exit_code, explained.stdout) == (
         0,
-        "dana@example.org may run model:x: role developer: run, retrain, reproduce, propose:* on model:* says so\n",
+        "dana@example.org may run model:x: role developer: "
+        "run, retrain, reproduce, attest, propose:* on model:* says so\n",
     )
     signed = ("--by", "otto@example.org", "--reason", "late")
     otto = mlops("access", "token", "otto@example.org").stdout.strip()
