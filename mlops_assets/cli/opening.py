@@ -43,21 +43,10 @@ def _note_ledger(opened: "Deployment") -> None:
 
 
 @contextmanager
-def opened_deployment(action: str, resource: str = "", *, by: str | None = None) -> Iterator["Deployment"]:
-    """The deployment, for who may do this; what the platform refuses on purpose is told without a traceback.
-
-    action, resource: what is asked of the policy, as ``run`` of ``model:NAME``; READS asks nothing, KNOWN only who it
-        is.
-    by: the name that is signed with, which has to be that of who asks.
-    """
+def refusals_told() -> Iterator[None]:
+    """What the platform refuses on purpose is told without a traceback, and is exit code 1."""
     try:
-        from mlops_assets.cli.deployment import deployment
-
-        with deployment() as opened:
-            try:
-                yield opened if action == READS else _let_in(opened, action, resource, by)
-            finally:
-                _note_ledger(opened)
+        yield
     except Exception as error:
         # Dagster wraps what its resources raise.
         ours = outermost(error)
@@ -92,3 +81,21 @@ def _user() -> str:
     # A container may run as a number that has no name.
     except (KeyError, OSError):
         return f"user {os.getuid()}"
+
+
+@contextmanager
+def opened_deployment(action: str, resource: str = "", *, by: str | None = None) -> Iterator["Deployment"]:
+    """The deployment, for who may do this; what the platform refuses on purpose is told without a traceback.
+
+    action, resource: what is asked of the policy, as ``run`` of ``model:NAME``; READS asks nothing, KNOWN only who it
+        is.
+    by: the name that is signed with, which has to be that of who asks.
+    """
+    with refusals_told():
+        from mlops_assets.cli.deployment import deployment
+
+        with deployment() as opened:
+            try:
+                yield opened if action == READS else _let_in(opened, action, resource, by)
+            finally:
+                _note_ledger(opened)

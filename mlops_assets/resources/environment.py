@@ -26,6 +26,8 @@ MLFLOW = "MLFLOW_TRACKING_URI"
 # What somebody shows to say who they are: a token of the platform, or an OpenID Connect ID token.
 BEARER = "MLOPS_TOKEN"
 SIGNED_IN = "MLOPS_ID_TOKEN"
+# What those show who may ask the prediction service.
+SERVE_TOKEN = "MLOPS_SERVE_TOKEN"  # noqa: S105 (the name of a variable)
 
 NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[?#\[\]]")
 MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B)", re.IGNORECASE)

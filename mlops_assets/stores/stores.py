@@ -11,6 +11,7 @@ from mlops_assets.errors import BadEnvironment
 if TYPE_CHECKING:
     from mlops_assets.stores.anchors import AnchorPlace
     from mlops_assets.stores.artifacts import Artifacts
+    from mlops_assets.stores.attestations import Attestations
     from mlops_assets.stores.certificates import Certificates
     from mlops_assets.stores.changes import Changes
     from mlops_assets.stores.engine import Engine, Queries
@@ -75,6 +76,7 @@ class Stores:
     reigns: Reigns
     overrides: Overrides
     certificates: Certificates
+    attestations: Attestations
     retrainings: Retrainings
     changes: Changes
     policies: Policies
@@ -92,6 +94,7 @@ class Stores:
         # Imported here: the code location names stores, and only runs open them.
         from mlops_assets.stores.anchors import anchor_places
         from mlops_assets.stores.artifacts import Artifacts
+        from mlops_assets.stores.attestations import Attestations
         from mlops_assets.stores.certificates import Certificates
         from mlops_assets.stores.changes import Changes
         from mlops_assets.stores.database import open_database
@@ -131,6 +134,7 @@ class Stores:
             reigns=Reigns(database),
             overrides=Overrides(database),
             certificates=Certificates(database),
+            attestations=Attestations(database),
             retrainings=Retrainings(database),
             changes=Changes(database),
             policies=Policies(database),

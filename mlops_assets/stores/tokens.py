@@ -87,12 +87,12 @@ class Tokens:
 
     def shown(self, text: str, at: str) -> Token:
         """The token whose text somebody shows at a moment. Raises AccessDenied when it is good for nothing."""
-        prefix, _, rest = text.strip().partition("_")
-        token_id, _, secret = rest.partition("_")
+        # Other characters are of no token, and some have no bytes that could be looked for.
+        prefix, token_id, secret = [*(text.strip() if text.isascii() else "").split("_", 2), "", ""][:3]
         with self._database.connect() as connection:
             row = connection.execute(_select().where(tokens.c.id == token_id)).first()
         # What is shown is never told: it may be a token with a slip of the hand.
-        right = secret.isascii() and compare_digest(row.secret_digest if row else "", digest(secret))
+        right = compare_digest(row.secret_digest if row else "", digest(secret))
         if prefix != PREFIX or row is None or not right:
             raise AccessDenied(
                 "the token is not one of this platform; make one with `mlops access token NAME`"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from mlops_assets.declaration.access import Policy
 from mlops_assets.governance.canonical import canonical, digest
 from mlops_assets.governance.certificate import Certificate
 from mlops_assets.governance.contract import Contract
@@ -18,6 +19,7 @@ from mlops_assets.governance.ledger import Entry, seal
 from mlops_assets.governance.reasons import Reason
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.ledger import note, verify
+from mlops_assets.stores.attestations import Attestation
 from mlops_assets.stores.commit import Commit, PartitionRecord, Provenance
 from mlops_assets.stores.database import SCHEMA, open_database
 from mlops_assets.stores.guards import guard
@@ -35,6 +37,14 @@ def opened(home: Path, url: str, *anchors: str) -> Stores:
     return Stores.open(replace(Places.below(home), database=url, anchors=anchors))
 
 
+def ruled(stores: Stores) -> Stores:
+    """The same under a policy, with a token that was revoked."""
+    stores.policies.adopt(Policy(roles={}), after=0, by="Ada", reason="first", at=MOMENT)
+    token, _ = stores.tokens.make("Ada", days=1, by="Ada", at=MOMENT)
+    stores.tokens.revoke(token.id, by="Ada", reason="lost", at=MOMENT)
+    return stores
+
+
 def made(stores: Stores) -> Stores:
     """Two tables, three releases, a rollback, an override, a certificate, and the loop's words; anchored."""
     commit(stores, "raw/t", 0, ["a", "b", "c"])
@@ -47,6 +57,7 @@ def made(stores: Stores) -> Stores:
     subject = Subject("good/t", "c", "f", "late")
     stores.overrides.give(subject, by="Ada", reason="known", at=MOMENT)
     certify(stores, 1)
+    stores.attestations.give(Attestation("model", "privacy", "Ada", "https://x/privé", MOMENT, MOMENT))
     stores.retrainings.decide(
         RetrainingDecision("model", "2024-03-01", "looked", "look", True, "drift", "sensor", MOMENT)
     )
