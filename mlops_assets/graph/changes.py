@@ -10,7 +10,6 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.governance.changes import Standing
 from mlops_assets.graph import keys
 from mlops_assets.graph.automation import SECONDS
-from mlops_assets.graph.jobs import changes_job
 from mlops_assets.graph.launching import RETRIES, never_launched
 from mlops_assets.graph.metadata import table
 from mlops_assets.stores.changes import Recorded
@@ -60,7 +59,7 @@ def changes_sensor(model: Model) -> dg.SensorDefinition:
 
     @dg.sensor(
         name=f"{model.name}_changes",
-        job_name=changes_job(model),
+        target=[key],
         minimum_interval_seconds=SECONDS,
         default_status=dg.DefaultSensorStatus.STOPPED,
         description=f"Applies what people agreed to about {model.name} when its window opens; shows what waits.",

@@ -32,11 +32,6 @@ def watch_job(model: Model) -> str:
     return f"{model.name}_watch"
 
 
-def changes_job(model: Model) -> str:
-    """The job that applies what people agreed to."""
-    return f"{model.name}_apply"
-
-
 def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDefinition]:
     """Its jobs; that of the data only when all of it has the same days, as a job has."""
     story = [keys.of_model(model.name, stage) for stage in STAGES]
@@ -54,11 +49,6 @@ def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDef
         watch_job(model),
         [keys.of_model(model.name, watch) for watch in WATCHES],
         description=f"Look at the champion of {model.name}: drift, performance, and whether its release was right.",
-    )
-    yield dg.define_asset_job(
-        changes_job(model),
-        [keys.of_model(model.name, "changes")],
-        description=f"Apply the changes of {model.name} that enough people agreed to and whose window is open.",
     )
     online = [keys.online(view) for view in catalog.features.views_of(model.features)]
     yield dg.define_asset_job(
