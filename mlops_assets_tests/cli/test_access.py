@@ -24,6 +24,7 @@ READING = {
         "features list",
     ),
     *("features windows", "ledger anchor", "ledger show", "ledger verify"),
+    *("changes list", "changes show"),
     *("trace column", "trace impact", "trace model"),
 }
 ASKING = {
@@ -45,7 +46,10 @@ ASKING = {
     "ledger guard": ("guard", "ledger", "by"),
 }
 # Asks the policy about what it finds, or is for when there is none.
-KNOWING = {"access adopt", "access revoke", "access token"}
+KNOWING = {
+    *("access adopt", "access revoke", "access token"),
+    *("changes apply", "changes approve", "changes propose", "changes refuse", "changes withdraw"),
+}
 # Open no deployment: an example, and the prediction service, which has a token of its own.
 ALONE = {"access example", "predictions show"}
 STEPS = {"validate-data", "train", "evaluate", "register"}
