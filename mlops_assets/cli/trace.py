@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.opening import console, opened_deployment
+from mlops_assets.cli.opening import READS, console, opened_deployment
 
 trace = typer.Typer(help="What came from what, from the records.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def model(
     from mlops_assets.cli.traced import show_trace
     from mlops_assets.steps.trace import trace_model
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         opened.project.model(name)
         show_trace(trace_model(opened.stores, name, version), as_json=as_json, html=html, console=console)
 
@@ -47,7 +47,7 @@ def impact(
     from mlops_assets.cli.traced import show_trace
     from mlops_assets.steps.trace import trace_impact
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_trace(trace_impact(opened.stores, what, partition), as_json=as_json, html=html, console=console)
 
 
@@ -60,5 +60,5 @@ def column(
     """Trace a column back to raw columns and forward to the inputs of models, as declared now."""
     from mlops_assets.cli.traced import show_column
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_column(opened, name, as_json=as_json, html=html, console=console)
