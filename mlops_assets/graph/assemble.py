@@ -19,6 +19,7 @@ from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.online import online_asset
 from mlops_assets.graph.parity import parity_asset
 from mlops_assets.graph.performance import performance_asset
+from mlops_assets.graph.predictions import predictions_asset
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
@@ -55,6 +56,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             model_asset(catalog, model),
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
+            predictions_asset(catalog, model),
             drift_asset(catalog, model),
             performance_asset(catalog, model),
             parity_asset(catalog, model),
