@@ -10,7 +10,7 @@ from mlops_assets.errors import ImpossibleDate
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import PlannedRun
 from mlops_assets.graph.predictions import PREDICTIONS, scored_days
-from mlops_assets.steps.predictions import read_predictions
+from mlops_assets.steps.predictions import named_predictions
 
 
 def predict_days(opened: Deployment, name: str, first: date, last: date, *, console: Console) -> None:
@@ -29,13 +29,16 @@ def predict_days(opened: Deployment, name: str, first: date, last: date, *, cons
     execute(opened, PlannedRun(f"{name} predicts {begin}", (key,), begin, finish), console)
     for offset in range((last - first).days + 1):
         day = (first + timedelta(days=offset)).isoformat()
-        found = read_predictions(opened.stores, name, day)
-        versions = sorted({one.version for one in found})
-        by = f" by version {', '.join(map(str, versions))}, the first {found[0].id}" if found else ""
+        found = named_predictions(opened.stores, name, day)
+        versions = sorted({one.version for _, one in found})
+        by = f" by version {', '.join(map(str, versions))}, the first {found[0][0]}" if found else ""
         console.print(f"{name} {day}: {len(found)} predictions{by}", markup=False, highlight=False)
-        if not found:
-            for said in opened.stores.records.verdicts_of(
-                opened.stores.records.contents(keys.table_name(key), partitions=[day])
-            ).values():
-                failed = [one.reason for one in said if not one.passed]
-                console.print(f"  {'; '.join(failed)}", markup=False, highlight=False)
+        for said in _failed(opened, keys.table_name(key), day):
+            console.print(f"  {said}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _failed(opened: Deployment, table: str, day: str) -> list[str]:
+    """What the checks that failed say of a day."""
+    records = opened.stores.records
+    (said,) = records.verdicts_of(records.contents(table, partitions=[day])).values()
+    return [one.reason for one in said if not one.passed]

@@ -65,6 +65,21 @@ def trace_column(catalog: Catalog, models: Iterable[Model], asked: str) -> Colum
     )
 
 
+def origins(catalog: Catalog, model: Model) -> dict[str, tuple[str, ...]]:
+    """Each input of a model with the columns it is computed from down to raw ones, nearest first."""
+    known = _declared(catalog, [model])
+    sources = {
+        SourceColumn(table, column): found.columns
+        for table, of in known.items()
+        for column, found in of.items()
+    }
+    table = f"{model.name}/training_set"
+    return {
+        column: tuple(map(_spelled, _closure(SourceColumn(table, column), sources)))
+        for column in catalog.input_types(model)
+    }
+
+
 def _declared(catalog: Catalog, models: Iterable[Model]) -> dict[str, Lineage]:
     """Of every table that columns of the lake are in; raw columns are where paths end."""
     known: dict[str, Lineage] = {}

@@ -28,7 +28,7 @@ from mlops_assets.steps.question import pinned_question
 from mlops_assets.steps.training_set import EVENTS, contents_read, gathered, require_versions, with_features
 from mlops_assets.steps.watching import other_features
 from mlops_assets.stores.ledger import BATCH
-from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced, together
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
@@ -66,18 +66,13 @@ def predict(stores: Stores, catalog: Catalog, model: Model, days: Sequence[str])
     return together(made, stores.places.home / "spill")
 
 
-def read_predictions(stores: Stores, model: str, day: str, *, version: int | None = None) -> list[Prediction]:
-    """The predictions of a day as the lake has them (by table version ``version``), in the order of their ids.
-
-    Each is what its row says; whether that is what was sealed, its id and the ledger tell.
-    """
-    return [said for _, said in named_predictions(stores, model, day, version=version)]
-
-
 def named_predictions(
     stores: Stores, model: str, day: str, *, version: int | None = None
 ) -> list[tuple[str, Prediction]]:
-    """The same, each with the id that its row has."""
+    """The predictions of a day as the lake has them (by table version ``version``), in the order of their ids.
+
+    Each with the id that its row has. Whether it is what was sealed, that id and the ledger tell.
+    """
     pinned = stores.lake.pin(f"{model}/{TABLE}", [day], version=version)
     rows = stores.engine.rows(f"SELECT * FROM predictions ORDER BY {ID}", {"predictions": pinned})
     return [(row[ID], _as_said(model, row)) for row in rows.to_pylist()]
@@ -101,11 +96,27 @@ def _of_day(
         key = catalog.tables[model.label.table].table.key
         said = list(_answered(model.name, day, champion, loaded, key, asked))
         read = (*read, *champion.made_from)
-    _seal(stores, model.name, day, said)
+    return sealed(stores, model.name, day, said, read=read, requests=events.rows, why=why)
+
+
+def sealed(
+    stores: Stores,
+    model: str,
+    day: str,
+    said: Sequence[Prediction],
+    *,
+    read: tuple[Content, ...],
+    requests: int,
+    why: str = "",
+) -> Produced:
+    """The predictions of a day as they are to be written, once the ledger has their root.
+
+    read: what they were made from. requests: events of the day. why: why none was scored; empty where they were.
+    """
+    _seal(stores, model, day, said)
     rows = [{PARTITION: day, ID: one.id, **_as_row(one)} for one in said]
-    checked = verdicts([row[ID] for row in rows], [one.score for one in said], requests=events.rows, why=why)
-    table = pa.Table.from_pylist(rows, SCHEMA)
-    return Produced(table, [day], reads={day: read}, verdicts={day: checked})
+    checked = verdicts([row[ID] for row in rows], [one.score for one in said], requests=requests, why=why)
+    return Produced(pa.Table.from_pylist(rows, SCHEMA), [day], reads={day: read}, verdicts={day: checked})
 
 
 def _why_not(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mlops_assets.data.legible import in_html
 from mlops_assets.data.page import section, table, whole
-from mlops_assets.steps.trace import Traced, span, spelled
+from mlops_assets.steps.trace import Traced, rows_of, span, spelled
 from mlops_assets.stores.lineage import Materialized, Trace, Within
 
 # Links of one materialization that are shown before the rest is folded away.
@@ -19,7 +20,8 @@ ROW, GAP, CHARACTER = 34, 70, 7.4
 def page(traced: Traced) -> str:
     """The whole page, in one file that needs no network."""
     graph, tables, files = traced.reached.graph(), traced.reached.tables(), traced.reached.files()
-    facts = [(name, spelled(value)) for name, value in traced.facts.items()]
+    facts = [(name, spelled(value)) for name, value in traced.facts.items() if not rows_of(value)]
+    tables_of_facts = [_rows(name, rows_of(value)) for name, value in traced.facts.items()]
     released = [
         (one.model, str(one.version), one.as_of, "reigns" if one.reigns else "") for one in traced.releases
     ]
@@ -27,10 +29,17 @@ def page(traced: Traced) -> str:
         traced.about,
         _picture(graph, tables),
         section("Recorded", table(["", ""], facts)),
+        *tables_of_facts,
         section("Released versions", table(["model", "version", "as of", ""], released)),
         section("Files", table(["file", "SHA-256"], files)),
         *_tables(graph),
     )
+
+
+def _rows(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """A fact that is a table."""
+    heads = list(dict.fromkeys(key for row in rows for key in row))
+    return section(name, table(heads, [[spelled(row.get(head, "")) for head in heads] for row in rows]))
 
 
 def _tables(graph: Trace) -> Iterable[str]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from mlops_assets.stores.database import materialization, reading
+from mlops_assets.stores.database import materialization, reading, verdict
 from mlops_assets.stores.pinned import Content
 
 
@@ -40,6 +40,18 @@ class End(NamedTuple):
     partition: str
     version: int
     fingerprint: str
+
+
+class Checked(NamedTuple):
+    """What a check said of partitions of a table that a trace reaches: how many, the first and the last."""
+
+    table: str
+    check: str
+    passed: bool
+    blocking: bool
+    partitions: int
+    first: str
+    last: str
 
 
 class Within(NamedTuple):
@@ -81,6 +93,12 @@ class Lineage:
         m = materialization
         query = sa.select(m.c.id).where(m.c.table_name == table, m.c.partition == partition)
         return self._ids(query.order_by(m.c.version))
+
+    def materialized(self, ids: Sequence[int]) -> list[Materialized]:
+        """These materializations, oldest first."""
+        query = _nodes().where(materialization.c.id.in_(ids)).order_by(materialization.c.version)
+        with self._database.connect() as connection:
+            return [Materialized(*row) for row in connection.execute(query)]
 
     def readers(self, name: str) -> list[int]:
         """The materializations that read a file of a source, whatever it held."""
@@ -143,6 +161,19 @@ class Reached:
         with self._database.connect() as connection:
             return sorted((row[0], row[1]) for row in connection.execute(query))
 
+    def checks(self) -> list[Checked]:
+        """What every check said of what is reached, by table and name."""
+        m = materialization
+        said = (m.c.table_name, verdict.c.check_name, verdict.c.passed, verdict.c.blocking)
+        query = (
+            sa.select(*said, sa.func.count(), sa.func.min(m.c.partition), sa.func.max(m.c.partition))
+            .join_from(verdict, m, verdict.c.materialization_id == m.c.id)
+            .join(self._reached, self._reached.c.id == m.c.id)
+            .group_by(*said)
+        )
+        with self._database.connect() as connection:
+            return sorted(Checked(*row) for row in connection.execute(query))
+
     def among(self, ids: Iterable[int]) -> set[int]:
         """Those of some materializations that are reached."""
         query = sa.select(self._reached.c.id).where(self._reached.c.id.in_(list(ids)))
@@ -151,11 +182,8 @@ class Reached:
 
     def graph(self) -> Trace:
         """Every materialization that is reached, and who read whom."""
-        m, reached = materialization, self._reached
-        columns = [
-            m.c.table_name.label("table") if name == "table" else m.c[name] for name in Materialized._fields
-        ]
-        nodes = sa.select(*columns).join(reached, reached.c.id == m.c.id)
+        reached = self._reached
+        nodes = _nodes().join(reached, reached.c.id == materialization.c.id)
         read = sa.select(reading.c.materialization_id, reading.c.source_id).join(
             reached, reading.c.materialization_id == reached.c.id
         )
@@ -169,6 +197,14 @@ class Reached:
             # Forward, what else its members read is not part of it.
             within = [(row[0], row[1]) for row in edges if row[1] in found]
             return Trace(self._start, found, within, [End(*row) for row in connection.execute(ends)])
+
+
+def _nodes() -> sa.Select[Any]:
+    m = materialization
+    columns = [
+        m.c.table_name.label("table") if name == "table" else m.c[name] for name in Materialized._fields
+    ]
+    return sa.select(*columns)
 
 
 def _start(start: Sequence[int]) -> sa.CTE:
