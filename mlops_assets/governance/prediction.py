@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
+from json.encoder import encode_basestring as spell_text
 
 from mlops_assets.errors import BadRequest
 from mlops_assets.governance.canonical import canonical, digest, plain
@@ -43,10 +45,17 @@ class Prediction:
     features: str
     score: float
 
-    @property
+    @cached_property
     def record(self) -> str:
         """All of it in its one spelling, as it is sealed."""
-        return canonical(plain(asdict(self)))
+        # As canonical() spells it, several times as fast: a proof spells a whole day.
+        return (
+            f'{{"artifact_digest":{spell_text(self.artifact_digest)},"day":{spell_text(self.day)},'
+            f'"entity":{spell_text(self.entity)},"event_time":{spell_text(self.event_time)},'
+            f'"features":{spell_text(self.features)},"model":{spell_text(self.model)},'
+            f'"predicted_at":{spell_text(self.predicted_at)},"score":{canonical(plain(self.score))},'
+            f'"version":{self.version}}}'
+        )
 
     @property
     def id(self) -> str:

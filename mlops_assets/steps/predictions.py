@@ -74,8 +74,8 @@ def named_predictions(
     Each with the id that its row has. Whether it is what was sealed, that id and the ledger tell.
     """
     pinned = stores.lake.pin(f"{model}/{TABLE}", [day], version=version)
-    rows = stores.engine.rows(f"SELECT * FROM predictions ORDER BY {ID}", {"predictions": pinned})
-    return [(row[ID], _as_said(model, row)) for row in rows.to_pylist()]
+    rows = stores.lake.rows(pinned).to_pylist()
+    return sorted(((row[ID], _as_said(model, day, row)) for row in rows), key=lambda one: one[0])
 
 
 def _of_day(
@@ -190,10 +190,10 @@ def _as_row(one: Prediction) -> dict[str, Any]:
     }
 
 
-def _as_said(model: str, row: Mapping[str, Any]) -> Prediction:
+def _as_said(model: str, day: str, row: Mapping[str, Any]) -> Prediction:
     return Prediction(
         model=model,
-        day=row[PARTITION],
+        day=day,
         version=row["model_version"],
         artifact_digest=row["artifact_digest"],
         entity=row["entity"],
