@@ -66,6 +66,12 @@ def trace_model(stores: Stores, model: str, version: int) -> Traced:
     return Traced(about, facts_of(stores, release, reached), reached, _made_from(stores, reached))
 
 
+def trace_release(stores: Stores, model: str, as_of: str) -> Traced | None:
+    """The same of the newest version as of a date; None when nothing was released."""
+    made = [one.version for one in stores.releases.versions(model) if one.as_of == as_of]
+    return trace_model(stores, model, made[-1]) if made else None
+
+
 def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
     """All that was made from a file of a source, whatever it held, or from a partition of a table.
 

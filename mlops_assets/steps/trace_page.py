@@ -9,7 +9,7 @@ from typing import Any
 from mlops_assets.data.legible import in_html
 from mlops_assets.data.page import section, table, whole
 from mlops_assets.steps.trace import Traced, rows_of, span, spelled
-from mlops_assets.stores.lineage import Materialized, Trace, Within
+from mlops_assets.stores.lineage import Materialized, Reached, Trace, Within
 
 # Links of one materialization that are shown before the rest is folded away.
 SHOWN = 12
@@ -27,13 +27,18 @@ def page(traced: Traced) -> str:
     ]
     return whole(
         traced.about,
-        _picture(graph, tables),
+        f'<div style="overflow-x:auto">{_picture(graph, tables)}</div>',
         section("Recorded", table(["", ""], facts)),
         *tables_of_facts,
         section("Released versions", table(["model", "version", "as of", ""], released)),
         section("Files", table(["file", "SHA-256"], files)),
         *_tables(graph),
     )
+
+
+def picture(reached: Reached) -> str:
+    """The tables that a trace reaches, as an SVG drawing."""
+    return _picture(reached.graph(), reached.tables())
 
 
 def _rows(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -109,8 +114,8 @@ def _picture(graph: Trace, tables: Sequence[Within]) -> str:
     lines = "".join(_line(places[source], places[by]) for by, source in sorted(edges))
     texts = "".join(_name(within.get(name), name, *place[:2]) for name, place in places.items())
     return (
-        f'<div style="overflow-x:auto"><svg xmlns="http://www.w3.org/2000/svg" width="{x:.0f}" '
-        f'height="{height:.0f}" font-family="monospace" font-size="12">{lines}{texts}</svg></div>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{x:.0f}" '
+        f'height="{height:.0f}" font-family="monospace" font-size="12">{lines}{texts}</svg>'
     )
 
 

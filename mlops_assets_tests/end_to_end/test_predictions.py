@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -111,3 +112,29 @@ def test_a_day_before_the_first_reign_has_no_predictions_and_says_why(box):
     # A version as of a day was trained when that day had begun.
     box.run(PREDICTIONS, first=CHAMPION)
     assert predictions(box, CHAMPION) == []
+
+
+def test_a_release_shows_its_lineage_and_a_date_without_one_says_so(box):
+    shown = keys.of_model("returned", "lineage")
+    box.run(shown, first=CHAMPION)
+    told = box.latest(shown).metadata
+    assert told["version"].value == "returned version 1"
+    assert "data:image/svg+xml" in told["lineage"].value
+    assert "raw/orders" in told["tables"].value
+    assert "raw/orders: " in told["in_words"].value
+    # Each day's file, and the file of customers.
+    assert (
+        told["files"].value
+        == len(
+            {
+                one[0]
+                for one in box.stores.lineage.backward(
+                    box.stores.lineage.find(box.stores.releases.version("returned", 1).made_from)
+                ).files()
+            }
+        )
+        > 20
+    )
+    assert "<svg" in Path(told["walk"].value).read_text()
+    box.run(shown, first="2024-04-05")
+    assert box.latest(shown).metadata["version"].value.startswith("none")
