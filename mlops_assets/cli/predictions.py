@@ -26,13 +26,15 @@ def predict_days(opened: Deployment, name: str, first: date, last: date, *, cons
             f"{name} cannot answer {first} to {last}: a version can be there for days from {there.start} to {end}"
         )
     begin, finish = first.isoformat(), last.isoformat()
-    execute(opened, PlannedRun(f"{name} predicts {begin}", (key,), begin, finish), console)
+    execute(opened, PlannedRun(f"{name} predicts", (key,), begin, finish), console)
     for offset in range((last - first).days + 1):
         day = (first + timedelta(days=offset)).isoformat()
         found = named_predictions(opened.stores, name, day)
         versions = sorted({one.version for _, one in found})
         by = f" by version {', '.join(map(str, versions))}, the first {found[0][0]}" if found else ""
-        console.print(f"{name} {day}: {len(found)} predictions{by}", markup=False, highlight=False)
+        console.print(
+            f"{name} {day}: {len(found)} predictions{by}", markup=False, highlight=False, soft_wrap=True
+        )
         for said in _failed(opened, keys.table_name(key), day):
             console.print(f"  {said}", markup=False, highlight=False, soft_wrap=True)
 

@@ -81,3 +81,17 @@ def column(
 
     with opened_deployment() as opened:
         show_column(opened, name, as_json=as_json, html=html, console=console)
+
+
+@trace.command()
+def export(
+    openlineage: Annotated[Path, typer.Option("--openlineage", help="The file to write, JSON lines.")],
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="Of jobs and datasets, in the catalogue that reads it.")
+    ] = "mlops_assets",
+) -> None:
+    """Write everything that was ever made, with what it read and what its checks said, as OpenLineage events."""
+    from mlops_assets.cli.openlineage import export_openlineage
+
+    with opened_deployment() as opened:
+        export_openlineage(opened, openlineage, namespace, console=console)

@@ -39,7 +39,7 @@ class ColumnTrace:
 
 def trace_column(catalog: Catalog, models: Iterable[Model], asked: str) -> ColumnTrace:
     """Trace ``table.column`` of a table of the lake. Raises UnknownName when no declared table has it."""
-    known = _declared(catalog, models)
+    known = declared_columns(catalog, models)
     sources = {
         SourceColumn(table, column): found.columns
         for table, of in known.items()
@@ -67,7 +67,7 @@ def trace_column(catalog: Catalog, models: Iterable[Model], asked: str) -> Colum
 
 def origins(catalog: Catalog, model: Model) -> dict[str, tuple[str, ...]]:
     """Each input of a model with the columns it is computed from down to raw ones, nearest first."""
-    known = _declared(catalog, [model])
+    known = declared_columns(catalog, [model])
     sources = {
         SourceColumn(table, column): found.columns
         for table, of in known.items()
@@ -80,7 +80,7 @@ def origins(catalog: Catalog, model: Model) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _declared(catalog: Catalog, models: Iterable[Model]) -> dict[str, Lineage]:
+def declared_columns(catalog: Catalog, models: Iterable[Model]) -> dict[str, Lineage]:
     """Of every table that columns of the lake are in; raw columns are where paths end."""
     known: dict[str, Lineage] = {}
     for name, declared in catalog.tables.items():

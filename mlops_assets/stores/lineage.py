@@ -5,12 +5,13 @@ Answered from the records of table commits, so what Dagster forgets changes no a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.stores.database import materialization, reading, verdict
 from mlops_assets.stores.pinned import Content
 
@@ -65,6 +66,14 @@ class Within(NamedTuple):
     runs: int
 
 
+class Recorded(NamedTuple):
+    """A materialization with what it read, in that order, and what its checks said."""
+
+    made: Materialized
+    reads: list[End]
+    said: list[Verdict]
+
+
 @dataclass(frozen=True)
 class Trace:
     """A part of the graph. start: where it begins. materialized: by id. reads: who read whom. ends: where it ends."""
@@ -99,6 +108,21 @@ class Lineage:
         query = _nodes().where(materialization.c.id.in_(ids)).order_by(materialization.c.version)
         with self._database.connect() as connection:
             return [Materialized(*row) for row in connection.execute(query)]
+
+    def everything(self, *, at_once: int = 1_000) -> Iterator[Recorded]:
+        """Every materialization in the order of the records, so many read together."""
+        last = 0
+        with self._database.connect() as connection:
+            while rows := connection.execute(
+                _nodes().where(materialization.c.id > last).order_by(materialization.c.id).limit(at_once)
+            ).all():
+                found = {row[0]: Recorded(Materialized(*row), [], []) for row in rows}
+                first, last = rows[0][0], rows[-1][0]
+                for end in connection.execute(_ends().where(_of(reading).between(first, last))):
+                    found[end[0]].reads.append(End(*end))
+                for owner, *said in connection.execute(_verdicts().where(_of(verdict).between(first, last))):
+                    found[owner].said.append(Verdict(*said))
+                yield from found.values()
 
     def readers(self, name: str) -> list[int]:
         """The materializations that read a file of a source, whatever it held."""
@@ -205,6 +229,20 @@ def _nodes() -> sa.Select[Any]:
         m.c.table_name.label("table") if name == "table" else m.c[name] for name in Materialized._fields
     ]
     return sa.select(*columns)
+
+
+def _of(table: sa.Table) -> sa.Column[int]:
+    return table.c.materialization_id
+
+
+def _ends() -> sa.Select[Any]:
+    r = reading.c
+    return sa.select(_of(reading), r.table_name, r.partition, r.version, r.fingerprint).order_by(r.id)
+
+
+def _verdicts() -> sa.Select[Any]:
+    v = verdict.c
+    return sa.select(_of(verdict), v.check_name, v.passed, v.reason, v.blocking, v.error).order_by(v.id)
 
 
 def _start(start: Sequence[int]) -> sa.CTE:

@@ -6,7 +6,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from mlops_assets.cli.deployment import Deployment
+from mlops_assets.cli.openlineage import export_openlineage
 from mlops_assets.data.training_set import Horizon
 from mlops_assets.governance import merkle
 from mlops_assets.governance.prediction import ANSWERED, place_of
@@ -19,6 +22,7 @@ from mlops_assets.steps.ledger import verify
 from mlops_assets.steps.predictions import named_predictions
 from mlops_assets.steps.question import pinned_question
 from mlops_assets.stores.ledger import BATCH
+from mlops_assets_tests.lineage.test_openlineage import require_event
 from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox
 
 pytestmark = pytest.mark.slow
@@ -138,3 +142,32 @@ def test_a_release_shows_its_lineage_and_a_date_without_one_says_so(box):
     assert "<svg" in Path(told["walk"].value).read_text()
     box.run(shown, first="2024-04-05")
     assert box.latest(shown).metadata["version"].value.startswith("none")
+
+
+def test_everything_that_was_made_is_exported_as_events_that_link_to_each_other(box, tmp_path):
+    opened = Deployment(box.project, box.instance, box.stores, box.tracking)
+    export_openlineage(opened, tmp_path / "a.jsonl", "shop", console=Console(quiet=True))
+    export_openlineage(opened, tmp_path / "b.jsonl", "shop", console=Console(quiet=True))
+    text = (tmp_path / "a.jsonl").read_text()
+    assert text == (tmp_path / "b.jsonl").read_text()
+    found = [json.loads(line) for line in text.splitlines()]
+    for event in found:
+        require_event(event)
+    ids = [event["run"]["runId"] for event in found]
+    assert len(ids) == len(set(ids))
+
+    def place(dataset):
+        return dataset["name"], dataset["facets"].get("version", {}).get("datasetVersion")
+
+    made = {place(one) for event in found for one in event["outputs"]}
+    read = {place(one) for event in found for one in event["inputs"]}
+    assert {name for name, _ in read - made} == {name for name, _ in read if name.startswith("landing:")}
+    fields = {
+        event["job"]["name"]: event["outputs"][0]["facets"].get("columnLineage", {}).get("fields", {})
+        for event in found
+        if event["outputs"]
+    }
+    assert fields["validated/orders"]["amount"]["inputFields"] == [
+        {"namespace": "shop", "name": "raw/orders", "field": "amount"}
+    ]
+    assert "returned/predictions" in fields
