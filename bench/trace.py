@@ -29,7 +29,7 @@ from mlops_assets.governance.reasons import Reason
 from mlops_assets.modeling.environment import environment
 from mlops_assets.modeling.made import Made, Rows
 from mlops_assets.modeling.serialization import MADE
-from mlops_assets.steps.predictions import sealed
+from mlops_assets.steps.scoring import sealed
 from mlops_assets.steps.trace_prediction import trace_prediction
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.database import materialization, open_database, reading

@@ -110,7 +110,7 @@ def predict(
     ] = None,
 ) -> None:
     """Score every event of DAY by the version of MODEL that reigned when it began; sealed in the ledger."""
-    from mlops_assets.cli.predictions import predict_days
+    from mlops_assets.cli.scoring import predict_days
 
     with opened_deployment() as opened:
         predict_days(opened, model, day.date(), (to or day).date(), console=console)

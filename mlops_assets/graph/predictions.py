@@ -16,7 +16,7 @@ from mlops_assets.stores.stores import Stores
 
 PREDICTIONS = "predictions"
 CODE = (
-    "mlops_assets.steps.predictions",
+    "mlops_assets.steps.scoring",
     "mlops_assets.steps.question",
     "mlops_assets.governance.canonical",
     "mlops_assets.governance.prediction",
@@ -57,7 +57,7 @@ def predictions_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         ),
     )
     def predictions(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> Iterator[Any]:
-        from mlops_assets.steps.predictions import predict
+        from mlops_assets.steps.scoring import predict
 
         made = predict(stores, catalog, model, partitions.produced(context, days))
         yield from write_and_tell(context, {key: made})

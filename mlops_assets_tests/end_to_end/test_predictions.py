@@ -19,8 +19,8 @@ from mlops_assets.modeling.frames import score
 from mlops_assets.steps.evaluation import loaded_model
 from mlops_assets.steps.hindsight import known_events
 from mlops_assets.steps.ledger import verify
-from mlops_assets.steps.predictions import named_predictions
 from mlops_assets.steps.question import pinned_question
+from mlops_assets.steps.scoring import named_predictions
 from mlops_assets.stores.ledger import BATCH
 from mlops_assets_tests.lineage.test_openlineage import require_event
 from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox

@@ -18,7 +18,7 @@ from mlops_assets.modeling.environment import environment
 from mlops_assets.modeling.made import Made, Rows
 from mlops_assets.modeling.serialization import MADE
 from mlops_assets.steps.ledger import verify
-from mlops_assets.steps.predictions import sealed
+from mlops_assets.steps.scoring import sealed
 from mlops_assets.steps.trace_prediction import trace_prediction
 from mlops_assets.stores.commit import Commit, PartitionRecord
 from mlops_assets.stores.pinned import Content

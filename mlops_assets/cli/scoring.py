@@ -10,7 +10,7 @@ from mlops_assets.errors import ImpossibleDate
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import PlannedRun
 from mlops_assets.graph.predictions import PREDICTIONS, scored_days
-from mlops_assets.steps.predictions import named_predictions
+from mlops_assets.steps.scoring import named_predictions
 
 
 def predict_days(opened: Deployment, name: str, first: date, last: date, *, console: Console) -> None:
