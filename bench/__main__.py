@@ -19,6 +19,7 @@ BENCHES = (
     "flight_backtest",
     "online",
     "gates",
+    "serve",
     "ledger",
     "trace",
     "quiet_streams",

@@ -18,6 +18,9 @@ MlopsError
 ├── RunFailed             a Dagster run that a command started did not succeed
 ├── ReleaseConflict       the champion changed while its successor was judged
 ├── ArtifactMismatch      stored bytes are not the bytes that were recorded
+├── ServiceRefused        a version may not be served, or not so
+├── LogUnwritable         a prediction could not be written down
+├── LogDamaged            a log of predictions is not what was appended to it
 └── LedgerBroken          the ledger does not continue what was noted of it
 
 An error says who, what was found, what was expected and what to do. A failed
@@ -123,6 +126,18 @@ class ReleaseConflict(MlopsError):
 
 class ArtifactMismatch(MlopsError):
     """Stored bytes differ from the digest that was recorded when they were written."""
+
+
+class ServiceRefused(MlopsError):
+    """The prediction service does not answer with this version, or at this address."""
+
+
+class LogUnwritable(MlopsError):
+    """The log of predictions cannot be appended to, or not be brought to disk."""
+
+
+class LogDamaged(MlopsError):
+    """A line of the log of predictions is missing or is not what was appended."""
 
 
 class LedgerBroken(MlopsError):

@@ -10,6 +10,7 @@ import typer
 from mlops_assets.cli.features import features
 from mlops_assets.cli.ledger import ledger
 from mlops_assets.cli.opening import FOUND, console, opened_deployment
+from mlops_assets.cli.serving import predictions, serve
 from mlops_assets.cli.trace import trace
 
 app = typer.Typer(
@@ -20,7 +21,9 @@ app = typer.Typer(
 )
 app.add_typer(features, name="features")
 app.add_typer(ledger, name="ledger")
+app.add_typer(predictions, name="predictions")
 app.add_typer(trace, name="trace")
+app.command()(serve)
 
 
 class FailOn(StrEnum):
@@ -45,6 +48,8 @@ Junit = Annotated[Path | None, typer.Option("--junit", help="Write what was foun
 AsJson = Annotated[Path | None, typer.Option("--json", help="Write what was found to this file, as JSON.")]
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in words that an auditor understands.")]
+# Where `make dev` serves it.
+DAGSTER_UI = "http://127.0.0.1:3000"
 Export = Annotated[Path | None, typer.Option("--export", help="Write the suite to this file, as JSON.")]
 
 
@@ -211,6 +216,51 @@ def card(
 
     with opened_deployment() as opened:
         show_card(opened, model, version, html, console=console)
+
+
+@app.command()
+def audit(
+    model: ModelName,
+    version: Annotated[int, typer.Argument(help="The version.", metavar="VERSION")],
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to", help="A folder, or a file that ends in .zip; by default audit-MODEL-VERSION here."
+        ),
+    ] = None,
+    without_model: Annotated[
+        bool, typer.Option("--without-model", help="Name the model's files by digest only.")
+    ] = False,
+) -> None:
+    """Write all that is recorded of a version of MODEL as one pack that anybody verifies offline, without us."""
+    from mlops_assets.cli.audit import write_audit
+
+    with opened_deployment() as opened:
+        write_audit(opened, model, version, to, with_model=not without_model, console=console)
+
+
+@app.command()
+def score(
+    model: ModelName,
+    as_json: AsJson = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page to this file.")] = None,
+    ui: Annotated[str, typer.Option("--ui", help="Where the page's links find Dagster's UI.")] = DAGSTER_UI,
+    attest: Annotated[
+        str | None, typer.Option("--attest", help="A test that a person ran by hand; it counts half.")
+    ] = None,
+    by: Annotated[str, typer.Option("--by", help="Who attests it.")] = "",
+    evidence: Annotated[
+        str, typer.Option("--evidence", help="Where its results are, or what they were.")
+    ] = "",
+    days: Annotated[int, typer.Option("--days", help="For how many days it holds.")] = 90,
+) -> None:
+    """The ML Test Score of MODEL: 28 tests (Breck et al. 2017), each with its evidence or the way to it."""
+    from mlops_assets.cli.score import attest_test, show_score
+
+    with opened_deployment() as opened:
+        if attest is not None:
+            attest_test(opened, model, attest, by=by, evidence=evidence, days=days, console=console)
+        show_score(opened, model, as_json=as_json, html=html, ui=ui, console=console)
 
 
 @app.command()

@@ -33,16 +33,10 @@ def _note_ledger(opened: "Deployment") -> None:
 
 
 @contextmanager
-def opened_deployment() -> Iterator["Deployment"]:
-    """The deployment; what the platform refuses on purpose is told without a traceback."""
+def refusals_told() -> Iterator[None]:
+    """What the platform refuses on purpose is told without a traceback, and is exit code 1."""
     try:
-        from mlops_assets.cli.deployment import deployment
-
-        with deployment() as opened:
-            try:
-                yield opened
-            finally:
-                _note_ledger(opened)
+        yield
     except Exception as error:
         # Dagster wraps what its resources raise.
         ours = outermost(error)
@@ -50,3 +44,16 @@ def opened_deployment() -> Iterator["Deployment"]:
             raise
         problems.print(f"[bold red]{type(ours).__name__}[/]: ", escape(str(ours)), sep="", highlight=False)
         raise typer.Exit(1) from error
+
+
+@contextmanager
+def opened_deployment() -> Iterator["Deployment"]:
+    """The deployment; what the platform refuses on purpose is told without a traceback."""
+    with refusals_told():
+        from mlops_assets.cli.deployment import deployment
+
+        with deployment() as opened:
+            try:
+                yield opened
+            finally:
+                _note_ledger(opened)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -28,8 +28,10 @@ class Terms(Declaration):
 
     edition: counts the breaking changes. A model that breaks the champion's contract is released only
         in a later edition: then those who call it have been asked.
+    prediction_log: whether a prediction that cannot be written down is refused, or answered and counted.
     """
 
     edition: Annotated[Whole, Field(ge=1)] = 1
     objectives: Objectives = Objectives()
     resources: Resources = Resources()
+    prediction_log: Literal["required", "wanted"] = "required"

@@ -108,11 +108,16 @@ def view_versions(catalog: Catalog, service: str) -> dict[str, Version]:
 
 def feature_hash(catalog: Catalog, service: str) -> str:
     """What a feature service delivers: its columns in order, and what each view and transform below it means."""
-    columns = [(one.column, one.type) for one in catalog.features.served(service)]
+    return delivered_hash(catalog.features, service, view_versions(catalog, service))
+
+
+def delivered_hash(features: FeatureRepository, service: str, versions: Mapping[str, Version]) -> str:
+    """The same where each view and transform below the service is of a version that is known otherwise."""
+    columns = [(one.column, one.type) for one in features.served(service)]
     return meaning(
         columns,
-        {name: one.digest for name, one in view_versions(catalog, service).items()},
-        {name: vars(one) for name, one in catalog.features.joined(service).items()},
+        {name: one.digest for name, one in versions.items()},
+        {name: vars(one) for name, one in features.joined(service).items()},
     )
 
 

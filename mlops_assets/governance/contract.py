@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mlops_assets.errors import ArtifactMismatch
+
+# The file of an artifact that holds one.
+CONTRACT = "contract.json"
 # compatible: callers and the model go on. retrain: callers go on, an older model does not know the new data.
 # breaking: callers must change.
 Kind = Literal["compatible", "retrain", "breaking"]
@@ -34,8 +39,9 @@ class Input:
 class Contract:
     """What a version of a model takes, answers, rests on and promises.
 
-    keys: what a caller looks features up by, each with its type. label, features: hashes of what they mean.
-    output: what an answer consists of. training: each partition that it was made from with its fingerprint.
+    keys: what a caller sends for features to be looked up or computed, each with its type. label, features: hashes
+    of what they mean. output: what an answer consists of. training: each partition that it was made from with its
+    fingerprint. prediction_log: whether a prediction that cannot be written down is no answer.
     """
 
     model: str
@@ -57,6 +63,7 @@ class Contract:
     training: Mapping[str, str]
     code: Mapping[str, Any]
     environment: Mapping[str, Any]
+    prediction_log: str = "required"
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -65,6 +72,22 @@ class Contract:
     def from_dict(cls, body: Mapping[str, Any]) -> Contract:
         inputs = {name: Input(**_with_tuple(one)) for name, one in body["inputs"].items()}
         return cls(**{**body, "inputs": inputs})
+
+    def to_files(self) -> dict[str, bytes]:
+        """As the files of an artifact."""
+        return {CONTRACT: json.dumps(self.to_dict(), sort_keys=True, indent=2).encode()}
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes]) -> Contract:
+        """The contract in the files of an artifact. Raises ArtifactMismatch when they hold none of this form."""
+        if CONTRACT not in files:
+            raise ArtifactMismatch(f"found {', '.join(sorted(files)) or 'no files'}, expected {CONTRACT}")
+        try:
+            return cls.from_dict(json.loads(files[CONTRACT]))
+        except (KeyError, TypeError) as error:
+            raise ArtifactMismatch(
+                f"{CONTRACT} was drawn up by another version of the platform ({error}); release the model again"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -178,6 +201,9 @@ def _of_promises(old: Contract, new: Contract) -> Iterator[Change]:
     yield from _mapping(
         "resources", old.resources, new.resources, lacks="compatible", extra="compatible", other="compatible"
     )
+    if old.prediction_log != new.prediction_log:
+        told = f"its prediction log is {new.prediction_log} after {old.prediction_log}"
+        yield Change("prediction_log", "compatible", told)
     if old.owner != new.owner:
         yield Change("owner", "compatible", f"{new.owner} owns it after {old.owner}")
     if old.environment != new.environment:

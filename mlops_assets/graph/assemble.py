@@ -16,6 +16,7 @@ from mlops_assets.graph.features import view_asset
 from mlops_assets.graph.jobs import model_jobs
 from mlops_assets.graph.landing import landing_sensor
 from mlops_assets.graph.lineage import lineage_asset
+from mlops_assets.graph.ml_test_score import ml_test_score_asset
 from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.online import online_asset
 from mlops_assets.graph.parity import parity_asset
@@ -64,6 +65,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             parity_asset(catalog, model),
             verification_asset(catalog, model),
             retraining_log_asset(model),
+            ml_test_score_asset(catalog, model),
         ]
         checks = [registry_check(model), restatement_check(model)]
         clock = retraining_schedule(model)

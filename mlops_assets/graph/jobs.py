@@ -8,6 +8,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
+from mlops_assets.governance.ml_test_score import STAGE as SCORE
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import LINEAGE, STAGES
 from mlops_assets.monitoring.parity import PARITY
@@ -40,7 +41,9 @@ def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDef
             f"{model.name}_{job}", selected, description=f"{does} {model.name} as of a date."
         )
     yield dg.define_asset_job(
-        release_job(model), story, description=f"Train, evaluate and judge {model.name} as of a date."
+        release_job(model),
+        [*story, keys.of_model(model.name, SCORE)],
+        description=f"Train, evaluate and judge {model.name} as of a date, and count how ready for production it is.",
     )
     yield dg.define_asset_job(
         watch_job(model),

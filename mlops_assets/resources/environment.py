@@ -23,6 +23,8 @@ ENGINE = "MLOPS_ENGINE"
 SPARK_MASTER = "MLOPS_SPARK_MASTER"
 SPARK_MEMORY = "MLOPS_SPARK_MEMORY_MB"
 MLFLOW = "MLFLOW_TRACKING_URI"
+# What those show who may ask the prediction service.
+SERVE_TOKEN = "MLOPS_SERVE_TOKEN"  # noqa: S105 (the name of a variable)
 
 NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[?#\[\]]")
 MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B)", re.IGNORECASE)

@@ -9,7 +9,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import LABEL, USE
 from mlops_assets.declaration.versions import question
-from mlops_assets.errors import ArtifactMismatch, GateRefusal
+from mlops_assets.errors import GateRefusal
 from mlops_assets.governance.contract import Contract, Input, Origin
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.modeling.environment import told
@@ -20,7 +20,6 @@ from mlops_assets.stores.engine import Session
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.stores import Stores
 
-CONTRACT = "contract.json"
 # Text of more different values than this is an identifier, not a choice.
 CATEGORIES = 1000
 
@@ -68,29 +67,24 @@ def contract_of(
         },
         code={"version": record.code},
         environment=told(dict(Made.of(stores.artifacts.load(record.artifact_digest)).environment)),
+        prediction_log=model.contract.prediction_log,
     )
 
 
 def keep_contract(stores: Stores, contract: Contract) -> str:
     """Store it under its own digest, which is returned. Equal contracts are stored once."""
-    body = json.dumps(contract.to_dict(), sort_keys=True, indent=2)
-    return stores.artifacts.save({CONTRACT: body.encode()})
+    return stores.artifacts.save(contract.to_files())
 
 
 def kept_contract(stores: Stores, digest: str) -> Contract:
     """The contract under a digest. Raises ArtifactMismatch when it is not what was stored."""
-    files = stores.artifacts.load(digest)
-    if CONTRACT not in files:
-        raise ArtifactMismatch(f"artifact {digest} holds no contract")
-    return Contract.from_dict(json.loads(files[CONTRACT]))
+    return Contract.of(stores.artifacts.load(digest))
 
 
 def _keys(catalog: Catalog, model: Model) -> dict[str, str]:
-    """What features are looked up by, as the caller names it."""
-    found: dict[str, str] = {}
-    for joined in catalog.features.joined(model.features).values():
-        types = catalog.features.key_types(joined.view)
-        found |= {asked: types[key] for key, asked in joined.keys.items()}
+    """What features are looked up by or computed from, as the caller names it; other inputs of the model apart."""
+    taken = catalog.features.request_columns(model.features)
+    found = {one.name: one.type for one in taken if one.role == "a key" or one.name not in model.request}
     return dict(sorted(found.items()))
 
 

@@ -19,6 +19,7 @@ from mlops_assets.declaration.versions import feature_hash, view_versions
 from mlops_assets.errors import GateRefusal
 from mlops_assets.modeling.environment import environment
 from mlops_assets.modeling.frames import score
+from mlops_assets.modeling.golden import Golden
 from mlops_assets.modeling.made import Made, Rows
 from mlops_assets.modeling.serialization import CORRELATIONS, PROFILE, SETTLED_AFTER
 from mlops_assets.modeling.training import Trained, train
@@ -87,7 +88,10 @@ def made(recipe: Recipe, training_set: Pinned, *, code: str) -> Made:
 def watched_files(
     stores: Stores, catalog: Catalog, model: Model, training_set: Pinned, trained: Trained, rows: pd.DataFrame
 ) -> dict[str, bytes]:
-    """What later batches are compared with: the rows the model learned from, and how it scores others."""
+    """What later batches are compared with: the rows the model learned from, and how it scores others.
+
+    And some of those rows with its answers, for where it is served.
+    """
     timezone = catalog.tables[model.label.table].source.timezone
     columns = watched_columns(catalog, model)
     held_out = rows[rows[USE] == "evaluate"]
@@ -103,9 +107,11 @@ def watched_files(
         session.keep(RELATIONS["feature"], asked(catalog, model, learned, timezone))
         profile = reference_profile(session, columns)
         between = correlations(session, columns)
+    learned_from = rows[rows[USE] == "train"]
     files = {
         PROFILE: json.dumps(profile.to_dict()).encode(),
         SETTLED_AFTER: json.dumps(settled.after.total_seconds()).encode(),
+        **Golden.made(trained.model, trained.inputs, learned_from, seed=model.seed).to_files(),
     }
     return files if between is None else {**files, CORRELATIONS: between.to_bytes()}
 

@@ -255,6 +255,20 @@ verification = sa.Table(
     info={"subject": "{model}:{version}"},
 )
 
+# What people say that they tested by hand.
+attestation = sa.Table(
+    "attestation",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("model", sa.Text, nullable=False, index=True),
+    sa.Column("test", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.Text, nullable=False),
+    info={"subject": "{model}@{test}"},
+)
+
 
 _SCHEMA_LOCK = 0x6D6C6F7073
 

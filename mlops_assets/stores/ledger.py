@@ -29,6 +29,7 @@ GUARD = "guard"
 # The tables whose rows it tells of, which are kinds of entries too.
 GOVERNED = {table.name: table for table in SCHEMA.sorted_tables if "subject" in table.info}
 _APPENDING = 0x6C6564676572
+_READ_TOGETHER = 2_000
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,21 @@ class Ledger:
         with self._database.connect() as connection:
             query = select_entries().where(*of).order_by(entries.c.number.desc())
             return [Entry(*row) for row in connection.execute(query)]
+
+    def of(self, kind: str, subject: str, *, up_to: int) -> list[Entry]:
+        """Every entry of a kind about a subject up to a number, oldest first."""
+        query = select_entries().where(
+            entries.c.kind == kind, entries.c.subject == subject, entries.c.number <= up_to
+        )
+        with self._database.connect() as connection:
+            return [Entry(*row) for row in connection.execute(query.order_by(entries.c.number))]
+
+    def all(self, *, up_to: int) -> Iterator[Entry]:
+        """Every entry up to a number, oldest first, read as it is asked for."""
+        query = select_entries().where(entries.c.number <= up_to).order_by(entries.c.number)
+        with self._database.connect() as connection:
+            for row in connection.execute(query.execution_options(yield_per=_READ_TOGETHER)):
+                yield Entry(*row)
 
     def has_news(self, since: int) -> bool:
         """Whether anything but anchors was appended after a number."""

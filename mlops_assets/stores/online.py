@@ -201,7 +201,7 @@ class Online:
 
     def serve(self, view: str, version: str) -> None:
         """Let a version that is online be the one that is served, and drop those before the last."""
-        while (versions := self._versions(view))[:1] != [version] or len(versions) > KEPT:
+        while (versions := self.versions(view))[:1] != [version] or len(versions) > KEPT:
             wanted = [version, *(one for one in versions if one != version)]
             for old in wanted[KEPT:]:
                 self._groups.drop(_group(view, old))
@@ -210,32 +210,32 @@ class Online:
 
     def drop(self, view: str) -> None:
         """Take every version of a view offline."""
-        for version in self._versions(view):
+        for version in self.versions(view):
             self._groups.drop(_group(view, version))
         self._groups.drop(_listed(view))
 
     def _known(self, asked: Asked) -> OnlineView:
         """How the rows of a version are spelled, which is looked up once: a change of that is another version."""
-        version = asked.version or next(iter(self._versions(asked.view)), None)
+        version = asked.version or next(iter(self.versions(asked.view)), None)
         known = self._spellings.get((asked.view, version)) or self.described(asked)
         self._spellings[asked.view, known.version] = known
         return known
 
     def _header(self, view: str, version: str | None) -> str | None:
         if version is None:
-            version = next(iter(self._versions(view)), None)
+            version = next(iter(self.versions(view)), None)
         if version is None:
             return None
         ((header,),) = self._groups.read([(_group(view, version), [HEADER])])
         return header
 
-    def _versions(self, view: str) -> list[str]:
-        """The versions that are online, the one that is served first."""
+    def versions(self, view: str) -> list[str]:
+        """The versions of a view that are online, the one that is served first."""
         ((said,),) = self._groups.read([(_listed(view), [HEADER])])
         return [] if said is None else list(json.loads(said))
 
     def _absent(self, asked: Asked) -> NotMaterialized:
-        others = " in this version, only in another one" if self._versions(asked.view) else ""
+        others = " in this version, only in another one" if self.versions(asked.view) else ""
         return NotMaterialized(
             f"nothing is online of feature view {asked.view!r}{others}; run mlops features materialize {asked.view}"
         )

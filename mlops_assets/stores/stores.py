@@ -11,6 +11,7 @@ from mlops_assets.errors import BadEnvironment
 if TYPE_CHECKING:
     from mlops_assets.stores.anchors import AnchorPlace
     from mlops_assets.stores.artifacts import Artifacts
+    from mlops_assets.stores.attestations import Attestations
     from mlops_assets.stores.certificates import Certificates
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
@@ -72,6 +73,7 @@ class Stores:
     reigns: Reigns
     overrides: Overrides
     certificates: Certificates
+    attestations: Attestations
     retrainings: Retrainings
     ledger: Ledger
     anchors: tuple[AnchorPlace, ...]
@@ -86,6 +88,7 @@ class Stores:
         # Imported here: the code location names stores, and only runs open them.
         from mlops_assets.stores.anchors import anchor_places
         from mlops_assets.stores.artifacts import Artifacts
+        from mlops_assets.stores.attestations import Attestations
         from mlops_assets.stores.certificates import Certificates
         from mlops_assets.stores.database import open_database
         from mlops_assets.stores.engine import Engine
@@ -122,6 +125,7 @@ class Stores:
             reigns=Reigns(database),
             overrides=Overrides(database),
             certificates=Certificates(database),
+            attestations=Attestations(database),
             retrainings=Retrainings(database),
             ledger=Ledger(database),
             anchors=anchor_places(places.anchors, places.home),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_assets.errors import ArtifactMismatch
 from mlops_assets.governance.contract import WORST, Contract, Input, breaches, changes, kind_of
 
 AMOUNT = Input("number", "request", 0.0, 100.0)
@@ -121,6 +122,11 @@ CHANGES = {
     "a range of a feature": (with_input("spent", low=0.5), "inputs.spent.range", "compatible"),
     "another owner": (replace(OLD, owner="team:other"), "owner", "compatible"),
     "another environment": (replace(OLD, environment={"python": "3.12"}), "environment", "compatible"),
+    "its predictions need not be logged": (
+        replace(OLD, prediction_log="wanted"),
+        "prediction_log",
+        "compatible",
+    ),
     "other code": (replace(OLD, code={"commit": "2"}), "code", "compatible"),
 }
 
@@ -195,6 +201,15 @@ def test_a_contract_read_back_from_json_is_equal(name):
     read = Contract.from_dict(json.loads(json.dumps(contract.to_dict())))
     assert read == contract
     assert changes(contract, read) == []
+
+
+def test_files_without_a_contract_or_with_one_of_another_form_are_refused():
+    assert Contract.of(OLD.to_files()) == OLD
+    with pytest.raises(ArtifactMismatch, match=r"found model.skops, expected contract.json"):
+        Contract.of({"model.skops": b""})
+    body = {name: value for name, value in OLD.to_dict().items() if name != "views"}
+    with pytest.raises(ArtifactMismatch, match=r"another version of the platform .*'views'"):
+        Contract.of({"contract.json": json.dumps(body).encode()})
 
 
 def test_categories_that_came_and_went_are_named_and_many_are_counted():

@@ -17,6 +17,7 @@ from mlops_assets.governance.ledger import Entry, seal
 from mlops_assets.governance.reasons import Reason
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.ledger import note, verify
+from mlops_assets.stores.attestations import Attestation
 from mlops_assets.stores.commit import Commit, PartitionRecord, Provenance
 from mlops_assets.stores.database import SCHEMA, open_database
 from mlops_assets.stores.guards import guard
@@ -46,6 +47,7 @@ def made(stores: Stores) -> Stores:
     subject = Subject("good/t", "c", "f", "late")
     stores.overrides.give(subject, by="Ada", reason="known", at=MOMENT)
     certify(stores, 1)
+    stores.attestations.give(Attestation("model", "privacy", "Ada", "https://x/privé", MOMENT, MOMENT))
     stores.retrainings.decide(
         RetrainingDecision("model", "2024-03-01", "looked", "look", True, "drift", "sensor", MOMENT)
     )

@@ -88,6 +88,7 @@ def test_everything_that_is_recorded_has_an_entry(stores):
         ("reign", "model:1", "Ada"),
         ("override", "good/t@c", "Ada"),
         ("certificate", "model:1", "platform"),
+        ("attestation", "model@privacy", "Ada"),
         ("retraining", "model@2024-03-01", "sensor"),
         ("verification", "model:2", "platform"),
         ("commit", "raw/t", "platform"),

@@ -1,0 +1,136 @@
+"""``mlops serve`` and ``mlops predictions``: without Dagster, which a service has no use for."""
+
+import os
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from mlops_assets.cli.opening import console, refusals_told
+
+if TYPE_CHECKING:
+    from mlops_assets.stores.stores import Places
+
+PACKAGE = Path(__file__).parents[1]
+FEATURES = PACKAGE.parent / "feature_repo"
+# Threads of a library, which wait for each other by spinning: one row is computed faster by one.
+ALONE = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+predictions = typer.Typer(help="What the prediction service answered.", no_args_is_help=True)
+
+
+class Durability(StrEnum):
+    """Where a record is before its answer is given."""
+
+    write = "write"
+    fsync = "fsync"
+
+
+def serve(
+    model: Annotated[str, typer.Argument(help="The name of a released model.", metavar="MODEL")],
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Zero: any that is free.")] = 8080,
+    host: Annotated[
+        str, typer.Option("--host", help="Another address than this machine's own needs MLOPS_SERVE_TOKEN.")
+    ] = "127.0.0.1",
+    durability: Annotated[
+        Durability,
+        typer.Option(
+            "--durability",
+            help="An answer waits until its record is with the kernel (write), or on disk (fsync).",
+        ),
+    ] = Durability.write,
+    edition: Annotated[
+        int | None,
+        typer.Option(
+            "--edition", min=1, help="Of the contract that callers know; by default the highest that reigned."
+        ),
+    ] = None,
+    drain: Annotated[
+        float,
+        typer.Option(
+            "--drain", min=0, help="Seconds between not being ready and the end, for who balances load."
+        ),
+    ] = 1.0,
+    now: Annotated[
+        datetime | None,
+        typer.Option(
+            "--now", help="A moment in UTC at which the service's clock begins, to replay days of the past."
+        ),
+    ] = None,
+    feature_repo: Annotated[
+        Path, typer.Option("--feature-repo", help="The folder of the feature repository.")
+    ] = FEATURES,
+) -> None:
+    """Serve the version of MODEL that reigns: verified, by its contract, each answer written down before it is given.
+
+    SIGHUP looks who reigns, as each two seconds; SIGTERM answers what waits and ends.
+    """
+    with refusals_told():
+        _serve(model, host, port, durability, edition, drain, now, feature_repo)
+
+
+@predictions.command("show")
+def show(
+    model: Annotated[str, typer.Argument(help="The name of a model.", metavar="MODEL")],
+    last: Annotated[int, typer.Option("--last", min=1, help="So many of the newest requests.")] = 20,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print whole records, one JSON object a line.")
+    ] = False,
+) -> None:
+    """Print what MODEL answered and was written down, the newest last."""
+    with refusals_told():
+        from mlops_assets.cli.predictions import show_predictions
+
+        show_predictions(_places(), model, last=last, as_json=as_json, console=console)
+
+
+def _places() -> "Places":
+    from mlops_assets.resources.environment import places
+
+    return places()
+
+
+def _serve(
+    model: str,
+    host: str,
+    port: int,
+    durability: Durability,
+    edition: int | None,
+    drain: float,
+    now: datetime | None,
+    feature_repo: Path,
+) -> None:
+    os.environ.update(dict.fromkeys(ALONE, "1"))
+    from mlops_assets.declaration.repository import read_feature_repository
+    from mlops_assets.resources.environment import SERVE_TOKEN
+    from mlops_assets.serving.access import anyone, holder_of, require_guarded
+    from mlops_assets.serving.app import App
+    from mlops_assets.serving.released import reigning
+    from mlops_assets.serving.server import Server, listener_at
+    from mlops_assets.serving.service import Service, Settings
+    from mlops_assets.serving.shelves import Shelves
+    from mlops_assets.stores.prediction_log import PredictionLog, log_folder
+
+    places, token = _places(), os.environ.get(SERVE_TOKEN)
+    gatekeeper = holder_of(token) if token else anyone
+    require_guarded(host, gatekeeper)
+    shelves, features = Shelves.open(places), read_feature_repository(feature_repo)
+    ahead = now.replace(tzinfo=now.tzinfo or UTC) - datetime.now(UTC) if now else timedelta()
+    settings = Settings(edition=edition, ahead=ahead, durability=durability.value)
+    # Before anything is made for a model that is none.
+    reigning(shelves, model)
+    service = Service(shelves, features, model, PredictionLog(log_folder(places.home, model)), settings)
+    version = service.current.released.release.version
+    with listener_at(host, port) as listener:
+        where = f"http://{host}:{listener.getsockname()[1]}"
+        Server(
+            App(service, gatekeeper),
+            listener,
+            drain_seconds=drain,
+            started=lambda: console.print(
+                f"[bold]{escape(model)} version {version}[/] answers on {where}", highlight=False
+            ),
+        ).serve_for_ever()

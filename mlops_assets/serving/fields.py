@@ -1,0 +1,120 @@
+"""The fields of a row, as the contract has them: what each takes, and what training saw of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mlops_assets.governance.contract import Contract, Input
+
+# Of text, in characters: longer than any word that is a category or a key.
+LONGEST_TEXT = 1000
+LEAST, MOST = -(2**63), 2**63 - 1
+# Years that moments in nanoseconds can be of.
+EARLIEST, LATEST = 1700, 2200
+
+
+class Unfit(Exception):
+    """A value that a field does not take; the text says what it takes."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a row. seen: what training saw of it; None of a key that is no input of the model."""
+
+    name: str
+    type: str
+    seen: Input | None = None
+
+    def read(self, value: Any) -> Any:
+        """The value as models and keys have it; None stays None. Raises Unfit."""
+        return None if value is None else READ[self.type](value)
+
+    def oddities(self, value: Any) -> Iterator[str]:
+        """What training never saw, in sentences. value: as it was read."""
+        seen = self.seen
+        if seen is None:
+            return
+        if value is None:
+            if not seen.missing:
+                yield "is null, which it never was in training"
+        elif self.type in ("string", "boolean"):
+            spelled = str(value).lower() if self.type == "boolean" else value
+            if seen.categories is not None and spelled not in seen.categories:
+                yield "is a value that training never saw"
+        elif seen.low is not None and seen.high is not None:
+            number = value.timestamp() if isinstance(value, datetime) else value
+            if not seen.low <= number <= seen.high:
+                yield f"is outside of what training saw, {seen.low:g} to {seen.high:g}"
+
+
+def fields_of(contract: Contract) -> dict[str, Field]:
+    """What a row of a request consists of, by name: keys first, then the other inputs."""
+    sent = {name: one for name, one in contract.inputs.items() if one.origin == "request"}
+    keys = {name: Field(name, kind, sent.get(name)) for name, kind in contract.keys.items()}
+    return keys | {name: Field(name, one.type, one) for name, one in sent.items() if name not in keys}
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise Unfit("a string")
+    if len(value) > LONGEST_TEXT:
+        raise Unfit(f"a string of {LONGEST_TEXT} characters at most")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise Unfit("a string of Unicode characters, and no half of a surrogate pair") from None
+    return value
+
+
+def _whole(value: Any) -> int:
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    if type(value) is not int or not LEAST <= value <= MOST:
+        raise Unfit("an integer of 64 bits")
+    return int(value)
+
+
+def _number(value: Any) -> float:
+    # A bool is an int to Python, and no number.
+    if type(value) not in (int, float):
+        raise Unfit("a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise Unfit("a finite number")
+    return number
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise Unfit("true or false")
+    return value
+
+
+def _moment(value: Any) -> datetime:
+    expected = f"a moment of {EARLIEST} to {LATEST} with its zone, such as 2013-04-01T12:00:00Z"
+    if type(value) is not str or "T" not in value:
+        raise Unfit(expected)
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise Unfit(expected) from None
+    if found.tzinfo is None or not EARLIEST <= found.year <= LATEST:
+        raise Unfit(expected)
+    return found
+
+
+READ: dict[str, Callable[[Any], Any]] = {
+    "string": _text,
+    "integer": _whole,
+    "number": _number,
+    "boolean": _flag,
+    "timestamp": _moment,
+}

@@ -1,0 +1,170 @@
+"""The version that reigns, loaded and verified; or why it may not be served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mlops_assets.declaration.features import FeatureRepository
+from mlops_assets.declaration.versions import (
+    Version,
+    declared_version,
+    delivered_hash,
+    transform_version,
+)
+from mlops_assets.errors import ArtifactMismatch, NotMaterialized, ServiceRefused, UnknownName
+from mlops_assets.governance.contract import Contract
+from mlops_assets.modeling.engines import Engine, engine_of
+from mlops_assets.modeling.golden import ROUNDING, Golden
+from mlops_assets.modeling.serialization import Loaded, from_files
+from mlops_assets.serving.fields import Field, fields_of
+from mlops_assets.serving.shelves import Shelves
+from mlops_assets.stores.online import Online
+from mlops_assets.stores.reigns import Reign
+from mlops_assets.stores.releases import Release
+
+
+@dataclass(frozen=True)
+class Released:
+    """A verified version. reign: its number. features: as declared, which its contract agrees with.
+
+    engine: what computes its answers.
+    """
+
+    release: Release
+    reign: int
+    contract: Contract
+    loaded: Loaded
+    golden: Golden
+    engine: Engine
+    features: FeatureRepository
+    fields: Mapping[str, Field]
+
+    @property
+    def version(self) -> int:
+        return self.release.version
+
+
+def reigning(shelves: Shelves, model: str) -> Reign:
+    """What reigns by the release record. Raises UnknownName when no version was ever released."""
+    found = shelves.reigns.current(model)
+    if found is None:
+        known = [name for name in shelves.releases.models() if shelves.reigns.current(name) is not None]
+        raise UnknownName.among(model, known, what="released model", asked_by="the service")
+    return found
+
+
+def load_released(
+    shelves: Shelves, features: FeatureRepository, reign: Reign, *, edition: int | None = None
+) -> Released:
+    """Read a version and verify all that an answer of it rests on.
+
+    edition: of the contract that callers were told of; by default the highest that any version had that reigned.
+    Raises ArtifactMismatch when its files are not the ones that were released or do not answer as they did, and
+    ServiceRefused when its contract is an older one, or was drawn up for other features than are declared.
+    """
+    release = shelves.releases.version(reign.model, reign.version)
+    if release is None:
+        raise ArtifactMismatch(
+            f"version {reign.version} of {reign.model} reigns, and the release record does not hold it"
+        )
+    contract = Contract.of(shelves.artifacts.load(release.contract))
+    files = shelves.artifacts.load(release.artifact_digest)
+    loaded, golden = from_files(files), Golden.of(files)
+    _require_one_model(release, contract, loaded)
+    _require_edition(shelves, release, contract, edition)
+    require_declared(features, contract)
+    off = golden.largest_difference(loaded.model, loaded.inputs)
+    if not off <= ROUNDING:
+        raise ArtifactMismatch(
+            f"{_called(release)} answers its golden rows otherwise than when it was made, by {off:.3g}; expected "
+            f"{ROUNDING:g} at most: is scikit-learn of another version? It was made with "
+            f"{', '.join(f'{name} {one}' for name, one in contract.environment.items())}"
+        )
+    engine = engine_of(loaded.model, loaded.inputs, golden)
+    return Released(release, reign.number, contract, loaded, golden, engine, features, fields_of(contract))
+
+
+def require_declared(features: FeatureRepository, contract: Contract) -> None:
+    """Raise ServiceRefused unless what is declared now is what the contract was drawn up for."""
+    service, model = contract.service, contract.model
+    if service not in features.services:
+        raise ServiceRefused(
+            f"the contract of {model} asks feature service {service!r}, which is not declared"
+        )
+    contracted = {name: Version.read(spelled) for name, spelled in contract.views.items()}
+    declared = {name: declared_version(features, name) for name in features.views_of(service)}
+    declared |= {one.name: transform_version(one) for one in features.on_demand_of(service)}
+    for name in sorted({*declared, *contracted}):
+        if name not in declared or name not in contracted:
+            told = "the contract does not know" if name in declared else "is not declared any more"
+            raise ServiceRefused(f"feature service {service!r} of {model}: {name!r} {told}; {REMEDY}")
+        if other := contracted[name].lacking(declared[name]).parts:
+            raise ServiceRefused(
+                f"{name!r} is declared otherwise than when {model} was trained ({', '.join(other)}); {REMEDY}"
+            )
+    if delivered_hash(features, service, contracted) != contract.features:
+        raise ServiceRefused(
+            f"feature service {service!r} delivers other columns, or joins them by other keys, than when {model} was "
+            f"trained; {REMEDY}"
+        )
+
+
+REMEDY = "train it again on what is declared, or serve it where its own declarations are"
+
+
+def versions_online(online: Online, contract: Contract, features: FeatureRepository) -> dict[str, str]:
+    """Of each view below the contract's feature service the version that is online and means what it was trained on.
+
+    Raises NotMaterialized when there is none.
+    """
+    found: dict[str, str] = {}
+    for view in features.views_of(contract.service):
+        wanted = Version.read(contract.views[view])
+        there = online.versions(view)
+        fit = [one for one in there if not Version.read(one).lacking(wanted).parts]
+        if not fit:
+            other = Version.read(there[0]).lacking(wanted).parts if there else {}
+            told = f" but another version ({', '.join(other)})" if there else ""
+            raise NotMaterialized(
+                f"nothing is online of feature view {view!r}{told}; {contract.model} was trained with {wanted}. Run "
+                f"mlops features materialize {view}"
+            )
+        found[view] = fit[0]
+    return found
+
+
+def _require_one_model(release: Release, contract: Contract, loaded: Loaded) -> None:
+    found = {
+        "its contract": (contract.model, contract.model_digest),
+        "its files": (release.model, loaded.digest),
+    }
+    for what, said in found.items():
+        if said != (release.model, release.model_digest):
+            raise ArtifactMismatch(
+                f"{_called(release)}: found {what} of {said[0]} {said[1][:12]}, expected {release.model_digest[:12]}"
+            )
+
+
+def _require_edition(shelves: Shelves, release: Release, contract: Contract, edition: int | None) -> None:
+    expected = edition if edition is not None else _highest(shelves, release)
+    if contract.edition < expected:
+        raise ServiceRefused(
+            f"{_called(release)} has a contract of edition {contract.edition}, and callers were told of {expected}: an "
+            f"older contract is not served; release a version of edition {expected}, or say --edition "
+            f"{contract.edition} when all who call it are ready for that"
+        )
+
+
+def _highest(shelves: Shelves, release: Release) -> int:
+    """The highest edition of the contracts of all versions that reigned."""
+    found = 0
+    for number in {one.version for one in shelves.reigns.history(release.model)}:
+        version = shelves.releases.version(release.model, number)
+        if version is not None:
+            found = max(found, Contract.of(shelves.artifacts.load(version.contract)).edition)
+    return found
+
+
+def _called(release: Release) -> str:
+    return f"{release.model} version {release.version}"

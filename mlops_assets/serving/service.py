@@ -1,0 +1,260 @@
+"""The service beneath HTTP: the version that answers, its log, and how it comes to another version."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from mlops_assets.declaration.features import FeatureRepository
+from mlops_assets.errors import LogUnwritable, NotMaterialized, ServiceRefused
+from mlops_assets.governance.contract import breaches
+from mlops_assets.serving.answers import Answer, answers
+from mlops_assets.serving.batching import Batches
+from mlops_assets.serving.metrics import Metrics
+from mlops_assets.serving.released import Released, load_released, reigning, versions_online
+from mlops_assets.serving.request import Finding, Refused, Request
+from mlops_assets.serving.shelves import Shelves
+from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.reigns import Reign
+
+Durability = Literal["write", "fsync"]
+# After so many seconds a version that was refused is tried again: its features may be online by now.
+AGAIN_SECONDS = 30.0
+# Warnings that an answer tells one by one.
+TOLD = 20
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """edition: of the contract that callers know; by default the highest that reigned. ahead: of the true time by so
+    much the service's clock is, for days of the past.
+
+    durability: whether an answer waits until its record is written, or on disk. poll_seconds: between two looks at
+    who reigns.
+    """
+
+    edition: int | None = None
+    ahead: timedelta = timedelta()
+    durability: Durability = "write"
+    poll_seconds: float = 2.0
+
+
+@dataclass(frozen=True)
+class Current:
+    """What answers. versions: of each feature view, the one that is asked."""
+
+    released: Released
+    versions: Mapping[str, str]
+
+
+@dataclass
+class State:
+    """Why not all is well, in sentences; empty where it is.
+
+    update: a version reigns that does not answer. features: a view is not online. record: nobody knows who reigns.
+    """
+
+    draining: bool = False
+    update: str = ""
+    features: str = ""
+    record: str = ""
+
+    @property
+    def is_ready(self) -> bool:
+        return not self.draining and not self.features
+
+    @property
+    def reasons(self) -> list[str]:
+        told = ["it is going down"] if self.draining else []
+        return told + [why for why in (self.features, self.update, self.record) if why]
+
+
+class Service:
+    """Answers requests with the version that reigns, and writes each answer down before it is given.
+
+    It does not start with a version that may not be served: raises what ``load_released`` and ``versions_online``
+    raise. log: None where nothing is logged, which most contracts refuse.
+    """
+
+    def __init__(
+        self,
+        shelves: Shelves,
+        features: FeatureRepository,
+        model: str,
+        log: PredictionLog | None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.model, self.state = model, State()
+        self._shelves, self._features, self._log = shelves, features, log
+        self._settings = settings or Settings()
+        self.current = self._verified(reigning(shelves, model))
+        self._refused, self._refused_at = 0, 0.0
+        self._wake = asyncio.Event()
+        self.metrics = Metrics(model, lambda: log.failures if log else 0)
+        self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
+        self._tell()
+
+    async def predict(self, request: Request, current: Current, *, begun: float) -> dict[str, Any]:
+        """The answer of the version by whose contract the request was read. begun: when it came, monotonic.
+
+        Raises Refused.
+        """
+        if self.state.features:
+            raise Refused(503, "features", self.state.features)
+        try:
+            answer = await self._batches.ask((current, request), rows=len(request.rows))
+        except NotMaterialized as error:
+            raise Refused(503, "features", str(error)) from error
+        await self._write_down(request, current.released, answer, begun)
+        warnings = [*request.warnings, *answer.findings]
+        self.metrics.predicted(answer.probabilities, answer.features, [one.field for one in warnings])
+        return _told(request, current.released, answer, warnings)
+
+    async def watch(self) -> None:
+        """Look who reigns, each few seconds and when it is asked to, until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
+                self._refused = 0
+            self._wake.clear()
+            await self.look()
+
+    async def look(self) -> None:
+        """Let the version that reigns answer, if it may; where nobody knows which does, go on and say so."""
+        try:
+            await self._look()
+            self.state.record = ""
+        except Exception as error:
+            logger.exception("the release record cannot be read")
+            self.state.record = f"the release record cannot be read: {error}"
+        self._tell()
+
+    def look_now(self) -> None:
+        """Look who reigns at once, also at a version that was refused."""
+        self._wake.set()
+
+    def drain(self) -> None:
+        """Say that no more requests should come; those that do are answered all the same."""
+        self.state.draining = True
+        self._tell()
+
+    def close(self) -> None:
+        """Answer what waits, and bring the log to disk."""
+        self._batches.close()
+        if self._log is not None:
+            self._log.close()
+
+    async def _look(self) -> None:
+        """Let the version that reigns answer, once it is verified; otherwise go on as before, and say why."""
+        reign = await asyncio.to_thread(reigning, self._shelves, self.model)
+        if reign.version == self.current.released.version:
+            self.state.update = ""
+        elif reign.number != self._refused or time.monotonic() - self._refused_at >= AGAIN_SECONDS:
+            try:
+                # In a thread: reading and verifying a model takes a second, and requests go on.
+                self.current = await asyncio.to_thread(self._successor, reign)
+                self.state.update = ""
+            except Exception as error:
+                logger.exception("version %s of %s may not be served", reign.version, self.model)
+                self._refused, self._refused_at = reign.number, time.monotonic()
+                self.state.update = f"version {reign.version} reigns and may not be served: {error}"
+        await self._look_for_features()
+
+    async def _look_for_features(self) -> None:
+        """A view may have gone offline, or may be online as computed by another version that means the same."""
+        current = self.current
+        try:
+            versions = await asyncio.to_thread(self._online, current.released)
+        except NotMaterialized as error:
+            self.state.features = str(error)
+        else:
+            self.state.features = ""
+            if versions != current.versions:
+                self.current = replace(current, versions=versions)
+
+    def _successor(self, reign: Reign) -> Current:
+        found = self._verified(reign)
+        if broken := breaches(self.current.released.contract, found.released.contract):
+            raise ServiceRefused("; ".join(broken))
+        return found
+
+    def _verified(self, reign: Reign) -> Current:
+        released = load_released(self._shelves, self._features, reign, edition=self._settings.edition)
+        if self._log is None and released.contract.prediction_log == "required":
+            raise ServiceRefused(
+                f"the contract of {self.model} requires that predictions are logged; serve it with its log"
+            )
+        return Current(released, self._online(released))
+
+    def _online(self, released: Released) -> dict[str, str]:
+        return versions_online(self._shelves.online, released.contract, released.features)
+
+    def _work(self, asked: Sequence[tuple[Current, Request]]) -> Sequence[Answer]:
+        """A batch with a swap in it is answered by two versions, each its own requests."""
+        at = self._now()
+        found: dict[int, Answer] = {}
+        for current in {id(one): one for one, _ in asked}.values():
+            places = [place for place, (one, _) in enumerate(asked) if one is current]
+            requests = [asked[place][1] for place in places]
+            told = answers(current.released, self._shelves.online, current.versions, requests, at)
+            found |= dict(zip(places, told, strict=True))
+        return [found[place] for place in range(len(asked))]
+
+    async def _write_down(self, request: Request, released: Released, answer: Answer, begun: float) -> None:
+        if self._log is None:
+            return
+        record = {
+            "id": request.id,
+            "at": self._now().isoformat(),
+            "model": self.model,
+            "version": released.release.version,
+            "milliseconds": round(1000 * (time.perf_counter() - begun), 3),
+            "request": [_spelled(row) for row in request.rows],
+            "features": [_spelled(row) for row in answer.features],
+            "probability": answer.probabilities,
+        }
+        try:
+            number = self._log.append(record)
+            if self._settings.durability == "fsync":
+                await asyncio.to_thread(self._log.sync_up_to, number)
+        except LogUnwritable as error:
+            logger.error("%s", error)
+            if released.contract.prediction_log == "required":
+                raise Refused(503, "log", "the answer could not be written down, so it is none") from error
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self._settings.ahead
+
+    def _tell(self) -> None:
+        released = self.current.released
+        release = released.release
+        self.metrics.serves(release.version, release.as_of, release.model_digest, released.engine.name)
+        self.metrics.state(ready=self.state.is_ready, update_refused=bool(self.state.update))
+
+
+def _told(
+    request: Request, released: Released, answer: Answer, warnings: Sequence[Finding]
+) -> dict[str, Any]:
+    predictions: list[dict[str, Any]] = [{"probability": one} for one in answer.probabilities]
+    for prediction, explanation in zip(predictions, answer.explanations or (), strict=False):
+        prediction["explanation"] = explanation
+    return {
+        "request_id": request.id,
+        "model": released.release.model,
+        "version": released.release.version,
+        "predictions": predictions,
+        "warnings": [one.told("message") for one in warnings[:TOLD]],
+        "warnings_in_all": len(warnings),
+    }
+
+
+def _spelled(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON has it."""
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

@@ -1,0 +1,32 @@
+"""What the service reads of the platform's memory: who reigns, files under their digests, and what is online."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from mlops_assets.stores.artifacts import Artifacts
+from mlops_assets.stores.database import open_database
+from mlops_assets.stores.online import Online
+from mlops_assets.stores.online_groups import open_online
+from mlops_assets.stores.reigns import Reigns
+from mlops_assets.stores.releases import Releases
+from mlops_assets.stores.stores import Places
+
+
+@dataclass(frozen=True)
+class Shelves:
+    """A small part of Stores, which opens without Delta and DuckDB."""
+
+    reigns: Reigns
+    releases: Releases
+    artifacts: Artifacts
+    online: Online
+
+    @classmethod
+    def open(cls, places: Places) -> Self:
+        """Raises BadEnvironment when a place cannot be used."""
+        database = open_database(places.database)
+        return cls(
+            Reigns(database), Releases(database), Artifacts(places.home / "artifacts"), open_online(places)
+        )

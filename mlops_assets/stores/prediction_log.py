@@ -1,0 +1,274 @@
+"""Predictions as they were answered: appended before the answer, and read back whole.
+
+A segment has one writer and is only added to: a line for each request, its CRC-32, its number, its record as JSON.
+One ``write`` brings a line to the kernel, so that a killed process loses nothing of it; a thread brings it to disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from mlops_assets.errors import LogDamaged, LogUnwritable
+
+MAX_BYTES, MAX_SECONDS, SYNC_SECONDS = 64 * 2**20, 60.0, 0.05
+OPEN, CLOSED = ".open", ".closed"
+NAMED = re.compile(r"(?P<run>[0-9a-f]{16}-\d+)-(?P<first>\d{12})\.(open|closed)")
+_spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def log_folder(home: Path, model: str) -> Path:
+    """Where the predictions of a model are written down."""
+    return home / "predictions" / model
+
+
+@dataclass
+class _Segment:
+    """A file that is appended to. size: of its whole lines, in bytes."""
+
+    path: Path
+    descriptor: int
+    since: float
+    size: int = 0
+    is_new: bool = True
+
+
+class PredictionLog:
+    """The log of one process, in segments that are ``.closed`` after so many bytes or seconds.
+
+    A record is a JSON object with the ``id`` of its request.
+
+    Raises LogUnwritable when the folder cannot be made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        sync_seconds: float = SYNC_SECONDS,
+        max_bytes: int = MAX_BYTES,
+        max_seconds: float = MAX_SECONDS,
+    ) -> None:
+        self._folder, self._max_bytes, self._max_seconds = folder, max_bytes, max_seconds
+        self._run = f"{time.time_ns():016x}-{os.getpid()}"
+        self._current: _Segment | None = None
+        self._retired: list[_Segment] = []
+        self._written = self._synced = 0
+        self._appending, self._syncing = threading.Lock(), threading.Lock()
+        self._failures = 0
+        self._closing = threading.Event()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LogUnwritable(f"the log of predictions {folder} cannot be made: {error}") from error
+        self._thread = threading.Thread(target=self._keep_synced, args=(sync_seconds,), daemon=True)
+        self._thread.start()
+
+    @property
+    def failures(self) -> int:
+        """How often a line could not be written, or not be brought to disk."""
+        return self._failures
+
+    def append(self, record: Mapping[str, Any]) -> int:
+        """Write a record down and return its number. Raises LogUnwritable, and then nothing of it is there."""
+        body = _spelled(record)
+        with self._appending:
+            number = self._written + 1
+            numbered = f"{number} {body}".encode()
+            line = b"%08x %s\n" % (crc32(numbered), numbered)
+            try:
+                segment = self._current = self._current or self._begin(number)
+                _write_whole(segment, line)
+            except OSError as error:
+                self._failures += 1
+                # What was written of the line is cut off, or is the torn last line of its segment.
+                self._retire()
+                raise LogUnwritable(
+                    f"a prediction could not be written to {self._folder}: {error}"
+                ) from error
+            self._written = number
+            if segment.size >= self._max_bytes:
+                self._retire()
+        return number
+
+    def sync_up_to(self, number: int) -> None:
+        """Wait until a record, and all before it, are on disk. Raises LogUnwritable when that fails."""
+        with self._syncing:
+            if self._synced < number:
+                self._sync()
+
+    def close(self) -> None:
+        """Bring everything to disk and close the last segment."""
+        self._closing.set()
+        self._thread.join()
+        with self._syncing:
+            with self._appending:
+                self._retire()
+            self._sync()
+
+    def _begin(self, number: int) -> _Segment:
+        path = self._folder / f"{self._run}-{number:012}{OPEN}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
+        # Held while its writer lives: so readers know a segment that a killed process left.
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return _Segment(path, descriptor, time.monotonic())
+
+    def _retire(self) -> None:
+        if self._current is not None:
+            self._retired.append(self._current)
+            self._current = None
+
+    def _keep_synced(self, seconds: float) -> None:
+        while not self._closing.wait(seconds):
+            with self._appending:
+                current = self._current
+                if current and time.monotonic() - current.since >= self._max_seconds:
+                    self._retire()
+            # A failure is counted; who waits for the disk is told by sync_up_to.
+            with self._syncing, suppress(LogUnwritable):
+                if self._synced < self._written or self._retired:
+                    self._sync()
+
+    def _sync(self) -> None:
+        with self._appending:
+            written, retired, current = self._written, self._retired, self._current
+            self._retired = []
+        try:
+            for segment in (*retired, *([current] if current else [])):
+                self._bring_to_disk(segment)
+        except OSError as error:
+            with self._appending:
+                self._failures += 1
+                # The kernel may have dropped what it could not write: what follows goes to another file.
+                self._retire()
+            raise LogUnwritable(f"{self._folder} could not be brought to disk: {error}") from error
+        finally:
+            for segment in retired:
+                _close(segment)
+        self._synced = written
+
+    def _bring_to_disk(self, segment: _Segment) -> None:
+        os.fdatasync(segment.descriptor)
+        if segment.is_new:
+            _sync_folder(self._folder)
+            segment.is_new = False
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A file of the log. run: its writer's process. first: the number of its first record."""
+
+    path: Path
+    run: str
+    first: int
+
+    def records(self) -> list[dict[str, Any]]:
+        """What was appended, in order; a last line that was torn is left out.
+
+        Raises LogDamaged when any other line is not the next one, or not as it was written.
+        """
+        *lines, _torn = self._bytes().split(b"\n")
+        return [self._record(number, line) for number, line in enumerate(lines, self.first)]
+
+    def _bytes(self) -> bytes:
+        try:
+            return self.path.read_bytes()
+        except FileNotFoundError:
+            # Its writer has closed it since it was listed.
+            return self.path.with_suffix(CLOSED).read_bytes()
+
+    def _record(self, number: int, line: bytes) -> dict[str, Any]:
+        crc, _, numbered = line.partition(b" ")
+        if crc != b"%08x" % crc32(numbered):
+            raise LogDamaged(f"{self.path}: record {number} has been changed since it was written")
+        found, _, body = numbered.partition(b" ")
+        if int(found) != number:
+            raise LogDamaged(f"{self.path}: found record {int(found)}, expected {number}: lines are missing")
+        record: dict[str, Any] = json.loads(body)
+        return record
+
+
+def segments(folder: Path, *, finished: bool = False) -> list[Segment]:
+    """The files of a log, by writer and in order. finished: only those to which nothing will be added any more."""
+    # A segment that is closed while names are listed may be there under both of its names.
+    found = {match["run"] + match["first"]: match for match in map(NAMED.fullmatch, _names(folder)) if match}
+    listed = [
+        Segment(folder / match[0], match["run"], int(match["first"])) for _, match in sorted(found.items())
+    ]
+    return [one for one in listed if one.path.suffix == CLOSED or _is_left(one.path)] if finished else listed
+
+
+def read_log(found: Sequence[Segment]) -> Iterator[dict[str, Any]]:
+    """Every record of some segments in their order, each request once: by its id, the first counts.
+
+    Raises LogDamaged when a line was changed, or a segment is missing between two of a writer.
+    """
+    known: set[str] = set()
+    before, follows = "", 0
+    for segment in found:
+        if segment.run == before and segment.first != follows:
+            raise LogDamaged(
+                f"{segment.path} begins with record {segment.first}, expected {follows}: a segment or the end of one "
+                "is missing"
+            )
+        records = segment.records()
+        before, follows = segment.run, segment.first + len(records)
+        for record in records:
+            if record["id"] not in known:
+                known.add(record["id"])
+                yield record
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def _is_left(path: Path) -> bool:
+    """Whether the writer of an open segment is gone."""
+    with path.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+def _write_whole(segment: _Segment, line: bytes) -> None:
+    """Append a line, or raise OSError and leave nothing of it."""
+    written = 0
+    try:
+        written = os.write(segment.descriptor, line)
+        if written < len(line):
+            raise OSError(f"found room for {written} of {len(line)} bytes")
+    except OSError:
+        if written:
+            os.ftruncate(segment.descriptor, segment.size)
+        raise
+    segment.size += len(line)
+
+
+def _close(segment: _Segment) -> None:
+    """A segment is closed under its other name, so that nobody takes it for one that is written to."""
+    if segment.size:
+        segment.path.rename(segment.path.with_suffix(CLOSED))
+    else:
+        segment.path.unlink()
+    os.close(segment.descriptor)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
