@@ -25,7 +25,7 @@ READING = {
     ),
     *("features windows", "ledger anchor", "ledger show", "ledger verify"),
     *("changes list", "changes show"),
-    *("trace column", "trace impact", "trace model"),
+    *("trace column", "trace export", "trace impact", "trace model", "trace prediction"),
 }
 ASKING = {
     "demo": ("run", "demo"),
@@ -34,6 +34,7 @@ ASKING = {
     "train": ("run", "model:{model}"),
     "evaluate": ("run", "model:{model}"),
     "register": ("run", "model:{model}"),
+    "predict": ("predict", "model:{model}"),
     "rollback": ("rollback", "model:{model}", "by"),
     "override": ("override", "_overridden(subject, check)", "by"),
     "reproduce": ("reproduce", "model:{model}"),
