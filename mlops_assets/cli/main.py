@@ -111,6 +111,21 @@ def _step(step: str, model: str, as_of: datetime, junit: Path | None, as_json: P
 
 
 @app.command()
+def predict(
+    model: ModelName,
+    day: Annotated[datetime, typer.Argument(formats=["%Y-%m-%d"], help="The day.", metavar="DAY")],
+    to: Annotated[
+        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="The last of several days.")
+    ] = None,
+) -> None:
+    """Score every event of DAY by the version of MODEL that reigned when it began; sealed in the ledger."""
+    from mlops_assets.cli.scoring import predict_days
+
+    with opened_deployment() as opened:
+        predict_days(opened, model, day.date(), (to or day).date(), console=console)
+
+
+@app.command()
 def status(model: ModelName) -> None:
     """Show the champion of MODEL, every verdict that was reached on it, and the data below it."""
     from mlops_assets.cli.commands import show_status

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.opening import READS, console, opened_deployment
+from mlops_assets.cli.opening import FOUND, READS, console, opened_deployment
 
 trace = typer.Typer(help="What came from what, from the records.", no_args_is_help=True)
 
@@ -27,6 +27,25 @@ def model(
     with opened_deployment(READS) as opened:
         opened.project.model(name)
         show_trace(trace_model(opened.stores, name, version), as_json=as_json, html=html, console=console)
+
+
+@trace.command()
+def prediction(
+    prediction_id: Annotated[
+        str, typer.Argument(help="As the column prediction_id of MODEL/predictions has it.", metavar="ID")
+    ],
+    as_json: AsJson = False,
+    html: Html = None,
+) -> None:
+    """Tell why a prediction is what it is: version, features, checks, files, approvers, and the proof of its row.
+
+    Exit code 3: its row, or one beside it, is not what was sealed.
+    """
+    from mlops_assets.cli.traced import show_prediction
+
+    with opened_deployment(READS) as opened:
+        if not show_prediction(opened, prediction_id, as_json=as_json, html=html, console=console):
+            raise typer.Exit(FOUND)
 
 
 @trace.command()
@@ -62,3 +81,17 @@ def column(
 
     with opened_deployment(READS) as opened:
         show_column(opened, name, as_json=as_json, html=html, console=console)
+
+
+@trace.command()
+def export(
+    openlineage: Annotated[Path, typer.Option("--openlineage", help="The file to write, JSON lines.")],
+    namespace: Annotated[
+        str, typer.Option("--namespace", help="Of jobs and datasets, in the catalogue that reads it.")
+    ] = "mlops_assets",
+) -> None:
+    """Write everything that was ever made, with what it read and what its checks said, as OpenLineage events."""
+    from mlops_assets.cli.openlineage import export_openlineage
+
+    with opened_deployment(READS) as opened:
+        export_openlineage(opened, openlineage, namespace, console=console)

@@ -10,7 +10,7 @@ from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.governance.ml_test_score import STAGE as SCORE
 from mlops_assets.graph import keys
-from mlops_assets.graph.plan import STAGES
+from mlops_assets.graph.plan import LINEAGE, STAGES
 from mlops_assets.monitoring.parity import PARITY
 from mlops_assets.steps.due import WATCHES
 
@@ -34,7 +34,7 @@ def watch_job(model: Model) -> str:
 
 def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDefinition]:
     """Its jobs; that of the data only when all of it has the same days, as a job has."""
-    story = [keys.of_model(model.name, stage) for stage in STAGES]
+    story = [keys.of_model(model.name, stage) for stage in (*STAGES, LINEAGE)]
     for job, (assets, does) in STEPS.items():
         selected = [keys.of_model(model.name, asset) for asset in assets]
         yield dg.define_asset_job(

@@ -26,6 +26,8 @@ PLATFORM = "platform"
 BATCH = "batch"
 # Triggers that were put back.
 GUARD = "guard"
+# The tables whose rows it tells of, which are kinds of entries too.
+GOVERNED = {table.name: table for table in SCHEMA.sorted_tables if "subject" in table.info}
 _APPENDING = 0x6C6564676572
 _READ_TOGETHER = 2_000
 
@@ -67,6 +69,13 @@ class Ledger:
         if before is not None:
             query = query.where(entries.c.number < before)
         with self._database.connect() as connection:
+            return [Entry(*row) for row in connection.execute(query)]
+
+    def about(self, subject: str) -> list[Entry]:
+        """Every entry about a row of the platform's tables, or a batch, newest first."""
+        of = (entries.c.kind.in_((*GOVERNED, BATCH)), entries.c.subject == subject)
+        with self._database.connect() as connection:
+            query = select_entries().where(*of).order_by(entries.c.number.desc())
             return [Entry(*row) for row in connection.execute(query)]
 
     def of(self, kind: str, subject: str, *, up_to: int) -> list[Entry]:

@@ -253,8 +253,8 @@ class Releases:
         with self._database.begin() as connection:
             connection.execute(update)
 
-    def history(self, model: str) -> list[Mapping[str, Any]]:
-        """Every verdict in the order it was reached.
+    def history(self, model: str, *, version: int | None = None) -> list[Mapping[str, Any]]:
+        """Every verdict (that made a version) in the order it was reached.
 
         Each with as_of, model_digest, verdict, version, reasons, measured (the evidence), spent (the risk of a
         false winner), decided_at and run_id.
@@ -271,7 +271,9 @@ class Releases:
                 decisions.c.decided_at,
                 decisions.c.run_id,
             )
-            .where(decisions.c.model == model)
+            .where(
+                decisions.c.model == model, sa.true() if version is None else decisions.c.version == version
+            )
             .order_by(decisions.c.id)
         )
         with self._database.connect() as connection:
