@@ -48,13 +48,21 @@ def waiting(stores: Stores, resource: str | None = None) -> list[tuple[Recorded,
     return [(one, stands) for one, stands in listed(stores, resource) if stands.waits]
 
 
+def about(stores: Stores, release: Release) -> list[tuple[Recorded, Standing]]:
+    """The requests that a version reigns, oldest first."""
+    return [
+        (one, stands)
+        for one, stands in listed(stores, f"model:{release.model}")
+        if one.request.proposal.kind in REIGNS and one.request.proposal.payload["version"] == release.version
+    ]
+
+
 def waits_for(stores: Stores, release: Release) -> str | None:
     """What a version waits for before it reigns; None when it waits for nothing."""
-    about = waiting(stores, f"model:{release.model}")
     said = [
         f"request {one.request.number}: {stands.sentence}"
-        for one, stands in about
-        if one.request.proposal.kind in REIGNS and one.request.proposal.payload["version"] == release.version
+        for one, stands in about(stores, release)
+        if stands.waits
     ]
     return "; ".join(said) or None
 

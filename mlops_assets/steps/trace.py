@@ -9,6 +9,7 @@ from typing import Any
 from mlops_assets.errors import BadRequest, NotMaterialized, nearest
 from mlops_assets.modeling.environment import told
 from mlops_assets.modeling.made import Made
+from mlops_assets.steps.standing import about
 from mlops_assets.stores.lineage import Reached
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
@@ -131,6 +132,16 @@ def facts_of(stores: Stores, release: Release, reached: Reached) -> dict[str, An
                 "reason": one.reason,
             }
             for one in stores.overrides.among([*tables, f"{release.model}/release"])
+        ],
+        "requests": [
+            {
+                "number": one.request.number,
+                "change": one.request.proposal.kind,
+                "by": one.request.proposal.by,
+                "votes": [{"by": vote.by, "answer": vote.answer, "at": vote.at} for vote in one.votes],
+                "stands": f"{stands.stage}: {stands.sentence}",
+            }
+            for one, stands in about(stores, release)
         ],
         "ledger": [
             {"number": one.number, "kind": one.kind, "hash": one.hash} for one in stores.ledger.about(subject)
