@@ -160,6 +160,11 @@ STATEMENTS = {
 }
 
 
+REFUSED = dict.fromkeys(STATEMENTS, "stay as they are")
+# What replaces is a new row too, which a rule of the table may refuse first.
+REFUSED["replace"] += "|nobody agreed|does not follow|dated before"
+
+
 @pytest.mark.parametrize("table", [table.name for table in SCHEMA.sorted_tables if guarded(table)])
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_the_database_refuses_to_change_what_was_recorded(stores, database_url, table, statement):
@@ -176,7 +181,7 @@ def test_the_database_refuses_to_change_what_was_recorded(stores, database_url, 
     database = open_database(database_url)
     for column in columns if statement == "update" else columns[:1]:
         text = STATEMENTS[statement].format(table=f'"{table}"', column=f'"{column.name}"', value="'mine'")
-        with pytest.raises(sa.exc.IntegrityError, match="stay as they are"), database.begin() as connection:
+        with pytest.raises(sa.exc.IntegrityError, match=REFUSED[statement]), database.begin() as connection:
             connection.execute(sa.text(text))
     assert found(stores) == ()
 
