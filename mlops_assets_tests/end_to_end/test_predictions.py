@@ -1,8 +1,10 @@
 """Days are scored by the version that reigned then; each prediction is sealed, and tells why it is."""
 
 import json
+import re
 import shutil
 from datetime import date
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,16 @@ from rich.console import Console
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.openlineage import export_openlineage
+from mlops_assets.cli.scoring import predict_days
+from mlops_assets.cli.traced import show_prediction
 from mlops_assets.data.training_set import Horizon
+from mlops_assets.errors import ImpossibleDate
 from mlops_assets.governance import merkle
 from mlops_assets.governance.prediction import ANSWERED, place_of
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.modeling.frames import score
+from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets.steps.evaluation import loaded_model
 from mlops_assets.steps.hindsight import known_events
 from mlops_assets.steps.ledger import verify
@@ -171,3 +177,54 @@ def test_everything_that_was_made_is_exported_as_events_that_link_to_each_other(
         {"namespace": "shop", "name": "raw/orders", "field": "amount"}
     ]
     assert "returned/predictions" in fields
+
+
+def test_a_prediction_tells_why_with_its_columns_also_when_dagster_has_forgotten(box, tmp_path):
+    opened = Deployment(box.project, box.instance, box.stores, box.tracking)
+    wanted, said = predictions(box)[0]
+
+    def told(**how):
+        printed = Console(record=True, width=200, quiet=False, file=StringIO())
+        assert show_prediction(opened, wanted, console=printed, **{"as_json": False, "html": None, **how})
+        return printed.export_text()
+
+    before = told(as_json=True)
+    for run in box.instance.get_runs():
+        box.instance.delete_run(run.run_id)
+    box.instance.wipe_assets(box.instance.all_asset_keys())
+    assert told(as_json=True) == before
+    facts = json.loads(before)["facts"]
+    (amount,) = (one for one in facts["features"] if one["feature"] == "amount")
+    assert amount == {
+        "feature": "amount",
+        "value": json.loads(said.features)["amount"],
+        "made_from": "validated/orders.amount ← raw/orders.amount",
+    }
+    assert facts["columns"] == "as declared, then and now"
+    below = {(one["table"], one["check"]) for one in facts["checks"]}
+    assert {("returned/training_set", "no_leak"), ("raw/orders", "schema")} <= below
+    ends = {one["table"] for one in json.loads(before)["ends"]}
+    assert any(one.endswith(f"{DAY}.csv") for one in ends)
+    text = told()
+    assert "feature amount" in text
+    assert "it is one of the 40 that entry" in text
+    told(html=tmp_path / "why.html")
+    assert "validated/orders.amount ← raw/orders.amount" in (tmp_path / "why.html").read_text()
+
+
+def test_predicting_days_says_by_which_version_and_which_days_cannot_be(box, monkeypatch):
+    monkeypatch.setenv(HOME, str(box.home))
+    monkeypatch.delenv(MLFLOW, raising=False)
+    opened = Deployment(box.project, box.instance, box.stores, box.tracking)
+    printed = Console(record=True, width=60, file=StringIO())
+    predict_days(opened, "returned", date(2024, 3, 30), date(2024, 3, 31), console=printed)
+    text = printed.export_text()
+    assert "returned 2024-03-30: 0 predictions" in text
+    assert "no version of returned reigned before 2024-03-30" in text
+    (first, *_) = predictions(box, "2024-03-31")
+    assert re.search(
+        r"2024-03-31: 40 predictions by version 1, the first returned:2024-03-31:[0-9a-f]{32}\n", text
+    )
+    assert f"the first {first[0]}\n" in text
+    with pytest.raises(ImpossibleDate, match="a version can be there for days from 2024-03-29"):
+        predict_days(opened, "returned", date(2024, 3, 28), date(2024, 3, 31), console=printed)
