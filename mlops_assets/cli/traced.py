@@ -1,7 +1,10 @@
 """What the commands do that trace."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -10,9 +13,13 @@ from rich.table import Table
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.written import written
+from mlops_assets.data.legible import legible
 from mlops_assets.data.page import section, table, whole
-from mlops_assets.lineage.trace import trace_column
-from mlops_assets.steps.trace import Traced, span, spelled
+from mlops_assets.declaration.versions import feature_hash
+from mlops_assets.governance.prediction import place_of
+from mlops_assets.lineage.trace import origins, trace_column
+from mlops_assets.steps.trace import Traced, rows_of, span, spelled
+from mlops_assets.steps.trace_prediction import trace_prediction
 
 SHORT = 12
 # Files that are printed; JSON and the page have all.
@@ -31,6 +38,37 @@ def show_trace(traced: Traced, *, as_json: bool, html: Path | None, console: Con
         console.print_json(json.dumps(traced.to_dict()))
     else:
         _print(traced, console)
+
+
+def show_prediction(
+    opened: Deployment, prediction_id: str, *, as_json: bool, html: Path | None, console: Console
+) -> bool:
+    """Print why a prediction is what it is, or write it as a page; whether it is what was sealed."""
+    traced = trace_prediction(opened.stores, prediction_id)
+    facts = {**traced.facts, **_columns(opened, prediction_id, traced.facts)}
+    show_trace(replace(traced, facts=facts), as_json=as_json, html=html, console=console)
+    return bool(facts["proof"]["holds"])
+
+
+def _columns(opened: Deployment, prediction_id: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The features with the columns they are computed from, and whether these are still declared as they were."""
+    project, (name, _) = opened.project, place_of(prediction_id)
+    if name not in project.models:
+        return {"columns": f"unknown: {name} is not declared any more"}
+    model = project.models[name]
+    released = opened.stores.releases.version(name, facts["version"])
+    assert released is not None
+    same = released.feature_hash == feature_hash(project.catalog, model.features)
+    found = origins(project.catalog, model)
+    return {
+        "columns": "as declared, then and now"
+        if same
+        else "as declared now, which is other than it was then",
+        "features": [
+            {**one, "made_from": " ← ".join(found.get(one["feature"], ["not an input any more"]))}
+            for one in facts["features"]
+        ],
+    }
 
 
 def show_column(opened: Deployment, name: str, *, as_json: bool, html: Path | None, console: Console) -> None:
@@ -64,7 +102,13 @@ def _print_column(
 def _print(traced: Traced, console: Console) -> None:
     console.print(f"[bold]{escape(traced.about)}[/]", highlight=False)
     for name, value in traced.facts.items():
-        console.print(f"{name}: {spelled(value)}", markup=False, highlight=False, soft_wrap=True)
+        listed = rows_of(value)
+        console.print(
+            f"{name}: {'' if listed else spelled(value)}", markup=False, highlight=False, soft_wrap=True
+        )
+        for row in listed:
+            cells = "  ".join(f"{key} {spelled(cell)}" for key, cell in row.items())
+            console.print(f"  {legible(cells)}", markup=False, highlight=False, soft_wrap=True)
     shown, read = _table("table", "partitions", "", "code", "runs"), traced.reached.files()
     for one in traced.reached.tables():
         counts = (str(one.partitions), span(one.first, one.last), str(one.code_versions), str(one.runs))

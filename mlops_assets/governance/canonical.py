@@ -82,6 +82,10 @@ def _number(value: float) -> str:
         raise ValueError(f"found {value}, which JSON cannot say; say it as a text")
     if value == 0:
         return "0"
+    # Python spells the same digits, where it needs no exponent for them.
+    spelled = repr(value)
+    if "e" not in spelled:
+        return spelled.removesuffix(".0")
     sign, figures, exponent = Decimal(repr(value)).normalize().as_tuple()
     digits, minus = "".join(map(str, figures)), "-" if sign else ""
     point = len(digits) + int(exponent)

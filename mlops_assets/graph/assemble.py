@@ -10,15 +10,19 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source
 from mlops_assets.graph.backtest import backtest_job
+from mlops_assets.graph.changes import changes_asset, changes_sensor
 from mlops_assets.graph.drift import drift_asset
 from mlops_assets.graph.evaluation import evaluation_asset
 from mlops_assets.graph.features import view_asset
 from mlops_assets.graph.jobs import model_jobs
 from mlops_assets.graph.landing import landing_sensor
+from mlops_assets.graph.lineage import lineage_asset
+from mlops_assets.graph.ml_test_score import ml_test_score_asset
 from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.online import online_asset
 from mlops_assets.graph.parity import parity_asset
 from mlops_assets.graph.performance import performance_asset
+from mlops_assets.graph.predictions import predictions_asset
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
@@ -55,15 +59,19 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             model_asset(catalog, model),
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
+            lineage_asset(catalog, model),
+            predictions_asset(catalog, model),
             drift_asset(catalog, model),
             performance_asset(catalog, model),
             parity_asset(catalog, model),
             verification_asset(catalog, model),
             retraining_log_asset(model),
+            changes_asset(model),
+            ml_test_score_asset(catalog, model),
         ]
         checks = [registry_check(model), restatement_check(model)]
         clock = retraining_schedule(model)
-        sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model)]
+        sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model), changes_sensor(model)]
     return dg.Definitions(
         assets=stages,
         asset_checks=checks,

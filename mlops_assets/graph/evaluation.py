@@ -77,6 +77,6 @@ def evaluation_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
             "notes": evidence.notes,
         }
         say_of_partitions(context, stage.key, {context.partition_key: metadata})
-        yield from write_and_tell(context, {stage.key: produced(evidence, training_set, model)})
+        yield from write_and_tell(context, {stage.key: produced(found, training_set, model)})
 
     return evaluation_report

@@ -8,8 +8,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
+from mlops_assets.governance.ml_test_score import STAGE as SCORE
 from mlops_assets.graph import keys
-from mlops_assets.graph.plan import STAGES
+from mlops_assets.graph.plan import LINEAGE, STAGES
 from mlops_assets.monitoring.parity import PARITY
 from mlops_assets.steps.due import WATCHES
 
@@ -33,14 +34,16 @@ def watch_job(model: Model) -> str:
 
 def model_jobs(catalog: Catalog, model: Model) -> Iterator[UnresolvedAssetJobDefinition]:
     """Its jobs; that of the data only when all of it has the same days, as a job has."""
-    story = [keys.of_model(model.name, stage) for stage in STAGES]
+    story = [keys.of_model(model.name, stage) for stage in (*STAGES, LINEAGE)]
     for job, (assets, does) in STEPS.items():
         selected = [keys.of_model(model.name, asset) for asset in assets]
         yield dg.define_asset_job(
             f"{model.name}_{job}", selected, description=f"{does} {model.name} as of a date."
         )
     yield dg.define_asset_job(
-        release_job(model), story, description=f"Train, evaluate and judge {model.name} as of a date."
+        release_job(model),
+        [*story, keys.of_model(model.name, SCORE)],
+        description=f"Train, evaluate and judge {model.name} as of a date, and count how ready for production it is.",
     )
     yield dg.define_asset_job(
         watch_job(model),

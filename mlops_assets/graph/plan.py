@@ -16,6 +16,8 @@ from mlops_assets.graph import keys
 from mlops_assets.stores.stores import Stores
 
 STAGES = ("training_set", "model", "evaluation_report", "release")
+# Shows what came of them.
+LINEAGE = "lineage"
 
 
 @dataclass(frozen=True)

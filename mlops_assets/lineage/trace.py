@@ -39,7 +39,7 @@ class ColumnTrace:
 
 def trace_column(catalog: Catalog, models: Iterable[Model], asked: str) -> ColumnTrace:
     """Trace ``table.column`` of a table of the lake. Raises UnknownName when no declared table has it."""
-    known = _declared(catalog, models)
+    known = declared_columns(catalog, models)
     sources = {
         SourceColumn(table, column): found.columns
         for table, of in known.items()
@@ -65,7 +65,22 @@ def trace_column(catalog: Catalog, models: Iterable[Model], asked: str) -> Colum
     )
 
 
-def _declared(catalog: Catalog, models: Iterable[Model]) -> dict[str, Lineage]:
+def origins(catalog: Catalog, model: Model) -> dict[str, tuple[str, ...]]:
+    """Each input of a model with the columns it is computed from down to raw ones, nearest first."""
+    known = declared_columns(catalog, [model])
+    sources = {
+        SourceColumn(table, column): found.columns
+        for table, of in known.items()
+        for column, found in of.items()
+    }
+    table = f"{model.name}/training_set"
+    return {
+        column: tuple(map(_spelled, _closure(SourceColumn(table, column), sources)))
+        for column in catalog.input_types(model)
+    }
+
+
+def declared_columns(catalog: Catalog, models: Iterable[Model]) -> dict[str, Lineage]:
     """Of every table that columns of the lake are in; raw columns are where paths end."""
     known: dict[str, Lineage] = {}
     for name, declared in catalog.tables.items():

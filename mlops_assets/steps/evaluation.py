@@ -34,8 +34,8 @@ from mlops_assets.stores.stores import Stores
 
 # Rows whose inputs are shuffled to see what the model loses.
 IMPORTANCE_ROWS = 1000
-# What is another each time that it is measured.
-VOLATILE = ("milliseconds",)
+# What is another each time that it is measured, or with other models beside it.
+VOLATILE = ("milliseconds", "importance", "stale")
 OTHER_QUESTION = "it was trained on features, a label or a moment that are declared otherwise by now"
 
 Progress = Callable[[str], None]
@@ -138,8 +138,9 @@ def measured(
     )
 
 
-def produced(evidence: Evidence, *inputs: Pinned) -> Produced:
-    """The evidence as the one row of its partition."""
+def produced(found: Evaluation, *inputs: Pinned) -> Produced:
+    """The evidence as the one row of its partition, with what people look at beside it."""
+    evidence = found.evidence
     values: dict[str, Any] = {
         "as_of": evidence.as_of,
         "rows": evidence.rows,
@@ -147,6 +148,8 @@ def produced(evidence: Evidence, *inputs: Pinned) -> Produced:
         **{metric: float(value) for metric, value in sorted(evidence.metrics.items())},
         "evidence": canonical(evidence),
         "milliseconds": json.dumps(evidence.milliseconds),
+        "importance": json.dumps(found.importance),
+        "stale": json.dumps([asdict(one) for one in found.stale]),
     }
     return one_row(values, evidence.as_of, *inputs, volatile=VOLATILE)
 

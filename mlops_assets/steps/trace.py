@@ -63,7 +63,13 @@ def trace_model(stores: Stores, model: str, version: int) -> Traced:
         )
     reached = stores.lineage.backward(start)
     about = f"{model} version {version}"
-    return Traced(about, _facts(stores, release, reached), reached, _made_from(stores, reached))
+    return Traced(about, facts_of(stores, release, reached), reached, _made_from(stores, reached))
+
+
+def trace_release(stores: Stores, model: str, as_of: str) -> Traced | None:
+    """The same of the newest version as of a date; None when nothing was released."""
+    made = [one.version for one in stores.releases.versions(model) if one.as_of == as_of]
+    return trace_model(stores, model, made[-1]) if made else None
 
 
 def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
@@ -89,11 +95,12 @@ def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
     return Traced(about, {}, reached, _made_from(stores, reached))
 
 
-def _facts(stores: Stores, release: Release, reached: Reached) -> dict[str, Any]:
+def facts_of(stores: Stores, release: Release, reached: Reached) -> dict[str, Any]:
+    """What is recorded of a version: how it was made, who let it be one, and the entries that say so."""
     made = Made.of(stores.artifacts.load(release.artifact_digest))
-    ledger, subject = stores.ledger, f"{release.model}:{release.version}"
+    subject = f"{release.model}:{release.version}"
     tables = [one.table for one in reached.tables()]
-    decided = [one for one in stores.releases.history(release.model) if one["version"] == release.version]
+    decided = stores.releases.history(release.model, version=release.version)
     return {
         "as_of": release.as_of,
         "released_at": release.released_at,
@@ -126,8 +133,7 @@ def _facts(stores: Stores, release: Release, reached: Reached) -> dict[str, Any]
             for one in stores.overrides.among([*tables, f"{release.model}/release"])
         ],
         "ledger": [
-            {"number": one.number, "kind": one.kind, "hash": one.hash}
-            for one in ledger.newest(1_000, subject=subject)
+            {"number": one.number, "kind": one.kind, "hash": one.hash} for one in stores.ledger.about(subject)
         ],
     }
 
@@ -135,14 +141,15 @@ def _facts(stores: Stores, release: Release, reached: Reached) -> dict[str, Any]
 def _made_from(stores: Stores, reached: Reached) -> tuple[Touched, ...]:
     """The versions that were made from what is reached."""
     return tuple(
-        Touched(model, one.version, one.as_of, one.version == _reigning(stores, model))
+        Touched(model, one.version, one.as_of, one.version == reigning(stores, model))
         for model in stores.releases.models()
         for one in stores.releases.versions(model)
         if reached.among(stores.lineage.find(one.made_from))
     )
 
 
-def _reigning(stores: Stores, model: str) -> int | None:
+def reigning(stores: Stores, model: str) -> int | None:
+    """The version that is the champion now."""
     reign = stores.reigns.current(model)
     return reign.version if reign else None
 
@@ -155,3 +162,9 @@ def span(first: str, last: str) -> str:
 def spelled(value: Any) -> str:
     """A fact, for people."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def rows_of(value: Any) -> list[dict[str, Any]]:
+    """A fact that is a table, row by row; nothing of any other."""
+    is_table = isinstance(value, list) and all(isinstance(one, dict) for one in value)
+    return value if is_table else []

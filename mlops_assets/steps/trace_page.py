@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from mlops_assets.data.legible import in_html
 from mlops_assets.data.page import section, table, whole
-from mlops_assets.steps.trace import Traced, span, spelled
-from mlops_assets.stores.lineage import Materialized, Trace, Within
+from mlops_assets.steps.trace import Traced, rows_of, span, spelled
+from mlops_assets.stores.lineage import Materialized, Reached, Trace, Within
 
 # Links of one materialization that are shown before the rest is folded away.
 SHOWN = 12
@@ -19,18 +20,31 @@ ROW, GAP, CHARACTER = 34, 70, 7.4
 def page(traced: Traced) -> str:
     """The whole page, in one file that needs no network."""
     graph, tables, files = traced.reached.graph(), traced.reached.tables(), traced.reached.files()
-    facts = [(name, spelled(value)) for name, value in traced.facts.items()]
+    facts = [(name, spelled(value)) for name, value in traced.facts.items() if not rows_of(value)]
+    tables_of_facts = [_rows(name, rows_of(value)) for name, value in traced.facts.items()]
     released = [
         (one.model, str(one.version), one.as_of, "reigns" if one.reigns else "") for one in traced.releases
     ]
     return whole(
         traced.about,
-        _picture(graph, tables),
+        f'<div style="overflow-x:auto">{_picture(graph, tables)}</div>',
         section("Recorded", table(["", ""], facts)),
+        *tables_of_facts,
         section("Released versions", table(["model", "version", "as of", ""], released)),
         section("Files", table(["file", "SHA-256"], files)),
         *_tables(graph),
     )
+
+
+def picture(reached: Reached) -> str:
+    """The tables that a trace reaches, as an SVG drawing."""
+    return _picture(reached.graph(), reached.tables())
+
+
+def _rows(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    """A fact that is a table."""
+    heads = list(dict.fromkeys(key for row in rows for key in row))
+    return section(name, table(heads, [[spelled(row.get(head, "")) for head in heads] for row in rows]))
 
 
 def _tables(graph: Trace) -> Iterable[str]:
@@ -100,8 +114,8 @@ def _picture(graph: Trace, tables: Sequence[Within]) -> str:
     lines = "".join(_line(places[source], places[by]) for by, source in sorted(edges))
     texts = "".join(_name(within.get(name), name, *place[:2]) for name, place in places.items())
     return (
-        f'<div style="overflow-x:auto"><svg xmlns="http://www.w3.org/2000/svg" width="{x:.0f}" '
-        f'height="{height:.0f}" font-family="monospace" font-size="12">{lines}{texts}</svg></div>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{x:.0f}" '
+        f'height="{height:.0f}" font-family="monospace" font-size="12">{lines}{texts}</svg>'
     )
 
 

@@ -26,7 +26,10 @@ PLATFORM = "platform"
 BATCH = "batch"
 # Triggers that were put back.
 GUARD = "guard"
+# The tables whose rows it tells of, which are kinds of entries too.
+GOVERNED = {table.name: table for table in SCHEMA.sorted_tables if "subject" in table.info}
 _APPENDING = 0x6C6564676572
+_READ_TOGETHER = 2_000
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,28 @@ class Ledger:
             query = query.where(entries.c.number < before)
         with self._database.connect() as connection:
             return [Entry(*row) for row in connection.execute(query)]
+
+    def about(self, subject: str) -> list[Entry]:
+        """Every entry about a row of the platform's tables, or a batch, newest first."""
+        of = (entries.c.kind.in_((*GOVERNED, BATCH)), entries.c.subject == subject)
+        with self._database.connect() as connection:
+            query = select_entries().where(*of).order_by(entries.c.number.desc())
+            return [Entry(*row) for row in connection.execute(query)]
+
+    def of(self, kind: str, subject: str, *, up_to: int) -> list[Entry]:
+        """Every entry of a kind about a subject up to a number, oldest first."""
+        query = select_entries().where(
+            entries.c.kind == kind, entries.c.subject == subject, entries.c.number <= up_to
+        )
+        with self._database.connect() as connection:
+            return [Entry(*row) for row in connection.execute(query.order_by(entries.c.number))]
+
+    def all(self, *, up_to: int) -> Iterator[Entry]:
+        """Every entry up to a number, oldest first, read as it is asked for."""
+        query = select_entries().where(entries.c.number <= up_to).order_by(entries.c.number)
+        with self._database.connect() as connection:
+            for row in connection.execute(query.execution_options(yield_per=_READ_TOGETHER)):
+                yield Entry(*row)
 
     def has_news(self, since: int) -> bool:
         """Whether anything but anchors was appended after a number."""
@@ -112,7 +137,7 @@ def append(connection: sa.Connection, *drafts: Draft) -> list[Entry]:
     """Append to the ledger as the last thing that a transaction does."""
     wait_for_others(connection)
     last, made = _head(connection), []
-    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    at = clock()
     for draft in drafts:
         body = canonical(plain(draft.body))
         last = Entry.after(last, kind=draft.kind, subject=draft.subject, body=body, by=draft.by, at=at)
@@ -121,6 +146,20 @@ def append(connection: sa.Connection, *drafts: Draft) -> list[Entry]:
         rows = [{name: getattr(one, name) for name in Entry.__slots__} for one in made]
         connection.execute(sa.insert(entries), rows)
     return made
+
+
+def clock() -> str:
+    """Now, as every moment of the ledger is spelled."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def moment(connection: sa.Connection) -> str:
+    """Now, and not before what was recorded last, so that a clock that is set back opens nothing and revives nothing.
+
+    Who goes on to write has waited for others.
+    """
+    last = _head(connection)
+    return clock() if last is None else max(clock(), last.at)
 
 
 def add(

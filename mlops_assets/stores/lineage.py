@@ -5,13 +5,14 @@ Answered from the records of table commits, so what Dagster forgets changes no a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from mlops_assets.stores.database import materialization, reading
+from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.stores.database import materialization, reading, verdict
 from mlops_assets.stores.pinned import Content
 
 
@@ -42,6 +43,18 @@ class End(NamedTuple):
     fingerprint: str
 
 
+class Checked(NamedTuple):
+    """What a check said of partitions of a table that a trace reaches: how many, the first and the last."""
+
+    table: str
+    check: str
+    passed: bool
+    blocking: bool
+    partitions: int
+    first: str
+    last: str
+
+
 class Within(NamedTuple):
     """How much of a table a trace reaches: partitions, the first and the last, versions of code, runs."""
 
@@ -51,6 +64,14 @@ class Within(NamedTuple):
     last: str
     code_versions: int
     runs: int
+
+
+class Recorded(NamedTuple):
+    """A materialization with what it read, in that order, and what its checks said."""
+
+    made: Materialized
+    reads: list[End]
+    said: list[Verdict]
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,27 @@ class Lineage:
         m = materialization
         query = sa.select(m.c.id).where(m.c.table_name == table, m.c.partition == partition)
         return self._ids(query.order_by(m.c.version))
+
+    def materialized(self, ids: Sequence[int]) -> list[Materialized]:
+        """These materializations, oldest first."""
+        query = _nodes().where(materialization.c.id.in_(ids)).order_by(materialization.c.version)
+        with self._database.connect() as connection:
+            return [Materialized(*row) for row in connection.execute(query)]
+
+    def everything(self, *, at_once: int = 1_000) -> Iterator[Recorded]:
+        """Every materialization in the order of the records, so many read together."""
+        last = 0
+        with self._database.connect() as connection:
+            while rows := connection.execute(
+                _nodes().where(materialization.c.id > last).order_by(materialization.c.id).limit(at_once)
+            ).all():
+                found = {row[0]: Recorded(Materialized(*row), [], []) for row in rows}
+                first, last = rows[0][0], rows[-1][0]
+                for end in connection.execute(_ends().where(_of(reading).between(first, last))):
+                    found[end[0]].reads.append(End(*end))
+                for owner, *said in connection.execute(_verdicts().where(_of(verdict).between(first, last))):
+                    found[owner].said.append(Verdict(*said))
+                yield from found.values()
 
     def readers(self, name: str) -> list[int]:
         """The materializations that read a file of a source, whatever it held."""
@@ -115,6 +157,8 @@ class Reached:
 
     def __init__(self, database: sa.Engine, start: Sequence[int], reached: sa.CTE) -> None:
         self._database, self._start, self._reached = database, tuple(start), reached
+        # Looked up one by one. Joined, SQLite would rather go through every file that anything ever read.
+        self._ids = sa.select(reached.c.id)
 
     def tables(self) -> list[Within]:
         """How much of each table, by name."""
@@ -126,7 +170,7 @@ class Reached:
                 *(sa.func.min(m.c.partition), sa.func.max(m.c.partition)),
                 *(sa.func.count(m.c.code_version.distinct()), sa.func.count(m.c.run_id.distinct())),
             )
-            .join(self._reached, self._reached.c.id == m.c.id)
+            .where(m.c.id.in_(self._ids))
             .group_by(m.c.table_name)
         )
         with self._database.connect() as connection:
@@ -136,12 +180,27 @@ class Reached:
         """The files of sources that were read, each once for each content: name and SHA-256."""
         query = (
             sa.select(reading.c.table_name, reading.c.fingerprint)
-            .join(self._reached, reading.c.materialization_id == self._reached.c.id)
-            .where(reading.c.source_id.is_(None), reading.c.version == 0)
+            .where(
+                reading.c.materialization_id.in_(self._ids),
+                *(reading.c.source_id.is_(None), reading.c.version == 0),
+            )
             .distinct()
         )
         with self._database.connect() as connection:
             return sorted((row[0], row[1]) for row in connection.execute(query))
+
+    def checks(self) -> list[Checked]:
+        """What every check said of what is reached, by table and name."""
+        m = materialization
+        said = (m.c.table_name, verdict.c.check_name, verdict.c.passed, verdict.c.blocking)
+        query = (
+            sa.select(*said, sa.func.count(), sa.func.min(m.c.partition), sa.func.max(m.c.partition))
+            .join_from(verdict, m, verdict.c.materialization_id == m.c.id)
+            .where(verdict.c.materialization_id.in_(self._ids))
+            .group_by(*said)
+        )
+        with self._database.connect() as connection:
+            return sorted(Checked(*row) for row in connection.execute(query))
 
     def among(self, ids: Iterable[int]) -> set[int]:
         """Those of some materializations that are reached."""
@@ -151,13 +210,9 @@ class Reached:
 
     def graph(self) -> Trace:
         """Every materialization that is reached, and who read whom."""
-        m, reached = materialization, self._reached
-        columns = [
-            m.c.table_name.label("table") if name == "table" else m.c[name] for name in Materialized._fields
-        ]
-        nodes = sa.select(*columns).join(reached, reached.c.id == m.c.id)
-        read = sa.select(reading.c.materialization_id, reading.c.source_id).join(
-            reached, reading.c.materialization_id == reached.c.id
+        nodes = _nodes().where(materialization.c.id.in_(self._ids))
+        read = sa.select(reading.c.materialization_id, reading.c.source_id).where(
+            reading.c.materialization_id.in_(self._ids)
         )
         ends = read.where(reading.c.source_id.is_(None)).with_only_columns(
             *(reading.c.materialization_id, reading.c.table_name, reading.c.partition),
@@ -169,6 +224,28 @@ class Reached:
             # Forward, what else its members read is not part of it.
             within = [(row[0], row[1]) for row in edges if row[1] in found]
             return Trace(self._start, found, within, [End(*row) for row in connection.execute(ends)])
+
+
+def _nodes() -> sa.Select[Any]:
+    m = materialization
+    columns = [
+        m.c.table_name.label("table") if name == "table" else m.c[name] for name in Materialized._fields
+    ]
+    return sa.select(*columns)
+
+
+def _of(table: sa.Table) -> sa.Column[int]:
+    return table.c.materialization_id
+
+
+def _ends() -> sa.Select[Any]:
+    r = reading.c
+    return sa.select(_of(reading), r.table_name, r.partition, r.version, r.fingerprint).order_by(r.id)
+
+
+def _verdicts() -> sa.Select[Any]:
+    v = verdict.c
+    return sa.select(_of(verdict), v.check_name, v.passed, v.reason, v.blocking, v.error).order_by(v.id)
 
 
 def _start(start: Sequence[int]) -> sa.CTE:

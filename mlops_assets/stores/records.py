@@ -25,6 +25,9 @@ _VERDICT = (
 # Kinds of entries in the ledger: a table of the lake began; partitions of it were written, or refused.
 TABLE, COMMIT = "table", "commit"
 
+# So few partitions are looked up one by one; of more, all of a table are read.
+FEW = 100
+
 # Where a content is.
 _PLACE = (materialization.c.table_name, materialization.c.partition, materialization.c.version)
 
@@ -88,7 +91,13 @@ class Records:
         m = materialization
         newest = (
             sa.select(m.c.partition, sa.func.max(m.c.version).label("version"))
-            .where(m.c.table_name == table, sa.true() if up_to is None else m.c.version <= up_to)
+            .where(
+                m.c.table_name == table,
+                sa.true() if up_to is None else m.c.version <= up_to,
+                m.c.partition.in_(partitions)
+                if partitions is not None and len(partitions) <= FEW
+                else sa.true(),
+            )
             .group_by(m.c.partition)
             .subquery()
         )

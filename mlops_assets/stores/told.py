@@ -18,10 +18,9 @@ from mlops_assets.stores.commit import Commit
 from mlops_assets.stores.database import SCHEMA, lake_table, materialization, reading, refusal, verdict
 from mlops_assets.stores.database import ledger as entries
 from mlops_assets.stores.guards import governed_columns, missing_guards
-from mlops_assets.stores.ledger import Ledger, select_entries, subject_of
+from mlops_assets.stores.ledger import GOVERNED, Ledger, select_entries, subject_of
 from mlops_assets.stores.records import COMMIT, TABLE
 
-GOVERNED = {table.name: table for table in SCHEMA.sorted_tables if "subject" in table.info}
 # SQLite takes so many values in a statement, and this leaves room.
 _AT_ONCE = 500
 _READ_TOGETHER = 2_000

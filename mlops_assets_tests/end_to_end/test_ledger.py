@@ -133,3 +133,40 @@ def test_a_column_is_traced_both_ways(deployed, tmp_path):
     assert {"returned/training_set.amount", "returned/model.amount"} <= set(found["goes_into"])
     asked(deployed, "column", "returned/model.amount", "--html", str(tmp_path / "column.html"))
     assert "<svg" in (tmp_path / "column.html").read_text()
+
+
+def test_a_prediction_tells_why_also_when_dagster_has_forgotten(deployed, tmp_path):
+    code, printed = deployed.run("mlops", "predict", "returned", "2024-04-02", "--to", "2024-04-03")
+    assert code == 0, printed
+    assert "returned 2024-04-03: 40 predictions by version 1, the first returned:2024-04-03:" in printed
+    (asked_for,) = re.findall(r"returned:2024-04-02:[0-9a-f]{32}", printed)
+
+    def told():
+        printed = asked(deployed, "prediction", asked_for, "--json")
+        return json.loads(printed[printed.index("{") :])
+
+    before = told()
+    dagster_forgets(deployed)
+    assert told() == before
+    facts = before["facts"]
+    assert facts["proof"]["holds"]
+    of_amount = next(one for one in facts["features"] if one["feature"] == "amount")
+    assert of_amount["made_from"] == "validated/orders.amount ← raw/orders.amount"
+    assert facts["columns"] == "as declared, then and now"
+    assert {"raw/orders", "returned/model", "returned/training_set"} <= {
+        one["table"] for one in facts["checks"]
+    } | {one["table"] for one in before["materialized"]}
+    assert any(one["table"].endswith("2024-04-02.csv") for one in before["ends"])
+    assert before["releases"] == [{"model": "returned", "version": 1, "as_of": "2024-03-29", "reigns": True}]
+    text = asked(deployed, "prediction", asked_for)
+    assert "feature amount" in text
+    assert "it is one of the 40 that entry" in text
+    asked(deployed, "prediction", asked_for, "--html", str(tmp_path / "why.html"))
+    page = (tmp_path / "why.html").read_text()
+    assert "validated/orders.amount ← raw/orders.amount" in page
+    assert "<svg" in page
+    unknown = asked_for[:-1] + ("0" if asked_for[-1] != "0" else "1")
+    code, printed = deployed.run("mlops", "trace", "prediction", unknown)
+    assert (code, "Look at the id again" in " ".join(printed.split())) == (1, True)
+    code, printed = deployed.run("mlops", "predict", "returned", "2024-03-20")
+    assert (code, "ImpossibleDate" in printed) == (1, True)

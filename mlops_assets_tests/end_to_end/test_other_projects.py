@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from mlops_assets.governance.ml_test_score import STAGE as SCORE
 from mlops_assets.graph import keys
 from mlops_assets.graph.jobs import WATCHES
 from mlops_assets.graph.plan import STAGES
@@ -70,7 +71,8 @@ def test_a_second_model_on_the_same_features_is_one_file_and_duplicates_nothing(
     more = {"PACKAGE/defs/very_late/defs.yaml": LONG_HAUL}
     after = load_project(make_project(tmp_path / "after", like=REAL, more=more))
     assert all_keys(after) - all_keys(before) == {
-        keys.of_model("very_late", stage) for stage in (*STAGES, *WATCHES, LOG, "parity")
+        keys.of_model("very_late", stage)
+        for stage in (*STAGES, *WATCHES, LOG, "parity", "predictions", "lineage", SCORE)
     }
     assert all_keys(before) <= all_keys(after)
 

@@ -7,7 +7,7 @@ from mlops_assets.steps.ledger import verify
 from mlops_assets.stores.commit import Commit, PartitionRecord
 from mlops_assets.stores.pinned import Content
 from mlops_assets_tests.stores.commits import by
-from mlops_assets_tests.stores.ledger_world import Owner, opened
+from mlops_assets_tests.stores.ledger_world import Owner, commit, opened
 
 
 @pytest.fixture
@@ -126,3 +126,20 @@ def test_a_reading_that_somebody_linked_to_another_is_found(stores, database_url
         connection.execute(sa.text("UPDATE reading SET source_id = 1 WHERE table_name = 'view'"))
     (told, *_) = verify(stores).findings
     assert (told.tampering, told.subject) == ("state edited", "commit view")
+
+
+def test_everything_that_was_made_comes_with_what_it_read_and_was_said_however_much_is_read_together(stores):
+    for step in STEPS.values():
+        step(stores)
+    commit(stores, "checked", 0, ["a"])
+    found = list(stores.lineage.everything())
+    assert found == list(stores.lineage.everything(at_once=2))
+    told = {
+        f"{one.made.table}@{one.made.partition}": [f"{end.table}@{end.partition}" for end in one.reads]
+        for one in found
+    }
+    assert told["view@b"] == ["good@a", "good@b"]
+    assert told["raw@a"] == ["a.csv@whole"]
+    assert len(told) == 10
+    said = {one.made.table: [check.check for check in one.said] for one in found}
+    assert (said["checked"], said["raw"]) == (["late", "wide"], [])
