@@ -15,7 +15,9 @@ MlopsError
 ├── TrainingRefused       the training window cannot teach a model
 ├── BadRequest            something is asked in a way that has no answer
 ├── ImpossibleDate        no window of events ends at that as-of date
+├── AccessDenied          nobody knows who asks, or no rule of the policy allows it to them
 ├── RunFailed             a Dagster run that a command started did not succeed
+├── ChangeRefused         a change request may not be voted on, or carried out, by whoever asks or now
 ├── ReleaseConflict       the champion changed while its successor was judged
 ├── ArtifactMismatch      stored bytes are not the bytes that were recorded
 ├── ServiceRefused        a version may not be served, or not so
@@ -116,8 +118,16 @@ class ImpossibleDate(MlopsError):
     """A model is asked for as of a date that its events cannot fill."""
 
 
+class AccessDenied(MlopsError):
+    """Somebody asks for what the policy does not allow them, or does not show who they are."""
+
+
 class RunFailed(MlopsError):
     """A run that was started for somebody ended without success."""
+
+
+class ChangeRefused(MlopsError):
+    """A change request is not where it would have to be for what is asked of it."""
 
 
 class ReleaseConflict(MlopsError):

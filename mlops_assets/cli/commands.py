@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 
 from rich.console import Console
+from rich.markup import escape
 
 from mlops_assets.cli.deployment import PACKAGE, Deployment
 from mlops_assets.cli.execution import bury_dead_runs, execute
@@ -17,6 +18,7 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.plan import Written, data_runs, is_made, model_run
 from mlops_assets.graph.plan import written as known_writes
 from mlops_assets.graph.settling import settle
+from mlops_assets.steps.standing import waiting
 
 DEMO = PACKAGE / "defs" / "platform" / "demo.yaml"
 UI = "http://127.0.0.1:3000"
@@ -59,6 +61,12 @@ def show_status(opened: Deployment, name: str, *, console: Console) -> None:
     if history:
         print_history(console, name, history)
     print_champion(console, name, opened.stores.releases.champion(name))
+    for one, stands in waiting(opened.stores, f"model:{name}"):
+        console.print(
+            f"Request {one.request.number}, {one.request.proposal.kind}: {escape(stands.sentence)}",
+            highlight=False,
+            soft_wrap=True,
+        )
     console.print(
         f"\nTo look at all of it: [bold]make dev[/], then {UI}/assets/{name}/release", highlight=False
     )

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from mlops_assets.components.project import Project
 from mlops_assets.errors import BadEnvironment
+from mlops_assets.governance.access import NOBODY, Who
 from mlops_assets.resources.environment import home
 from mlops_assets.resources.stores import StoresResource
 from mlops_assets.resources.tracking import TrackingResource
@@ -29,12 +30,13 @@ EVENTS_TOGETHER = "100"
 
 @dataclass(frozen=True)
 class Deployment:
-    """An opened deployment."""
+    """An opened deployment. who: asks; of a command that only reads nobody is asked who they are."""
 
     project: Project
     instance: dg.DagsterInstance
     stores: Stores
     tracking: Tracking
+    who: Who = NOBODY
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.opening import FOUND, console, opened_deployment
+from mlops_assets.cli.opening import FOUND, READS, console, opened_deployment
 
 features = typer.Typer(help="Feature views and services.", no_args_is_help=True)
 
@@ -14,7 +14,7 @@ def list_features() -> None:
     """List the feature views and services: who owns them, their versions, and whether they are up to date."""
     from mlops_assets.cli.declared_features import show_features
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_features(opened, console=console)
 
 
@@ -28,7 +28,7 @@ def impact(
     """
     from mlops_assets.cli.declared_features import show_impact
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         found = show_impact(opened, as_json=as_json, console=console)
     if found.tables or found.models:
         raise typer.Exit(FOUND)
@@ -47,7 +47,7 @@ def engines(
     """
     from mlops_assets.cli.declared_features import show_engines
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         if not show_engines(opened, views or (), days=days, console=console):
             raise typer.Exit(FOUND)
 
@@ -65,7 +65,7 @@ def windows(
     """
     from mlops_assets.cli.declared_features import show_windows
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         if not show_windows(opened, views or (), days=days, console=console):
             raise typer.Exit(FOUND)
 
@@ -75,7 +75,7 @@ def apply() -> None:
     """Bring Feast's registry to what is declared, and say what that added, changed and removed."""
     from mlops_assets.cli.registry import apply_features
 
-    with opened_deployment() as opened:
+    with opened_deployment("apply", "features") as opened:
         apply_features(opened, console=console)
 
 
@@ -96,7 +96,7 @@ def materialize(
     """Bring online what became known of feature views since the last time."""
     from mlops_assets.cli.online import materialize as bring_online
 
-    with opened_deployment() as opened:
+    with opened_deployment("materialize", "features") as opened:
         bring_online(opened, views or [], until=until, again=again, console=console)
 
 
@@ -114,5 +114,5 @@ def get(
     """Show what a feature service answers, how old each value is, and what has expired."""
     from mlops_assets.cli.online import show_features
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_features(opened, service, request or [], at=at, as_json=as_json, console=console)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.opening import FOUND, console, opened_deployment
+from mlops_assets.cli.opening import FOUND, READS, console, opened_deployment
 
 ledger = typer.Typer(help="What was recorded, and the proof that nobody rewrote it.", no_args_is_help=True)
 
@@ -21,7 +21,7 @@ def verify(as_json: AsJson = False) -> None:
     """
     from mlops_assets.cli.recorded import show_verified
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         if not show_verified(opened, as_json=as_json, console=console):
             raise typer.Exit(FOUND)
 
@@ -39,7 +39,7 @@ def show(
     """Show entries of the ledger, newest first."""
     from mlops_assets.cli.recorded import show_entries
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_entries(
             opened, number, kind=kind, subject=subject, limit=limit, as_json=as_json, console=console
         )
@@ -50,7 +50,7 @@ def anchor() -> None:
     """Note the ledger's head where MLOPS_ANCHOR says, as every command and a sensor do when anything is new."""
     from mlops_assets.cli.recorded import show_noted
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_noted(opened, console=console)
 
 
@@ -59,7 +59,7 @@ def guard(by: By, reason: Why) -> None:
     """Put back triggers that `verify` misses, recorded with who asked for it and why."""
     from mlops_assets.cli.recorded import show_guarded
 
-    with opened_deployment() as opened:
+    with opened_deployment("guard", "ledger", by=by) as opened:
         show_guarded(opened, by=by, reason=reason, console=console)
 
 
@@ -68,5 +68,5 @@ def accept(by: By, reason: Why) -> None:
     """Go on although the ledger does not continue its anchors, as after a restored backup: by name, never silently."""
     from mlops_assets.cli.recorded import show_accepted
 
-    with opened_deployment() as opened:
+    with opened_deployment("accept", "ledger", by=by) as opened:
         show_accepted(opened, by=by, reason=reason, console=console)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from mlops_assets.cli.access import access
+from mlops_assets.cli.changes import changes
 from mlops_assets.cli.features import features
 from mlops_assets.cli.ledger import ledger
-from mlops_assets.cli.opening import FOUND, console, opened_deployment
+from mlops_assets.cli.opening import FOUND, READS, console, opened_deployment
 from mlops_assets.cli.serving import predictions, serve
 from mlops_assets.cli.trace import trace
 
@@ -19,6 +21,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(access, name="access")
+app.add_typer(changes, name="changes")
 app.add_typer(features, name="features")
 app.add_typer(ledger, name="ledger")
 app.add_typer(predictions, name="predictions")
@@ -58,7 +62,7 @@ def demo(again: Again = False) -> None:
     """Show the declared demonstration: raw data to a released model, and a challenger judged."""
     from mlops_assets.cli.commands import show_demo
 
-    with opened_deployment() as opened:
+    with opened_deployment("run", "demo") as opened:
         show_demo(opened, again=again, console=console)
 
 
@@ -67,7 +71,7 @@ def run(model: ModelName, as_of: AsOf, again: Again = False) -> None:
     """Train, evaluate and, if the gate allows it, release MODEL as of a date; data that is missing is made first."""
     from mlops_assets.cli.commands import bring_up_to
 
-    with opened_deployment() as opened:
+    with opened_deployment("run", f"model:{model}") as opened:
         bring_up_to(opened, model, [as_of.date()], again=again, console=console)
 
 
@@ -99,7 +103,7 @@ def _step(step: str, model: str, as_of: datetime, junit: Path | None, as_json: P
     from mlops_assets.cli import steps
     from mlops_assets.cli.outcome import tell
 
-    with opened_deployment() as opened:
+    with opened_deployment("run", f"model:{model}") as opened:
         outcome = getattr(steps, step)(opened, model, as_of.date(), console=console)
         tell(outcome, console, junit=junit, as_json=as_json)
         if not outcome.passed:
@@ -126,7 +130,7 @@ def status(model: ModelName) -> None:
     """Show the champion of MODEL, every verdict that was reached on it, and the data below it."""
     from mlops_assets.cli.commands import show_status
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_status(opened, model, console=console)
 
 
@@ -141,7 +145,7 @@ def champion(
     """Show which version of MODEL reigns, or reigned at a moment, and every one that did. Exit code 3: none."""
     from mlops_assets.cli.releases import show_champion
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         if not show_champion(opened, model, at, console=console):
             raise typer.Exit(FOUND)
 
@@ -158,7 +162,7 @@ def rollback(
     """Let an earlier version of MODEL reign again, at once, recorded with who asked for it and why."""
     from mlops_assets.cli.releases import roll_back_to
 
-    with opened_deployment() as opened:
+    with opened_deployment("rollback", f"model:{model}", by=by) as opened:
         roll_back_to(opened, model, to, by=by, reason=reason, console=console)
 
 
@@ -179,8 +183,16 @@ def override(
     """Release what the gate holds, or allow a partition that a check refuses: exactly that, named and recorded."""
     from mlops_assets.cli.releases import override as override_it
 
-    with opened_deployment() as opened:
+    with opened_deployment("override", _overridden(subject, check), by=by) as opened:
         override_it(opened, subject, check, by=by, reason=reason, console=console)
+
+
+def _overridden(subject: str, check: str | None) -> str:
+    """What the policy is asked about: a table by its whole name, however it was typed."""
+    from mlops_assets.cli.releases import checked_table
+
+    name = subject.partition("@")[0]
+    return f"model:{name}" if check is None else f"table:{checked_table(name)}"
 
 
 @app.command()
@@ -196,7 +208,7 @@ def contract(
     """Print the contract of a version of MODEL, or what it changes. Exit code 3: it breaks those who call it."""
     from mlops_assets.cli.releases import show_contract
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         if show_contract(opened, model, version, beside, console=console) == "breaking":
             raise typer.Exit(FOUND)
 
@@ -214,7 +226,7 @@ def card(
     """The model card of a version of MODEL: every sentence with its evidence, and every gap as a gap."""
     from mlops_assets.cli.card import show_card
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_card(opened, model, version, html, console=console)
 
 
@@ -235,7 +247,7 @@ def audit(
     """Write all that is recorded of a version of MODEL as one pack that anybody verifies offline, without us."""
     from mlops_assets.cli.audit import write_audit
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         write_audit(opened, model, version, to, with_model=not without_model, console=console)
 
 
@@ -257,7 +269,8 @@ def score(
     """The ML Test Score of MODEL: 28 tests (Breck et al. 2017), each with its evidence or the way to it."""
     from mlops_assets.cli.score import attest_test, show_score
 
-    with opened_deployment() as opened:
+    action, signed = (READS, None) if attest is None else ("attest", by)
+    with opened_deployment(action, f"model:{model}", by=signed) as opened:
         if attest is not None:
             attest_test(opened, model, attest, by=by, evidence=evidence, days=days, console=console)
         show_score(opened, model, as_json=as_json, html=html, ui=ui, console=console)
@@ -273,7 +286,7 @@ def restated(
     """Say which releases were trained on days that hold other rows by now, and how many differ. Exit code 3: one."""
     from mlops_assets.cli.restated import show_restated
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         if show_restated(opened, model, as_json=as_json, console=console):
             raise typer.Exit(FOUND)
 
@@ -288,7 +301,7 @@ def reproduce(
     """Train a version of MODEL again from what is recorded, and keep a certificate. Exit code 3: not identical."""
     from mlops_assets.cli.reproduction import show_reproduction
 
-    with opened_deployment() as opened:
+    with opened_deployment("reproduce", f"model:{model}") as opened:
         if not show_reproduction(opened, model, version, console=console):
             raise typer.Exit(FOUND)
 
@@ -306,7 +319,7 @@ def retrain(
     """Ask for a challenger of MODEL, recorded with who asks and why; the retraining sensor launches it."""
     from mlops_assets.cli.retraining import ask_for_training
 
-    with opened_deployment() as opened:
+    with opened_deployment("retrain", f"model:{model}", by=by) as opened:
         ask_for_training(
             opened, model, as_of.date() if as_of else None, by=by, reason=reason, console=console
         )
@@ -320,7 +333,7 @@ def loop(
     """Show every reason to look at MODEL, what was trained for it, and whether later days agreed."""
     from mlops_assets.cli.retraining import show_loop
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_loop(opened, model, svg, console=console)
 
 
@@ -345,7 +358,7 @@ def backtest(
     """Replay policies of retraining MODEL over its past: what each trained, promoted, lost, and what that cost."""
     from mlops_assets.cli.backtest import show_backtest
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_backtest(
             opened,
             model,
@@ -384,7 +397,7 @@ def skew(
     """Say whether a batch has drifted from a baseline. Exit code 0: no; 3: it has; 1: it cannot be said."""
     from mlops_assets.cli.checking import show_skew
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         found = show_skew(opened, baseline, batch, named=policy, html=html, as_json=as_json, console=console)
     if fail_on in (found.severity, FailOn.warn if found.severity else None):
         raise typer.Exit(FOUND)
@@ -397,6 +410,6 @@ def validate(table: TableName, partition: Partition = None, export: Export = Non
     """Let Great Expectations judge a partition of TABLE by its declared expectations. Exit code 3: one failed."""
     from mlops_assets.cli.checking import show_suite
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         if not show_suite(opened, table, partition, export=export, console=console):
             raise typer.Exit(FOUND)

@@ -1,7 +1,10 @@
 """How every command opens the deployment, and where it prints."""
 
+import getpass
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -12,12 +15,19 @@ from mlops_assets.errors import MlopsError, outermost
 
 if TYPE_CHECKING:
     from mlops_assets.cli.deployment import Deployment
+    from mlops_assets.steps.access import Shown
 
 # The exit code of a command that found what it looks for; 1 is for what could not be done.
 FOUND = 3
 
-console = Console()
-problems = Console(stderr=True)
+# What a command does that changes nothing: whoever can read the stores may.
+READS = "reads"
+# What a command does that asks the policy itself, of who is known.
+KNOWN = "known"
+
+# What is printed may have a name between colons, as model:x: has, which is no picture.
+console = Console(emoji=False)
+problems = Console(stderr=True, emoji=False)
 
 
 def _note_ledger(opened: "Deployment") -> None:
@@ -46,14 +56,46 @@ def refusals_told() -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
+def _let_in(opened: "Deployment", action: str, resource: str, by: str | None) -> "Deployment":
+    """The same, with who asks, when the policy lets them."""
+    from mlops_assets.steps.access import require, require_own_name, who_asks
+
+    who = who_asks(opened.stores, _shown())
+    if action != KNOWN:
+        require(opened.stores, who, action, resource)
+    if by is not None:
+        require_own_name(opened.stores, who, by)
+    return replace(opened, who=who)
+
+
+def _shown() -> "Shown":
+    from mlops_assets.resources.environment import BEARER, SIGNED_IN
+    from mlops_assets.steps.access import Shown
+
+    return Shown(os.environ.get(BEARER, ""), os.environ.get(SIGNED_IN, ""), _user())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    # A container may run as a number that has no name.
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
 @contextmanager
-def opened_deployment() -> Iterator["Deployment"]:
-    """The deployment; what the platform refuses on purpose is told without a traceback."""
+def opened_deployment(action: str, resource: str = "", *, by: str | None = None) -> Iterator["Deployment"]:
+    """The deployment, for who may do this; what the platform refuses on purpose is told without a traceback.
+
+    action, resource: what is asked of the policy, as ``run`` of ``model:NAME``; READS asks nothing, KNOWN only who it
+        is.
+    by: the name that is signed with, which has to be that of who asks.
+    """
     with refusals_told():
         from mlops_assets.cli.deployment import deployment
 
         with deployment() as opened:
             try:
-                yield opened
+                yield opened if action == READS else _let_in(opened, action, resource, by)
             finally:
                 _note_ledger(opened)

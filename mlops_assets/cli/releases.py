@@ -9,13 +9,17 @@ from rich.table import Table
 
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.execution import execute
+from mlops_assets.cli.requested import tell_asked
 from mlops_assets.errors import BadRequest
+from mlops_assets.governance.changes import Request
 from mlops_assets.governance.contract import Kind, changes, kind_of
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import PlannedRun
+from mlops_assets.steps.changes import allow_or_ask, ask_to_roll_back
 from mlops_assets.steps.contract import kept_contract
-from mlops_assets.steps.reigns import gate_of, override_check, roll_back
+from mlops_assets.steps.reigns import gate_of, refused_by, roll_back
 from mlops_assets.steps.release import proposed
+from mlops_assets.steps.standing import waits_for
 from mlops_assets.stores.releases import Release
 
 CONTRACT_STYLE = {"breaking": "bold red", "retrain": "bold yellow", "compatible": "green"}
@@ -44,6 +48,10 @@ def roll_back_to(
 ) -> None:
     """Let an earlier version reign again."""
     opened.project.model(name)
+    asked = ask_to_roll_back(opened.stores, name, version, by=by, reason=reason)
+    if asked is not None:
+        tell_asked(opened, asked, console=console)
+        return
     begun = roll_back(opened.stores, opened.tracking, name, version, by=by, reason=reason, at=_now())
     console.print(
         f"[bold]{name} version {begun.version}[/] reigns since {begun.since}, by {escape(begun.by)}."
@@ -97,7 +105,10 @@ def _release_all_the_same(
         for stage in ("model", "evaluation_report")
     )
     candidate, _ = proposed(opened.stores, opened.project.catalog, model, trained, report)
-    given = opened.stores.overrides.give(gate_of(candidate), by=by, reason=reason, at=_now())
+    given = allow_or_ask(opened.stores, gate_of(candidate), f"model:{name}", by=by, reason=reason, at=_now())
+    if isinstance(given, Request):
+        tell_asked(opened, given, console=console)
+        return
     execute(
         opened,
         PlannedRun(f"release of {name} as of {as_of}", (keys.of_model(name, "release"),), as_of, as_of),
@@ -106,22 +117,41 @@ def _release_all_the_same(
     judged = opened.stores.releases.judged(candidate, given)
     assert judged is not None
     assert judged.release is not None
-    console.print(
-        f"[bold]{name} version {judged.release.version}[/] reigns, by the word of {escape(given.by)}."
-    )
+    print_reign(opened, judged.release, f", by the word of {given.by}", console=console)
 
 
 def _allow(
     opened: Deployment, name: str, partition: str, check: str, *, by: str, reason: str, console: Console
 ) -> None:
-    table = name if "/" in name else keys.table_name(keys.validated(name))
+    table = checked_table(name)
     contents = opened.stores.records.contents(table, partitions=[partition])
     if not contents:
         raise BadRequest(f"{table} has no partition {partition!r}; materialize it first")
-    override_check(opened.stores, contents[0], check, by=by, reason=reason, at=_now())
+    subject = refused_by(opened.stores, contents[0], check)
+    given = allow_or_ask(opened.stores, subject, f"table:{table}", by=by, reason=reason, at=_now())
+    if isinstance(given, Request):
+        tell_asked(opened, given, console=console)
+        return
     console.print(
-        f"{table}, partition {partition}, may be built upon although {check} failed, by the word of {escape(by)}."
+        f"{table}, partition {partition}, may be built upon although {check} failed, by the word of "
+        f"{escape(given.by)}."
     )
+
+
+def print_reign(opened: Deployment, release: Release, why: str, *, console: Console) -> None:
+    """That a version reigns, or what it waits for."""
+    waits = waits_for(opened.stores, release)
+    stands = "reigns" + why if waits is None else f"does not reign yet: {waits}"
+    console.print(
+        f"[bold]{release.model} version {release.version}[/] {escape(stands)}.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def checked_table(name: str) -> str:
+    """The table of the lake that somebody means by a name: of a source the validated one."""
+    return name if "/" in name else keys.table_name(keys.validated(name))
 
 
 def released(opened: Deployment, name: str, number: int | None) -> Release:

@@ -19,8 +19,10 @@ from mlops_assets.graph.jobs import STEPS
 from mlops_assets.graph.plan import PlannedRun, partitions_below
 from mlops_assets.steps.evaluation import recorded_evidence
 from mlops_assets.steps.release import previewed, recorded
+from mlops_assets.steps.standing import waits_for
 from mlops_assets.steps.training import trained_record
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.releases import Release
 
 
 def validate_data(opened: Deployment, name: str, as_of: date, *, console: Console) -> Outcome:
@@ -77,17 +79,24 @@ def register(opened: Deployment, name: str, as_of: date, *, console: Console) ->
     version = found.release.version if found.release else None
     facts = {**judged.facts(opened, found.decision), "version": version}
     gate = Case(f"{name}/release", "gate", not found.decision.releases, "; ".join(found.decision.told()))
-    cases = [gate, *_reigns(opened, name, version), *_reasons(model, found.decision)]
+    cases = [gate, *_reigns(opened, found.release), *_reasons(model, found.decision)]
     return Outcome("register", name, judged.as_of, cases, facts)
 
 
-def _reigns(opened: Deployment, name: str, version: int | None) -> Iterator[Case]:
-    """Whether the version that was released reigns: a person may have taken it back."""
-    reign = opened.stores.reigns.current(name)
-    if version is None or reign is None:
+def _reigns(opened: Deployment, release: Release | None) -> Iterator[Case]:
+    """Whether the version that was released reigns: people may still have to agree, or have taken it back."""
+    if release is None:
         return
-    said = f"version {reign.version} reigns since {reign.since}, by {reign.by}: {reign.reason}"
-    yield Case(f"{name}/release", "reigns", reign.version != version, said)
+    reign = opened.stores.reigns.current(release.model)
+    reigns = reign is not None and reign.version == release.version
+    waits = waits_for(opened.stores, release)
+    if waits is not None:
+        said = f"version {release.version} does not reign yet: {waits}"
+    elif reign is None:
+        said = f"no version of {release.model} reigns"
+    else:
+        said = f"version {reign.version} reigns since {reign.since}, by {reign.by}: {reign.reason}"
+    yield Case(f"{release.model}/release", "reigns", not reigns, said)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mlops_assets.cli.opening import FOUND, console, opened_deployment
+from mlops_assets.cli.opening import FOUND, READS, console, opened_deployment
 
 trace = typer.Typer(help="What came from what, from the records.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def model(
     from mlops_assets.cli.traced import show_trace
     from mlops_assets.steps.trace import trace_model
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         opened.project.model(name)
         show_trace(trace_model(opened.stores, name, version), as_json=as_json, html=html, console=console)
 
@@ -43,7 +43,7 @@ def prediction(
     """
     from mlops_assets.cli.traced import show_prediction
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         if not show_prediction(opened, prediction_id, as_json=as_json, html=html, console=console):
             raise typer.Exit(FOUND)
 
@@ -66,7 +66,7 @@ def impact(
     from mlops_assets.cli.traced import show_trace
     from mlops_assets.steps.trace import trace_impact
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_trace(trace_impact(opened.stores, what, partition), as_json=as_json, html=html, console=console)
 
 
@@ -79,7 +79,7 @@ def column(
     """Trace a column back to raw columns and forward to the inputs of models, as declared now."""
     from mlops_assets.cli.traced import show_column
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         show_column(opened, name, as_json=as_json, html=html, console=console)
 
 
@@ -93,5 +93,5 @@ def export(
     """Write everything that was ever made, with what it read and what its checks said, as OpenLineage events."""
     from mlops_assets.cli.openlineage import export_openlineage
 
-    with opened_deployment() as opened:
+    with opened_deployment(READS) as opened:
         export_openlineage(opened, openlineage, namespace, console=console)

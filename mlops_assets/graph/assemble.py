@@ -10,6 +10,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source
 from mlops_assets.graph.backtest import backtest_job
+from mlops_assets.graph.changes import changes_asset, changes_sensor
 from mlops_assets.graph.drift import drift_asset
 from mlops_assets.graph.evaluation import evaluation_asset
 from mlops_assets.graph.features import view_asset
@@ -65,11 +66,12 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             parity_asset(catalog, model),
             verification_asset(catalog, model),
             retraining_log_asset(model),
+            changes_asset(model),
             ml_test_score_asset(catalog, model),
         ]
         checks = [registry_check(model), restatement_check(model)]
         clock = retraining_schedule(model)
-        sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model)]
+        sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model), changes_sensor(model)]
     return dg.Definitions(
         assets=stages,
         asset_checks=checks,

@@ -58,6 +58,7 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     ) -> Iterator[Any]:
         from mlops_assets.steps.card import keep_card
         from mlops_assets.steps.release import produced, release_if_allowed
+        from mlops_assets.steps.standing import waits_for
 
         judged = release_if_allowed(
             stores,
@@ -71,7 +72,12 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         )
         as_of = context.partition_key
         card = keep_card(stores, declared, judged.release) if judged.release else None
-        told = {**_told(judged), **({"card": dg.MetadataValue.path(card)} if card else {})}
+        waits = waits_for(stores, judged.release) if judged.release else None
+        told = {
+            **_told(judged),
+            **({"card": dg.MetadataValue.path(card)} if card else {}),
+            **({"waits": waits} if waits else {}),
+        }
         say_of_partitions(context, stage.key, {as_of: told})
         made = produced(judged, as_of, (_verdict(judged),), model, evaluation_report)
         yield from write_and_tell(context, {stage.key: made})

@@ -169,7 +169,7 @@ def _tables(
 def _joined(trees: Sequence[_Trees], selector: int) -> _Trees:
     """All trees below one root. selector: the place of the number that leads to a tree's own root.
 
-    The first nodes, two less than twice as many as there are trees and one that is never reached, lead there.
+    The first nodes lead there, twice as many as there are trees; the last of them are never reached.
     """
     above = np.zeros(2 * len(trees), dtype=trees[0].nodes.dtype)
     parts, roots, bitsets = [above], [], 0

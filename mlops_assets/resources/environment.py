@@ -23,6 +23,9 @@ ENGINE = "MLOPS_ENGINE"
 SPARK_MASTER = "MLOPS_SPARK_MASTER"
 SPARK_MEMORY = "MLOPS_SPARK_MEMORY_MB"
 MLFLOW = "MLFLOW_TRACKING_URI"
+# What somebody shows to say who they are: a token of the platform, or an OpenID Connect ID token.
+BEARER = "MLOPS_TOKEN"
+SIGNED_IN = "MLOPS_ID_TOKEN"
 # What those show who may ask the prediction service.
 SERVE_TOKEN = "MLOPS_SERVE_TOKEN"  # noqa: S105 (the name of a variable)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,14 +18,13 @@ from mlops_assets.stores.online import Online
 class Answer:
     """features: of each row, as served. explanations: of each row, by input; None when they were not asked for.
 
-    findings: what was not online. seconds: looking up and the model, of the batch that the request was in.
+    findings: what was not online.
     """
 
     probabilities: list[float]
     features: list[dict[str, Any]]
     explanations: list[dict[str, float]] | None
     findings: list[Finding]
-    seconds: float
 
 
 def answers(
@@ -40,13 +38,11 @@ def answers(
 
     Raises NotMaterialized when a view went offline, TransformFailed when an on-demand transform raises.
     """
-    begun = time.perf_counter()
     rows = [row for request in requests for row in request.rows]
     looked_up, found = _looked_up(released, online, versions, rows, at)
     records = [{**row, **features} for row, features in zip(rows, looked_up, strict=True)]
     probabilities = released.engine.scores(records)
     explained = iter(_explained(released, requests, records, probabilities))
-    seconds = time.perf_counter() - begun
     told: list[Answer] = []
     first = 0
     for request in requests:
@@ -58,7 +54,6 @@ def answers(
                 looked_up[place],
                 [next(explained) for _ in request.rows] if request.explain else None,
                 _absent(found, place),
-                seconds,
             )
         )
     return told
@@ -82,9 +77,10 @@ def _explained(
     records: Sequence[Mapping[str, Any]],
     probabilities: Scores,
 ) -> list[dict[str, float]]:
-    """Of each row that is to be explained, and each input: by how much the probability is higher than it would be
+    """Of each row that is to be explained the difference that each input alone makes.
 
-    if that input alone were as in the reference row, a row in the middle of what the model learned from.
+    That is by how much the probability is higher than with that input as in the reference row, a row in the middle
+    of what the model learned from.
     """
     asked = [request.explain for request in requests for _ in request.rows]
     columns, reference = released.loaded.inputs.columns, released.golden.reference

@@ -64,7 +64,7 @@ class Response:
 
 
 class App:
-    """One model behind seven addresses."""
+    """One model behind six addresses."""
 
     def __init__(
         self, service: Service, gatekeeper: Gatekeeper = anyone, limits: Limits | None = None

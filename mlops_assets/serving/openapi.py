@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_assets.governance.contract import Contract
 from mlops_assets.serving.fields import LEAST, LONGEST_TEXT, MOST, Field
-from mlops_assets.serving.request import MOST_ROWS, NAMED
+from mlops_assets.serving.request import MOST_EXPLAINED, MOST_ROWS, NAMED
 
 TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": ["string", "null"], "maxLength": LONGEST_TEXT},
@@ -26,8 +26,12 @@ REFUSALS = {
     "421": "Without a token only names of this machine are answered to.",
     "503": "Too much at once, or features or the log cannot be reached; Retry-After says when to come again.",
 }
-NUMBER, TEXT = {"type": "number"}, {"type": "string"}
-WHOLE = {"type": "integer"}
+TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
+# Of rows that are explained there may be fewer.
+EXPLAINED = {
+    "if": {"properties": {"explain": {"const": True}}, "required": ["explain"]},
+    "then": {"properties": {"rows": {"maxItems": MOST_EXPLAINED}}},
+}
 
 
 def openapi(contract: Contract, version: int, fields: Mapping[str, Field], *, token: bool) -> dict[str, Any]:
@@ -118,7 +122,7 @@ def _schemas(contract: Contract, fields: Mapping[str, Field]) -> dict[str, Any]:
     }
     return {
         "Row": _object({name: _field(one) for name, one in fields.items()}),
-        "Request": _object(request, required=["rows"]),
+        "Request": {**_object(request, required=["rows"]), **EXPLAINED},
         "Answer": _object(
             {
                 "request_id": TEXT,

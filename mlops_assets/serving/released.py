@@ -26,23 +26,15 @@ from mlops_assets.stores.releases import Release
 
 @dataclass(frozen=True)
 class Released:
-    """A verified version. reign: its number. features: as declared, which its contract agrees with.
-
-    engine: what computes its answers.
-    """
+    """A verified version. engine: what computes its answers. features: as declared, which its contract agrees with."""
 
     release: Release
-    reign: int
     contract: Contract
     loaded: Loaded
     golden: Golden
     engine: Engine
     features: FeatureRepository
     fields: Mapping[str, Field]
-
-    @property
-    def version(self) -> int:
-        return self.release.version
 
 
 def reigning(shelves: Shelves, model: str) -> Reign:
@@ -72,8 +64,9 @@ def load_released(
     files = shelves.artifacts.load(release.artifact_digest)
     loaded, golden = from_files(files), Golden.of(files)
     _require_one_model(release, contract, loaded)
-    _require_edition(shelves, release, contract, edition)
     require_declared(features, contract)
+    _require_inputs(features, contract, loaded)
+    _require_edition(shelves, release, contract, edition)
     off = golden.largest_difference(loaded.model, loaded.inputs)
     if not off <= ROUNDING:
         raise ArtifactMismatch(
@@ -82,7 +75,7 @@ def load_released(
             f"{', '.join(f'{name} {one}' for name, one in contract.environment.items())}"
         )
     engine = engine_of(loaded.model, loaded.inputs, golden)
-    return Released(release, reign.number, contract, loaded, golden, engine, features, fields_of(contract))
+    return Released(release, contract, loaded, golden, engine, features, fields_of(contract))
 
 
 def require_declared(features: FeatureRepository, contract: Contract) -> None:
@@ -144,6 +137,16 @@ def _require_one_model(release: Release, contract: Contract, loaded: Loaded) -> 
             raise ArtifactMismatch(
                 f"{_called(release)}: found {what} of {said[0]} {said[1][:12]}, expected {release.model_digest[:12]}"
             )
+
+
+def _require_inputs(features: FeatureRepository, contract: Contract, loaded: Loaded) -> None:
+    """Raise ArtifactMismatch when the model takes what neither a request nor the feature service brings."""
+    served = {one.column for one in features.served(contract.service)}
+    brought = {name for name, one in contract.inputs.items() if one.origin == "request" or name in served}
+    if missing := [name for name in loaded.inputs.columns if name not in brought]:
+        raise ArtifactMismatch(
+            f"the model of {contract.model} takes {', '.join(missing)}, which its contract does not bring"
+        )
 
 
 def _require_edition(shelves: Shelves, release: Release, contract: Contract, edition: int | None) -> None:

@@ -12,6 +12,8 @@ from uuid import uuid4
 from mlops_assets.serving.fields import Field, Unfit
 
 MOST_ROWS = 1000
+# An explanation asks the model once more for each input of a row.
+MOST_EXPLAINED = 50
 # Findings that are told one by one; of the others only how many there are.
 TOLD = 20
 # What is quoted of a value that was found, in characters.
@@ -81,6 +83,10 @@ def read_request(body: bytes, fields: Mapping[str, Field]) -> Request:
     explain, request_id = said.get("explain", False), said.get("request_id")
     if type(explain) is not bool:
         raise Refused(422, "invalid", f"explain is {_quoted(explain)}, expected true or false")
+    if explain and len(rows) > MOST_EXPLAINED:
+        raise Refused(
+            422, "invalid", f"explain is true for {len(rows)} rows, expected {MOST_EXPLAINED} at most"
+        )
     if request_id is not None and not (type(request_id) is str and NAMED.fullmatch(request_id)):
         raise Refused(
             422, "invalid", f"request_id is {_quoted(request_id)}, expected 1 to 64 letters, digits and ._:-"

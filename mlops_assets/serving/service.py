@@ -33,11 +33,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Settings:
-    """edition: of the contract that callers know; by default the highest that reigned. ahead: of the true time by so
-    much the service's clock is, for days of the past.
+    """How a service is run.
 
-    durability: whether an answer waits until its record is written, or on disk. poll_seconds: between two looks at
-    who reigns.
+    edition: of the contract that callers know; by default the highest that reigned. ahead: by how much its clock is
+    ahead of the true time; below zero for days of the past. durability: whether an answer waits until its record is
+    written, or on disk. poll_seconds: between two looks at who reigns.
     """
 
     edition: int | None = None
@@ -154,7 +154,7 @@ class Service:
     async def _look(self) -> None:
         """Let the version that reigns answer, once it is verified; otherwise go on as before, and say why."""
         reign = await asyncio.to_thread(reigning, self._shelves, self.model)
-        if reign.version == self.current.released.version:
+        if reign.version == self.current.released.release.version:
             self.state.update = ""
         elif reign.number != self._refused or time.monotonic() - self._refused_at >= AGAIN_SECONDS:
             try:

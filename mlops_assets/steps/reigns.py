@@ -6,7 +6,7 @@ from mlops_assets.errors import BadRequest
 from mlops_assets.governance.gates import GATE
 from mlops_assets.steps.contract import kept_contract
 from mlops_assets.steps.mirror import show
-from mlops_assets.stores.overrides import Override, Subject
+from mlops_assets.stores.overrides import Subject
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.reigns import Reign, require_person
 from mlops_assets.stores.releases import Candidate, Release
@@ -79,10 +79,8 @@ def gate_of(candidate: Candidate) -> Subject:
     return Subject(f"{candidate.model}/release", candidate.as_of, digest, GATE)
 
 
-def override_check(
-    stores: Stores, content: Content, check: str, *, by: str, reason: str, at: str
-) -> Override:
-    """Allow exactly this content to be built upon although a blocking check failed for it.
+def refused_by(stores: Stores, content: Content, check: str) -> Subject:
+    """What a person overrides who wants exactly this content built upon although a blocking check failed for it.
 
     Raises BadRequest when no blocking check of that name failed for it.
     """
@@ -93,8 +91,7 @@ def override_check(
             f"{content.table}, partition {content.partition}: found no failed blocking check {check!r} to override; "
             f"those that failed and were not overridden: {found}"
         )
-    subject = Subject(content.table, content.partition, content.fingerprint, check)
-    return stores.overrides.give(subject, by=by, reason=reason, at=at)
+    return Subject(content.table, content.partition, content.fingerprint, check)
 
 
 def _before(stores: Stores, current: Reign) -> int:

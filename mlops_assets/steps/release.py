@@ -21,6 +21,7 @@ from mlops_assets.steps.inputs import all_below, unproven, unrecorded
 from mlops_assets.steps.mirror import show
 from mlops_assets.steps.proven import made_from, of_model
 from mlops_assets.steps.reigns import gate_of
+from mlops_assets.steps.standing import asked_for
 from mlops_assets.steps.training import one_row, require_made_from, require_newest, trained_record
 from mlops_assets.stores.overrides import Override
 from mlops_assets.stores.pinned import Pinned
@@ -111,14 +112,18 @@ def judge(
     at: str,
     run_id: str,
 ) -> Judged:
-    """Decide on this candidate, once by the same gates and objections, and record the verdict and its version."""
+    """Decide on this candidate, once by the same gates and objections, and record the verdict and its version.
+
+    Where the policy in force asks people to agree, a version waits for them (steps/changes.py).
+    """
     asked = _asked(stores, model, candidate, evidence, inputs)
     known = stores.releases.judged(candidate, asked.by)
     if known is not None:
         return known
     decision = asked.decision(evidence, model)
+    asks = asked_for(stores, "promote", f"model:{model.name}")
     return stores.releases.record(
-        candidate, evidence, decision, against=asked.against, by=asked.by, at=at, run_id=run_id
+        candidate, evidence, decision, against=asked.against, by=asked.by, at=at, run_id=run_id, asks=asks
     )
 
 

@@ -255,6 +255,93 @@ verification = sa.Table(
     info={"subject": "{model}:{version}"},
 )
 
+# Who may do what (declaration/access.py): the newest row is in force. request_id: of the change that was agreed to;
+# null for the first.
+policy = sa.Table(
+    "policy",
+    SCHEMA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("request_id", sa.Integer),
+    info={"subject": "{number}"},
+)
+
+# What somebody shows to say who they are: of the secret its SHA-256 only.
+token = sa.Table(
+    "token",
+    SCHEMA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, index=True),
+    sa.Column("secret_digest", sa.Text, nullable=False),
+    sa.Column("scopes", sa.JSON, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    info={"subject": "{name}:{id}"},
+)
+
+# Tokens that are good for nothing any more.
+revocation = sa.Table(
+    "revocation",
+    SCHEMA,
+    sa.Column("token_id", sa.ForeignKey("token.id"), primary_key=True),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    info={"subject": "{token_id}"},
+)
+
+# What somebody wants changed (governance/changes.py).
+change_request = sa.Table(
+    "change_request",
+    SCHEMA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False, index=True),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("approvals", sa.Integer, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("opens", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    info={"subject": "{id}"},
+)
+
+# What people said of it, one voice each; withdrawing is its author's.
+vote = sa.Table(
+    "vote",
+    SCHEMA,
+    sa.Column("request_id", sa.ForeignKey("change_request.id"), primary_key=True),
+    sa.Column("by", sa.Text, primary_key=True),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    # How they were identified, so that the policy of a later day can be asked about them.
+    sa.Column("how", sa.Text, nullable=False),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("groups", sa.JSON, nullable=False),
+    info={"subject": "{request_id}"},
+)
+
+# That it was carried out, in the transaction of what it did.
+application = sa.Table(
+    "application",
+    SCHEMA,
+    sa.Column("request_id", sa.ForeignKey("change_request.id"), primary_key=True, autoincrement=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("run_id", sa.Text, nullable=False),
+    info={"subject": "{request_id}"},
+)
+
 # What people say that they tested by hand.
 attestation = sa.Table(
     "attestation",

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import sqlalchemy as sa
 
+from mlops_assets.stores.rules import rules
+
 # What PostgreSQL's triggers do. Both are errors of integrity, as SQLite's are.
 _REFUSE = """
 CREATE OR REPLACE FUNCTION mlops_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -28,8 +30,17 @@ BEGIN
 END $$
 """
 
-
-FUNCTIONS = ("mlops_refuse", "mlops_chained")
+_RULED = """
+CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+{refusals}
+  RETURN NEW;
+END $$
+"""
+_REFUSAL = """  IF {wrong} THEN
+    RAISE EXCEPTION '{said}' USING ERRCODE = 'integrity_constraint_violation';
+  END IF;"""
+_FUNCTION = "CREATE OR REPLACE FUNCTION"
 
 
 def guarded(table: sa.Table) -> bool:
@@ -55,7 +66,7 @@ def restore_guards(connection: sa.Connection, table: sa.Table) -> list[str]:
     for name in missing:
         connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}{on}")
     for name, statement in _statements(connection, table).items():
-        if missing and (name in missing or name in FUNCTIONS):
+        if missing and (name in missing or _is_function(statement)):
             _run(connection, statement)
     return missing
 
@@ -74,11 +85,11 @@ def missing_guards(connection: sa.Connection, table: sa.Table) -> list[str]:
     )
     quoted = _quoted(connection, table.name)
     sources = {name: source.strip() for name, source in connection.execute(active, {"table": quoted})}
-    functions = [sql for name, sql in expected.items() if name in FUNCTIONS]
+    functions = [sql for sql in expected.values() if _is_function(sql)]
     return [
         name
-        for name in expected
-        if name not in FUNCTIONS
+        for name, sql in expected.items()
+        if not _is_function(sql)
         and not (name in sources and any(sources[name] in function for function in functions))
     ]
 
@@ -113,6 +124,13 @@ def _sqlite(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[str, s
             f"OR NEW.previous IS NOT coalesce(({newest}), NEW.previous)"
         )
         yield name, f"CREATE TRIGGER {name} BEFORE INSERT ON {on} WHEN {wrong} {refuse}"
+    ruled = rules(table.name, postgres=False)
+    if ruled:
+        name = f"{table.name}_rules"
+        refusals = " ".join(
+            f"SELECT RAISE(ABORT, '{table.name}: {said}') WHERE {wrong};" for said, wrong in ruled.items()
+        )
+        yield name, f"CREATE TRIGGER {name} BEFORE INSERT ON {on} BEGIN {refusals} END"
 
 
 def _postgres(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[str, str]]:
@@ -138,6 +156,17 @@ def _postgres(connection: sa.Connection, table: sa.Table) -> Iterator[tuple[str,
             name,
             f"CREATE TRIGGER {name} BEFORE INSERT ON {on} FOR EACH ROW EXECUTE FUNCTION mlops_chained()",
         )
+    ruled = rules(table.name, postgres=True)
+    if ruled:
+        name = f"{table.name}_rules"
+        refusals = "\n".join(
+            _REFUSAL.format(wrong=wrong, said=f"{table.name}: {said}") for said, wrong in ruled.items()
+        )
+        yield f"mlops_{name}", _RULED.format(name=f"mlops_{name}", refusals=refusals)
+        yield (
+            name,
+            f"CREATE TRIGGER {name} BEFORE INSERT ON {on} FOR EACH ROW EXECUTE FUNCTION mlops_{name}()",
+        )
 
 
 def _same_key(connection: sa.Connection, table: sa.Table) -> str:
@@ -157,6 +186,10 @@ def _names(connection: sa.Connection, columns: list[sa.Column[object]]) -> list[
 
 def _quoted(connection: sa.Connection, name: str) -> str:
     return connection.dialect.identifier_preparer.quote(name)
+
+
+def _is_function(statement: str) -> bool:
+    return statement.strip().startswith(_FUNCTION)
 
 
 def _said(table: sa.Table) -> str:

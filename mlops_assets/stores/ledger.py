@@ -137,7 +137,7 @@ def append(connection: sa.Connection, *drafts: Draft) -> list[Entry]:
     """Append to the ledger as the last thing that a transaction does."""
     wait_for_others(connection)
     last, made = _head(connection), []
-    at = datetime.now(UTC).isoformat(timespec="microseconds")
+    at = clock()
     for draft in drafts:
         body = canonical(plain(draft.body))
         last = Entry.after(last, kind=draft.kind, subject=draft.subject, body=body, by=draft.by, at=at)
@@ -146,6 +146,20 @@ def append(connection: sa.Connection, *drafts: Draft) -> list[Entry]:
         rows = [{name: getattr(one, name) for name in Entry.__slots__} for one in made]
         connection.execute(sa.insert(entries), rows)
     return made
+
+
+def clock() -> str:
+    """Now, as every moment of the ledger is spelled."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def moment(connection: sa.Connection) -> str:
+    """Now, and not before what was recorded last, so that a clock that is set back opens nothing and revives nothing.
+
+    Who goes on to write has waited for others.
+    """
+    last = _head(connection)
+    return clock() if last is None else max(clock(), last.at)
 
 
 def add(

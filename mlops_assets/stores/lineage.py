@@ -157,6 +157,8 @@ class Reached:
 
     def __init__(self, database: sa.Engine, start: Sequence[int], reached: sa.CTE) -> None:
         self._database, self._start, self._reached = database, tuple(start), reached
+        # Looked up one by one. Joined, SQLite would rather go through every file that anything ever read.
+        self._ids = sa.select(reached.c.id)
 
     def tables(self) -> list[Within]:
         """How much of each table, by name."""
@@ -168,7 +170,7 @@ class Reached:
                 *(sa.func.min(m.c.partition), sa.func.max(m.c.partition)),
                 *(sa.func.count(m.c.code_version.distinct()), sa.func.count(m.c.run_id.distinct())),
             )
-            .join(self._reached, self._reached.c.id == m.c.id)
+            .where(m.c.id.in_(self._ids))
             .group_by(m.c.table_name)
         )
         with self._database.connect() as connection:
@@ -178,8 +180,10 @@ class Reached:
         """The files of sources that were read, each once for each content: name and SHA-256."""
         query = (
             sa.select(reading.c.table_name, reading.c.fingerprint)
-            .join(self._reached, reading.c.materialization_id == self._reached.c.id)
-            .where(reading.c.source_id.is_(None), reading.c.version == 0)
+            .where(
+                reading.c.materialization_id.in_(self._ids),
+                *(reading.c.source_id.is_(None), reading.c.version == 0),
+            )
             .distinct()
         )
         with self._database.connect() as connection:
@@ -192,7 +196,7 @@ class Reached:
         query = (
             sa.select(*said, sa.func.count(), sa.func.min(m.c.partition), sa.func.max(m.c.partition))
             .join_from(verdict, m, verdict.c.materialization_id == m.c.id)
-            .join(self._reached, self._reached.c.id == m.c.id)
+            .where(verdict.c.materialization_id.in_(self._ids))
             .group_by(*said)
         )
         with self._database.connect() as connection:
@@ -206,10 +210,9 @@ class Reached:
 
     def graph(self) -> Trace:
         """Every materialization that is reached, and who read whom."""
-        reached = self._reached
-        nodes = _nodes().join(reached, reached.c.id == materialization.c.id)
-        read = sa.select(reading.c.materialization_id, reading.c.source_id).join(
-            reached, reading.c.materialization_id == reached.c.id
+        nodes = _nodes().where(materialization.c.id.in_(self._ids))
+        read = sa.select(reading.c.materialization_id, reading.c.source_id).where(
+            reading.c.materialization_id.in_(self._ids)
         )
         ends = read.where(reading.c.source_id.is_(None)).with_only_columns(
             *(reading.c.materialization_id, reading.c.table_name, reading.c.partition),

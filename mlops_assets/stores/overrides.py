@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from mlops_assets.errors import BadRequest
+from mlops_assets.errors import BadRequest, ChangeRefused
 from mlops_assets.stores.database import override as overrides
-from mlops_assets.stores.ledger import add, append
+from mlops_assets.stores.ledger import Draft, add, append
 from mlops_assets.stores.reigns import require_person
 
 
@@ -62,20 +62,16 @@ class Overrides:
                 "an override needs the name of who allows it and the reason; found one of them empty"
             )
         require_person(by)
-        values = {
-            "what": subject.what,
-            "partition": subject.partition,
-            "digest": subject.digest,
-            "check_name": subject.check,
-            "by": by.strip(),
-            "reason": reason.strip(),
-            "at": at,
-        }
         try:
             with self._database.begin() as connection:
-                append(connection, add(connection, overrides, values, by=by.strip()))
+                append(connection, add_override(connection, subject, by=by, reason=reason, at=at))
         except sa.exc.IntegrityError as error:
-            before = self._given(subject)
+            before = self.of(subject)
+            if before is None:
+                raise ChangeRefused(
+                    f"{subject.what}, {subject.partition}: the policy in force asks others to agree to an override; "
+                    "propose it"
+                ) from error
             raise BadRequest(
                 f"{subject.check} of {subject.what}, {subject.partition}, was overridden before, by {before.by} at "
                 f"{before.at}: {before.reason}. What it allows is done when {subject.what} is materialized again"
@@ -86,6 +82,20 @@ class Overrides:
         found = self.of(subject)
         assert found is not None
         return found
+
+
+def add_override(connection: sa.Connection, subject: Subject, *, by: str, reason: str, at: str) -> Draft:
+    """Add an override inside a transaction; what to append to the ledger."""
+    values = {
+        "what": subject.what,
+        "partition": subject.partition,
+        "digest": subject.digest,
+        "check_name": subject.check,
+        "by": by.strip(),
+        "reason": reason.strip(),
+        "at": at,
+    }
+    return add(connection, overrides, values, by=by.strip())
 
 
 def _is(subject: Subject) -> list[sa.ColumnElement[bool]]:

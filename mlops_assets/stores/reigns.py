@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from mlops_assets.declaration.access import MACHINES
 from mlops_assets.errors import BadRequest, ReleaseConflict
 from mlops_assets.stores.database import reign as reigns
 from mlops_assets.stores.ledger import Draft, add, append
 
 # Who says so where no person does: what was known at a release, what later days said of it, and what asks for models.
 GATE, VERIFICATION, SENSOR = "gate", "verification", "sensor"
-MACHINES = (GATE, VERIFICATION, SENSOR)
 
 
 def require_person(by: str) -> None:

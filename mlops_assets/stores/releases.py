@@ -8,14 +8,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mlops_assets.declaration.access import Tier
+from mlops_assets.governance.changes import Proposal
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.looks import Look
 from mlops_assets.governance.reasons import Reason
+from mlops_assets.stores.changes import add_request
 from mlops_assets.stores.database import decision as decisions
 from mlops_assets.stores.database import reign as reigns
 from mlops_assets.stores.database import release as releases
-from mlops_assets.stores.ledger import Draft, add, append
+from mlops_assets.stores.ledger import Draft, add, append, moment, wait_for_others
 from mlops_assets.stores.overrides import Override
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.reigns import GATE, add_reign, conflict, newest_reign
@@ -181,6 +184,7 @@ class Releases:
         by: str | Override,
         at: str,
         run_id: str,
+        asks: Tier | None = None,
     ) -> Judged:
         """Write down a verdict with the evidence it rests on, the version it makes and its reign.
 
@@ -189,9 +193,13 @@ class Releases:
         by: the fingerprint of all else that the gate asked, or the override that decided. A candidate is
         judged by it once: a verdict that is there already is returned as it is. A model that is a
         version already keeps its number.
+        asks: what a reign needs; the version then does not reign, and a change request for that is written down.
         """
         try:
             with self._database.begin() as connection:
+                if asks is not None:
+                    # A request is dated after what was recorded last.
+                    wait_for_others(connection)
                 known = _judged(connection, candidate, by)
                 if known is not None:
                     return known
@@ -202,7 +210,9 @@ class Releases:
                     if version is None:
                         version = _next_version(connection, candidate.model)
                         told.append(_insert_release(connection, candidate, version, who, at, run_id))
-                    if version != against.version:
+                    if version != against.version and asks is not None:
+                        told.append(_ask(connection, asks, candidate.model, version, against, who, reason))
+                    elif version != against.version:
                         begun = add_reign(
                             connection,
                             candidate.model,
@@ -268,6 +278,24 @@ class Releases:
         )
         with self._database.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
+
+
+def promised(release: Release, *, after: int) -> dict[str, Any]:
+    """What is agreed to who agrees that a version reigns. after: the number of the reign that it ends."""
+    said = ("model", "version", "as_of", "model_digest", "artifact_digest", "feature_hash", "contract")
+    return {**{name: getattr(release, name) for name in said}, "after": after}
+
+
+def _ask(
+    connection: sa.Connection, tier: Tier, model: str, version: int, against: Against, by: str, reason: str
+) -> Draft:
+    """Ask, inside a transaction, that a version reigns."""
+    query = _select().where(releases.c.model == model, releases.c.version == version)
+    payload = promised(_release(connection.execute(query).one()), after=against.reign)
+    proposal = Proposal.under(
+        tier, "promote", f"model:{model}", payload, by=by, reason=reason, at=moment(connection)
+    )
+    return add_request(connection, proposal)
 
 
 def _select() -> sa.Select[Any]:

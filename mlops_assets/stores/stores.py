@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.artifacts import Artifacts
     from mlops_assets.stores.attestations import Attestations
     from mlops_assets.stores.certificates import Certificates
+    from mlops_assets.stores.changes import Changes
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
     from mlops_assets.stores.lake import Lake
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
     from mlops_assets.stores.lineage import Lineage
     from mlops_assets.stores.online import Online
     from mlops_assets.stores.overrides import Overrides
+    from mlops_assets.stores.policies import Policies
     from mlops_assets.stores.records import Records
     from mlops_assets.stores.reigns import Reigns
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
     from mlops_assets.stores.retrainings import Retrainings
+    from mlops_assets.stores.tokens import Tokens
     from mlops_assets.stores.tracked import TrackedRuns
 
 
@@ -75,6 +78,9 @@ class Stores:
     certificates: Certificates
     attestations: Attestations
     retrainings: Retrainings
+    changes: Changes
+    policies: Policies
+    tokens: Tokens
     ledger: Ledger
     anchors: tuple[AnchorPlace, ...]
     lineage: Lineage
@@ -90,6 +96,7 @@ class Stores:
         from mlops_assets.stores.artifacts import Artifacts
         from mlops_assets.stores.attestations import Attestations
         from mlops_assets.stores.certificates import Certificates
+        from mlops_assets.stores.changes import Changes
         from mlops_assets.stores.database import open_database
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
@@ -98,11 +105,13 @@ class Stores:
         from mlops_assets.stores.lineage import Lineage
         from mlops_assets.stores.online_groups import open_online
         from mlops_assets.stores.overrides import Overrides
+        from mlops_assets.stores.policies import Policies
         from mlops_assets.stores.records import Records
         from mlops_assets.stores.reigns import Reigns
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.retrainings import Retrainings
+        from mlops_assets.stores.tokens import Tokens
         from mlops_assets.stores.tracked import TrackedRuns
         from mlops_assets.stores.windows import WindowedEngine
 
@@ -127,6 +136,9 @@ class Stores:
             certificates=Certificates(database),
             attestations=Attestations(database),
             retrainings=Retrainings(database),
+            changes=Changes(database),
+            policies=Policies(database),
+            tokens=Tokens(database),
             ledger=Ledger(database),
             anchors=anchor_places(places.anchors, places.home),
             lineage=Lineage(database),

@@ -123,7 +123,7 @@ def exit_code(shop, monkeypatch) -> int:
     """What `mlops features impact` ends with, on the shop."""
 
     @contextmanager
-    def opened_deployment():
+    def opened_deployment(_action):
         with shop.opened() as opened:
             yield deployment_of(opened)
 

@@ -17,15 +17,19 @@ from rich.console import Console
 from mlops_assets.cli import releases, steps
 from mlops_assets.cli.card import show_card
 from mlops_assets.cli.deployment import Deployment
+from mlops_assets.declaration.access import Policy
 from mlops_assets.errors import ArtifactMismatch, BadRequest, GateRefusal
+from mlops_assets.governance.access import Who
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.graph.registry import registry_sensor
 from mlops_assets.resources.environment import HOME, MLFLOW
-from mlops_assets.steps import evaluation
+from mlops_assets.steps import changes, evaluation
+from mlops_assets.steps.ledger import verify
 from mlops_assets.steps.registry_watch import differences
 from mlops_assets.steps.release import judge, proposed
 from mlops_assets.steps.skew import skew_of_version
+from mlops_assets.stores.ledger import clock
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
@@ -393,3 +397,54 @@ def test_data_that_was_overridden_may_be_built_upon_and_data_written_since_may_n
     lands("web")
     with pytest.raises(GateRefusal, match="quarantined_share"):
         build()
+
+
+AGREE = Policy(
+    roles={"all": [{"resource": "*", "actions": ["*"]}]},
+    members={name: ["all"] for name in ("ada", "bo", "cy")},
+    tiers=[{"kind": "*", "delay_minutes": 0}],
+)
+
+
+def changes_tick(box):
+    """What the sensor of the model's change requests says, as the daemon asks it."""
+    repository = box.project.definitions.get_repository_def()
+    with dg.build_sensor_context(
+        instance=box.instance, repository_def=repository, resources={"stores": box.stores}
+    ) as context:
+        return repository.get_sensor_def("returned_changes").evaluate_tick(context)
+
+
+def agree(box, number):
+    seen = box.stores.changes.of(number).request.digest
+    for name in ("bo", "cy"):
+        changes.vote(box.stores, number, "approve", who=Who(name), seen=seen, reason="read it")
+
+
+def test_where_others_have_to_agree_a_release_waits_and_a_sensor_has_it_applied(box):
+    box.stores.policies.adopt(AGREE, after=0, by="ada", reason="we are many", at=clock())
+    asked = override(box, f"returned@{SECOND}", by="ada")
+    assert "Request 1, override of model:returned: waiting for two approvals" in asked
+    agree(box, 1)
+    changes.apply(box.stores, box.tracking, 1, by="ada", run_id="")
+    told_so = override(box, f"returned@{SECOND}", by="ada")
+    assert "version 2 does not reign yet: request 2: waiting for two approvals" in told_so
+    assert (reigning(box), alias(box)) == ([1], "1")
+    assert "waiting for two approvals; approve with" in box.latest(RELEASE).metadata["waits"].value
+    waits = changes_tick(box)
+    assert (waits.run_requests, len(waits.asset_events)) == ([], 1)
+    assert "request 2: waiting for two approvals" in waits.skip_message
+    agree(box, 2)
+    (request,) = changes_tick(box).run_requests
+    assert request.run_key.startswith("returned/request/2/")
+    shown = keys.of_model("returned", "changes")
+    box.run(shown)
+    assert (reigning(box), alias(box)) == ([1, 2], "2")
+    assert (box.latest(shown).metadata["applied"].value, box.latest(shown).metadata["waiting"].value) == (
+        1,
+        0,
+    )
+    # What reigned before reigns again at once.
+    said = told(releases.roll_back_to, opened(box), "returned", None, by="bo", reason="complaints")
+    assert "version 1 reigns" in said
+    assert verify(box.stores).findings == ()

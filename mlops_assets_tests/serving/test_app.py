@@ -277,6 +277,7 @@ def test_the_description_is_true(app):
         asked({**ROW, "gift": 1}),
         asked({**ROW, "more": 1}),
         asked(request_id="a b"),
+        asked(*[ROW] * 51, explain=True),
         b'{"rows": []}',
     ):
         assert not fits("Request", json.loads(body))

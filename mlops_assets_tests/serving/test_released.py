@@ -15,6 +15,7 @@ from mlops_assets_tests.serving.world import (
     TRANSFORM,
     VERSIONS,
     VIEW,
+    contract_of,
     features,
     put_online,
     released,
@@ -30,7 +31,7 @@ def load(shelves, of=FEATURES, **options):
 
 def test_what_was_released_is_loaded(shelves):
     found = load(shelves)
-    assert (found.release.version, found.reign) == (1, 1)
+    assert found.release == shelves.releases.version(MODEL, 1)
     assert found.loaded.digest == trained(1)[0].digest
     assert list(found.fields) == ["coupon", "customer_id", "amount", "channel", "gift", "ordered"]
 
@@ -54,6 +55,15 @@ def test_files_of_another_model_are_refused(tmp_path):
     shelves = shelves_at(tmp_path)
     released(shelves, 1, model_digest="0" * 32)
     with pytest.raises(ArtifactMismatch, match="found its contract of returned 000000000000, expected"):
+        load(shelves)
+
+
+@pytest.mark.parametrize("name", ["gift", "habits__vip"])
+def test_a_contract_that_lacks_what_the_model_takes_is_refused(tmp_path, name):
+    shelves = shelves_at(tmp_path)
+    inputs = contract_of(*trained(1), "2024-05-01").inputs
+    released(shelves, 1, inputs={column: one for column, one in inputs.items() if column != name})
+    with pytest.raises(ArtifactMismatch, match=f"takes {name}, which its contract does not bring"):
         load(shelves)
 
 

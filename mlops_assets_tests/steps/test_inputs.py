@@ -6,7 +6,7 @@ import pytest
 from mlops_assets.errors import GateRefusal
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.steps.inputs import all_below, require_proven, unproven
-from mlops_assets.steps.reigns import override_check
+from mlops_assets.steps.reigns import refused_by
 from mlops_assets.stores.commit import Provenance
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.produced import Produced
@@ -89,7 +89,8 @@ def test_a_warning_that_failed_is_no_objection_where_it_is_not_required(stores):
 
 def test_an_override_counts_for_exactly_that_content_and_that_check(stores):
     content = write(stores, verdicts=FAILED)
-    override_check(stores, content, "share", by="Ada", reason="a known outage", at=AT)
+    subject = refused_by(stores, content, "share")
+    stores.overrides.give(subject, by="Ada", reason="a known outage", at=AT)
     assert said(stores, content) == []
     other = write(stores, value=2, verdicts=FAILED)
     assert said(stores, other) == ["validated/orders, partition 2024-01-01: share: half is bad"]

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from mlops_assets.declaration.access import Policy
 from mlops_assets.governance.canonical import canonical, digest
 from mlops_assets.governance.certificate import Certificate
+from mlops_assets.governance.contract import Contract
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.ledger import Entry, seal
@@ -33,6 +35,14 @@ MOMENT = "2024-01-01T00:00:00+00:00"
 
 def opened(home: Path, url: str, *anchors: str) -> Stores:
     return Stores.open(replace(Places.below(home), database=url, anchors=anchors))
+
+
+def ruled(stores: Stores) -> Stores:
+    """The same under a policy, with a token that was revoked."""
+    stores.policies.adopt(Policy(roles={}), after=0, by="Ada", reason="first", at=MOMENT)
+    token, _ = stores.tokens.make("Ada", days=1, by="Ada", at=MOMENT)
+    stores.tokens.revoke(token.id, by="Ada", reason="lost", at=MOMENT)
+    return stores
 
 
 def made(stores: Stores) -> Stores:
@@ -80,6 +90,13 @@ def commit(stores, table, version, partitions, reads=None, refused=()):
     stores.records.adopt(version, Commit(table, made_by, records, no))
 
 
+def contract():
+    """One that promises nothing."""
+    texts = dict.fromkeys(("model", "owner", "as_of", "model_digest", "service", "features", "question"), "")
+    maps = ("keys", "inputs", "output", "views", "label", "objectives", "resources", "metrics", "training")
+    return Contract(**texts, edition=1, **{one: {} for one in (*maps, "code", "environment")})
+
+
 def release(stores, number):
     evidence = Evidence(
         "model", f"2024-0{number}-01", "a", 100, 20, "2023-12-01", "2023-12-31", {"auc": 0.1 * number}, {}
@@ -93,7 +110,7 @@ def release(stores, number):
         "mlflow run",
         "features",
         {"view": "sql=1"},
-        stores.artifacts.save({"contract.json": b"{}"}),
+        stores.artifacts.save({"contract.json": json.dumps(contract().to_dict()).encode()}),
     )
     stores.releases.record(
         who, evidence, YES, against=stores.releases.against("model"), by="gates", at=MOMENT, run_id="run"

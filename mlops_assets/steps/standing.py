@@ -1,0 +1,83 @@
+"""Where change requests stand by the policy in force, and what that policy asks of a change."""
+
+from __future__ import annotations
+
+from mlops_assets.declaration.access import Policy, Tier
+from mlops_assets.errors import BadRequest
+from mlops_assets.governance.access import decide, tier_of
+from mlops_assets.governance.changes import Proposal, Standing, standing
+from mlops_assets.stores.changes import Recorded
+from mlops_assets.stores.overrides import Subject
+from mlops_assets.stores.releases import Release
+from mlops_assets.stores.stores import Stores
+
+# Kinds of which a version reigns when they are carried out.
+REIGNS = ("promote", "rollback")
+
+
+def asked_for(stores: Stores, kind: str, resource: str) -> Tier | None:
+    """What a change needs by the policy in force; None where nothing has to be asked, for want of one or by a gate."""
+    adopted = stores.policies.current()
+    tier = tier_of(adopted.policy, kind, resource) if adopted is not None else None
+    return None if tier is None or tier.gate else tier
+
+
+def where(stores: Stores, recorded: Recorded, now: str) -> Standing:
+    """Where a request stands at a moment, by the policy in force."""
+    policy, said = _policy(stores), recorded.request.proposal
+    return standing(
+        recorded.request,
+        recorded.votes,
+        recorded.application,
+        now,
+        tier=tier_of(policy, said.kind, said.resource),
+        may_approve=lambda who: decide(policy, who, f"approve:{said.kind}", said.resource).allowed,
+        overtaken=_overtaken(stores, said),
+    )
+
+
+def listed(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
+    """Every request, or those about a resource, with where it stands now; oldest first."""
+    found = stores.changes.all(resource)
+    now = stores.changes.now() if found else ""
+    return [(one, where(stores, one, now)) for one in found]
+
+
+def waiting(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
+    """Those that can still be applied, now or later."""
+    return [(one, stands) for one, stands in listed(stores, resource) if stands.waits]
+
+
+def waits_for(stores: Stores, release: Release) -> str | None:
+    """What a version waits for before it reigns; None when it waits for nothing."""
+    about = waiting(stores, f"model:{release.model}")
+    said = [
+        f"request {one.request.number}: {stands.sentence}"
+        for one, stands in about
+        if one.request.proposal.kind in REIGNS and one.request.proposal.payload["version"] == release.version
+    ]
+    return "; ".join(said) or None
+
+
+def _policy(stores: Stores) -> Policy:
+    adopted = stores.policies.current()
+    if adopted is None:
+        raise BadRequest("no policy is in force, so there are no change requests; `mlops access adopt FILE`")
+    return adopted.policy
+
+
+def _overtaken(stores: Stores, said: Proposal) -> str | None:
+    """Why a request can no longer be carried out, whoever agrees; None when it can."""
+    if said.kind in REIGNS:
+        current = stores.reigns.current(said.payload["model"])
+        if (current.number if current else 0) == said.payload["after"]:
+            return None
+        since = f"version {current.version} reigns since {current.since}" if current else "none reigns"
+        return f"{since}, which is another than when it was proposed; evaluate and release again"
+    if said.kind == "policy":
+        adopted = stores.policies.current()
+        same = adopted is not None and adopted.number == said.payload["after"]
+        return None if same else "another policy was adopted since; propose it again"
+    subject = Subject(*(said.payload[name] for name in ("what", "partition", "digest", "check")))
+    given = stores.overrides.of(subject)
+    return None if given is None else f"{given.by} allowed it at {given.at}"
