@@ -7,7 +7,7 @@ import dagster as dg
 from rich.console import Console
 
 from mlops_assets.cli.deployment import Deployment
-from mlops_assets.errors import BadRequest
+from mlops_assets.cli.written import written_lines
 from mlops_assets.lineage.columns import Lineage
 from mlops_assets.lineage.openlineage import Part, Said, Written, events
 from mlops_assets.lineage.trace import declared_columns
@@ -16,15 +16,15 @@ from mlops_assets.stores.lineage import End, Recorded
 
 def export_openlineage(opened: Deployment, file: Path, namespace: str, *, console: Console) -> None:
     """Write the events of all records, a line each, oldest first. Raises BadRequest when the file cannot be."""
-    columns, count = _columns(opened), 0
-    try:
-        with file.open("w", encoding="utf-8") as lines:
-            for one in opened.stores.lineage.everything():
-                for event in events(_written(one, columns), namespace):
-                    lines.write(json.dumps(event, ensure_ascii=False) + "\n")
-                    count += 1
-    except OSError as error:
-        raise BadRequest(f"{file} cannot be written: {error}") from error
+    columns = _columns(opened)
+    count = written_lines(
+        file,
+        (
+            json.dumps(event, ensure_ascii=False)
+            for one in opened.stores.lineage.everything()
+            for event in events(_written(one, columns), namespace)
+        ),
+    )
     console.print(f"{count:,} events: {file}", markup=False, highlight=False, soft_wrap=True)
 
 
