@@ -25,11 +25,12 @@ READING = {
     ),
     *("features windows", "ledger anchor", "ledger show", "ledger verify"),
     *("changes list", "changes show"),
-    *("trace column", "trace impact", "trace model"),
+    *("trace column", "trace export", "trace impact", "trace model", "trace prediction"),
 }
 ASKING = {
     "demo": ("run", "demo"),
     "run": ("run", "model:{model}"),
+    "predict": ("run", "model:{model}"),
     "validate-data": ("run", "model:{model}"),
     "train": ("run", "model:{model}"),
     "evaluate": ("run", "model:{model}"),
