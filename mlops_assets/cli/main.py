@@ -121,7 +121,7 @@ def predict(
     """Score every event of DAY by the version of MODEL that reigned when it began; sealed in the ledger."""
     from mlops_assets.cli.scoring import predict_days
 
-    with opened_deployment("run", f"model:{model}") as opened:
+    with opened_deployment("predict", f"model:{model}") as opened:
         predict_days(opened, model, day.date(), (to or day).date(), console=console)
 
 

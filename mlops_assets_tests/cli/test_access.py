@@ -30,11 +30,11 @@ READING = {
 ASKING = {
     "demo": ("run", "demo"),
     "run": ("run", "model:{model}"),
-    "predict": ("run", "model:{model}"),
     "validate-data": ("run", "model:{model}"),
     "train": ("run", "model:{model}"),
     "evaluate": ("run", "model:{model}"),
     "register": ("run", "model:{model}"),
+    "predict": ("predict", "model:{model}"),
     "rollback": ("rollback", "model:{model}", "by"),
     "override": ("override", "_overridden(subject, check)", "by"),
     "reproduce": ("reproduce", "model:{model}"),
