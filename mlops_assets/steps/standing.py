@@ -24,23 +24,16 @@ def asked_for(stores: Stores, kind: str, resource: str) -> Tier | None:
 
 def where(stores: Stores, recorded: Recorded, now: str) -> Standing:
     """Where a request stands at a moment, by the policy in force."""
-    policy, said = _policy(stores), recorded.request.proposal
-    return standing(
-        recorded.request,
-        recorded.votes,
-        recorded.application,
-        now,
-        tier=tier_of(policy, said.kind, said.resource),
-        may_approve=lambda who: decide(policy, who, f"approve:{said.kind}", said.resource).allowed,
-        overtaken=_overtaken(stores, said),
-    )
+    return _where(stores, _policy(stores), recorded, now)
 
 
 def listed(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
     """Every request, or those about a resource, with where it stands now; oldest first."""
     found = stores.changes.all(resource)
-    now = stores.changes.now() if found else ""
-    return [(one, where(stores, one, now)) for one in found]
+    if not found:
+        return []
+    policy, now = _policy(stores), stores.changes.now()
+    return [(one, _where(stores, policy, one, now)) for one in found]
 
 
 def waiting(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
@@ -65,6 +58,19 @@ def waits_for(stores: Stores, release: Release) -> str | None:
         if stands.waits
     ]
     return "; ".join(said) or None
+
+
+def _where(stores: Stores, policy: Policy, recorded: Recorded, now: str) -> Standing:
+    said = recorded.request.proposal
+    return standing(
+        recorded.request,
+        recorded.votes,
+        recorded.application,
+        now,
+        tier=tier_of(policy, said.kind, said.resource),
+        may_approve=lambda who: decide(policy, who, f"approve:{said.kind}", said.resource).allowed,
+        overtaken=_overtaken(stores, said),
+    )
 
 
 def _policy(stores: Stores) -> Policy:

@@ -50,10 +50,10 @@ def say(changes, request, who, answer="approve", digest=None, **how):
 
 
 def apply(changes, request, **how):
-    def nothing_more(connection, now):
-        return ()
+    def noted(connection, recorded, at, run_id):
+        return ledger.Draft("done", f"{recorded.request.number}", {"at": at, "run": run_id})
 
-    return changes.apply(request.number, by="eve", run_id="run", stands=stands(**how), carry_out=nothing_more)
+    return changes.apply(request.number, by="eve", run_id="run", stands=stands(**how), carry_out=noted)
 
 
 def agreed(changes, tier=TIER):
