@@ -14,14 +14,21 @@ from mlops_assets.stores.lineage import Materialized, Reached, Trace, Within
 # Links of one materialization that are shown before the rest is folded away.
 SHOWN = 12
 SHORT = 12
-ROW, GAP, CHARACTER = 34, 70, 7.4
+ROW, GAP, CHARACTER, SMALL_CHARACTER = 34, 70, 7.4, 6.2
 
 
 def page(traced: Traced) -> str:
     """The whole page, in one file that needs no network."""
     graph, tables, files = traced.reached.graph(), traced.reached.tables(), traced.reached.files()
-    facts = [(name, spelled(value)) for name, value in traced.facts.items() if not rows_of(value)]
+    facts = [
+        (name, spelled(value))
+        for name, value in traced.facts.items()
+        if not rows_of(value) and not isinstance(value, Mapping)
+    ]
     tables_of_facts = [_rows(name, rows_of(value)) for name, value in traced.facts.items()]
+    parts_of_facts = [
+        _parts(name, value) for name, value in traced.facts.items() if isinstance(value, Mapping)
+    ]
     released = [
         (one.model, str(one.version), one.as_of, "reigns" if one.reigns else "") for one in traced.releases
     ]
@@ -30,6 +37,7 @@ def page(traced: Traced) -> str:
         f'<div style="overflow-x:auto">{_picture(graph, tables)}</div>',
         section("Recorded", table(["", ""], facts)),
         *tables_of_facts,
+        *parts_of_facts,
         section("Released versions", table(["model", "version", "as of", ""], released)),
         section("Files", table(["file", "SHA-256"], files)),
         *_tables(graph),
@@ -45,6 +53,11 @@ def _rows(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
     """A fact that is a table."""
     heads = list(dict.fromkeys(key for row in rows for key in row))
     return section(name, table(heads, [[spelled(row.get(head, "")) for head in heads] for row in rows]))
+
+
+def _parts(name: str, parts: Mapping[str, Any]) -> str:
+    """A fact of several parts."""
+    return section(name, table(["", ""], [(part, spelled(value)) for part, value in parts.items()]))
 
 
 def _tables(graph: Trace) -> Iterable[str]:
@@ -107,7 +120,7 @@ def _picture(graph: Trace, tables: Sequence[Within]) -> str:
     x = 10.0
     for layer in range(max(depth.values(), default=0) + 1):
         here = [name for name in names if depth[name] == layer]
-        width = max(len(name) for name in here) * CHARACTER
+        width = max(_width(within.get(name), name) for name in here)
         places |= {name: (x, 20.0 + ROW * at, width) for at, name in enumerate(here)}
         x += width + GAP
     height = 40 + max(y for _, y, _ in places.values())
@@ -117,6 +130,15 @@ def _picture(graph: Trace, tables: Sequence[Within]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{x:.0f}" '
         f'height="{height:.0f}" font-family="monospace" font-size="12">{lines}{texts}</svg>'
     )
+
+
+def _width(within: Within | None, name: str) -> float:
+    told = "" if within is None else _told(within)
+    return max(len(name) * CHARACTER, len(told) * SMALL_CHARACTER)
+
+
+def _told(within: Within) -> str:
+    return f"{within.partitions}: {span(within.first, within.last)}"
 
 
 def _depths(names: Sequence[str], edges: Iterable[tuple[str, str]]) -> dict[str, int]:
@@ -145,5 +167,5 @@ def _name(within: Within | None, name: str, x: float, y: float) -> str:
     return (
         f'<a href="#{in_html(name)}"><text x="{x:.0f}" y="{y:.0f}" fill="#1f2937">{in_html(name)}</text>'
         f'<text x="{x:.0f}" y="{y + 13:.0f}" fill="#6b7280" font-size="10">'
-        f"{within.partitions}: {in_html(span(within.first, within.last))}</text></a>"
+        f"{in_html(_told(within))}</text></a>"
     )
