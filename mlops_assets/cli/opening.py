@@ -52,7 +52,9 @@ def refusals_told() -> Iterator[None]:
         ours = outermost(error)
         if ours is None:
             raise
-        problems.print(f"[bold red]{type(ours).__name__}[/]: ", escape(str(ours)), sep="", highlight=False)
+        problems.print(
+            f"[bold red]{type(ours).__name__}[/]: {escape(str(ours))}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(1) from error
 
 

@@ -33,7 +33,7 @@ def show_policy(opened: Deployment, *, as_json: bool, console: Console) -> bool:
         console.print_json(json.dumps(_as_values(adopted, tokens, at)))
         return adopted is not None
     if adopted is None:
-        console.print(NONE, highlight=False)
+        console.print(NONE, highlight=False, soft_wrap=True)
     else:
         _print_policy(adopted, console)
     if tokens:
@@ -55,14 +55,19 @@ def show_explained(
     adopted = opened.stores.policies.current()
     policy = read_policy(file) if file else adopted.policy if adopted else None
     if policy is None:
-        console.print(NONE, highlight=False)
+        console.print(NONE, highlight=False, soft_wrap=True)
         return True
     answers = [
         decide(policy, replace(known_as(name), provider=provider, groups=among), action, resource)
         for provider, among in _by_provider(policy, groups).items()
     ]
     answer = next((one for one in answers if one.allowed), answers[0])
-    console.print(escape(answer.sentence), highlight=False, style="green" if answer.allowed else "bold red")
+    console.print(
+        escape(answer.sentence),
+        highlight=False,
+        soft_wrap=True,
+        style="green" if answer.allowed else "bold red",
+    )
     return answer.allowed
 
 
@@ -73,6 +78,7 @@ def adopt_file(opened: Deployment, file: Path, *, by: str, reason: str, console:
         f"Policy [bold]{adopted.number}[/] ({adopted.digest[:12]}) is in force since {adopted.at}, by "
         f"{escape(adopted.by)}. It changes by change requests only.",
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -92,7 +98,9 @@ def revoke(opened: Deployment, token_id: str, *, reason: str, console: Console) 
     """Make a token good for nothing."""
     revoked = access.revoke_token(opened.stores, opened.who, token_id, reason=reason)
     console.print(
-        f"Token {revoked.id} of {escape(revoked.name)} is good for nothing any more.", highlight=False
+        f"Token {revoked.id} of {escape(revoked.name)} is good for nothing any more.",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -125,6 +133,7 @@ def _print_policy(adopted: Adopted, console: Console) -> None:
         f"Policy [bold]{adopted.number}[/] ({adopted.digest[:12]}) is in force since {adopted.at}, by "
         f"{escape(adopted.by)}{by}: {escape(adopted.reason)}",
         highlight=False,
+        soft_wrap=True,
     )
     rows = [(name, ", ".join(roles)) for name, roles in policy.members.items()]
     rows += [

@@ -130,6 +130,7 @@ def _carry_out(opened: Deployment, number: int, *, console: Console) -> None:
     console.print(
         f"Request [bold]{number}[/], {escape(said.kind)} of {escape(said.resource)}, was applied at {done.at}.",
         highlight=False,
+        soft_wrap=True,
     )
 
 
