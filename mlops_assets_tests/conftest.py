@@ -2,6 +2,8 @@
 
 import sys
 
+# Before Feast is, which would have it share its values between processes, and so between tests.
+import prometheus_client  # noqa: F401
 import pytest
 from hypothesis import settings
 

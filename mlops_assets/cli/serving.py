@@ -104,6 +104,8 @@ def _serve(
     feature_repo: Path,
 ) -> None:
     os.environ.update(dict.fromkeys(ALONE, "1"))
+    # One process answers: what it measures is nobody else's, and is not kept in files.
+    os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     from mlops_assets.declaration.repository import read_feature_repository
     from mlops_assets.resources.environment import SERVE_TOKEN
     from mlops_assets.serving.access import anyone, holder_of, require_guarded

@@ -57,12 +57,6 @@ class Metrics:
         scores = Histogram(
             "model_score", "Probabilities that were answered.", ["model"], buckets=SCORES, **named
         )
-        self._version = Gauge(
-            "model_version_info",
-            "The version that answers, as the labels say.",
-            ["model", "version", "as_of", "digest", "engine"],
-            **named,
-        )
         ready = Gauge("model_ready", "Whether the service takes requests.", ["model"], **named)
         refused = Gauge(
             "model_update_refused",
@@ -81,6 +75,8 @@ class Metrics:
         )
         self._model = model
         self._statuses: dict[int, Counter] = {}
+        self._version = _Version(model)
+        self.registry.register(self._version)
         self.registry.register(_Machine(model, log_failures))
 
     def answered(self, status: int, seconds: float) -> None:
@@ -115,8 +111,7 @@ class Metrics:
 
     def serves(self, version: int, as_of: str, digest: str, engine: str) -> None:
         """This version answers from now on."""
-        self._version.clear()
-        self._version.labels(self._model, str(version), as_of, digest, engine).set(1)
+        self._version.answers = (str(version), as_of, digest, engine)
 
     def state(self, *, ready: bool, update_refused: bool) -> None:
         """How the service stands."""
@@ -126,6 +121,24 @@ class Metrics:
     def text(self) -> bytes:
         """All of it as Prometheus reads it."""
         return generate_latest(self.registry)
+
+
+class _Version(Collector):
+    """Which version answers: one sample, whatever answered before. answers: its labels; None before the first."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self.answers: tuple[str, str, str, str] | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        found = GaugeMetricFamily(
+            "model_version_info",
+            "The version that answers, as the labels say.",
+            labels=["model", "version", "as_of", "digest", "engine"],
+        )
+        if self.answers is not None:
+            found.add_metric([self._model, *self.answers], 1)
+        yield found
 
 
 class _Machine(Collector):
