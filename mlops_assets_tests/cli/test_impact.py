@@ -16,13 +16,17 @@ from mlops_assets.cli.commands import bring_up_to
 from mlops_assets.cli.declared_features import show_features, show_impact
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.main import app
+from mlops_assets.governance.ml_test_score import STAGE as SCORE
 from mlops_assets.graph import keys
-from mlops_assets.graph.plan import STAGES
+from mlops_assets.graph.changes import CHANGES
+from mlops_assets.graph.plan import LINEAGE, STAGES
 from mlops_assets.graph.retraining import LOG
 from mlops_assets.resources.environment import HOME, MLFLOW
 from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox
 
 AS_OF = date(2024, 3, 29)
+# What tells of a model what was recorded of it.
+TELLING = (LOG, LINEAGE, CHANGES, SCORE)
 # Two models on one table: the second takes one view only, of which nothing changes.
 PLAIN = """
 type: mlops_assets.components.GovernedModel
@@ -82,9 +86,9 @@ def changed(before, after) -> set[dg.AssetKey]:
 
 
 def with_descendants(opened, key: dg.AssetKey) -> set[dg.AssetKey]:
-    """An asset and all that is made of it, by Dagster's own graph. A log tells what was, whatever is declared."""
+    """An asset and all that is made of it, by Dagster's own graph. What was is told the same whatever is declared."""
     graph = opened.project.definitions.resolve_asset_graph()
-    children = [child for child in graph.get(key).child_keys if child.path[-1] != LOG]
+    children = [child for child in graph.get(key).child_keys if child.path[-1] not in TELLING]
     return {key}.union(*(with_descendants(opened, child) for child in children))
 
 
