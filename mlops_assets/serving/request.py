@@ -80,14 +80,14 @@ def read_request(body: bytes, fields: Mapping[str, Field]) -> Request:
     if type(rows) is not list or not rows or len(rows) > MOST_ROWS:
         found = f"{len(rows)} rows" if type(rows) is list else _quoted(rows)
         raise Refused(422, "invalid", f"rows is {found}, expected a list of 1 to {MOST_ROWS} objects")
-    explain, request_id = said.get("explain", False), said.get("request_id")
+    explain, request_id = said.get("explain", False), said.get("request_id", uuid4().hex)
     if type(explain) is not bool:
         raise Refused(422, "invalid", f"explain is {_quoted(explain)}, expected true or false")
     if explain and len(rows) > MOST_EXPLAINED:
         raise Refused(
             422, "invalid", f"explain is true for {len(rows)} rows, expected {MOST_EXPLAINED} at most"
         )
-    if request_id is not None and not (type(request_id) is str and NAMED.fullmatch(request_id)):
+    if not (type(request_id) is str and NAMED.fullmatch(request_id)):
         raise Refused(
             422, "invalid", f"request_id is {_quoted(request_id)}, expected 1 to 64 letters, digits and ._:-"
         )
@@ -96,7 +96,7 @@ def read_request(body: bytes, fields: Mapping[str, Field]) -> Request:
     read = [_row(number, row, fields, errors, warnings) for number, row in enumerate(rows)]
     if errors:
         raise Refused(422, "invalid", "some fields are not as the contract has them", errors)
-    return Request(request_id or uuid4().hex, read, explain, warnings)
+    return Request(request_id, read, explain, warnings)
 
 
 def _parsed(body: bytes) -> Any:

@@ -143,6 +143,7 @@ def test_what_cannot_be_read_is_a_400(body, message):
         (json.dumps({"rows": [{}] * (MOST_ROWS + 1)}).encode(), "rows is 1001 rows"),
         (asked(explain=1), "explain is 1, expected true or false"),
         (asked(*[ROW] * 51, explain=True), "explain is true for 51 rows, expected 50 at most"),
+        (asked(request_id=None), "request_id is null"),
         (asked(request_id="a b"), 'request_id is "a b"'),
         (asked(request_id="a\n"), "request_id is"),
         (asked(request_id="x" * 65), "request_id is"),
