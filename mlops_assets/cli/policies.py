@@ -27,7 +27,7 @@ NONE = (
 
 def show_policy(opened: Deployment, *, as_json: bool, console: Console) -> bool:
     """The policy in force and the tokens; whether there is one."""
-    adopted, at = opened.stores.policies.current(), access.now_of(opened.stores)
+    adopted, at = opened.stores.policies.current(), opened.stores.ledger.now()
     tokens = opened.stores.tokens.all()
     if as_json:
         console.print_json(json.dumps(_as_values(adopted, tokens, at)))

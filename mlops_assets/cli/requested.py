@@ -47,7 +47,7 @@ def show_requests(opened: Deployment, *, everything: bool, as_json: bool, consol
 def show_request(opened: Deployment, number: int, *, as_json: bool, console: Console) -> None:
     """All of one request."""
     recorded = opened.stores.changes.of(number)
-    stands = where(opened.stores, recorded, opened.stores.changes.now())
+    stands = where(opened.stores, recorded, opened.stores.ledger.now())
     if as_json:
         console.print_json(json.dumps(_as_values(recorded, stands)))
         return
@@ -89,7 +89,7 @@ def propose_change(
 def tell_asked(opened: Deployment, asked: Request, *, console: Console) -> None:
     """Say what a request waits for; what waits for nothing is carried out at once."""
     recorded = opened.stores.changes.of(asked.number)
-    stands = where(opened.stores, recorded, opened.stores.changes.now())
+    stands = where(opened.stores, recorded, opened.stores.ledger.now())
     if stands.stage == "open":
         _carry_out(opened, asked.number, console=console)
         return
@@ -109,7 +109,7 @@ def say(
     if answer in RIGHTS:
         require(opened.stores, opened.who, f"{RIGHTS[answer]}:{said.kind}", said.resource)
     changes.vote(opened.stores, number, answer, who=opened.who, seen=seen, reason=reason)
-    stands = where(opened.stores, opened.stores.changes.of(number), opened.stores.changes.now())
+    stands = where(opened.stores, opened.stores.changes.of(number), opened.stores.ledger.now())
     console.print(
         f"Request [bold]{number}[/] is {stands.stage}: {escape(stands.sentence)}",
         highlight=False,

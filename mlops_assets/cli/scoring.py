@@ -7,9 +7,10 @@ from rich.console import Console
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.execution import execute
 from mlops_assets.errors import ImpossibleDate
+from mlops_assets.governance.prediction import TABLE
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import PlannedRun
-from mlops_assets.graph.predictions import PREDICTIONS, scored_days
+from mlops_assets.graph.predictions import scored_days
 from mlops_assets.steps.scoring import named_predictions
 
 
@@ -18,7 +19,7 @@ def predict_days(opened: Deployment, name: str, first: date, last: date, *, cons
 
     Raises ImpossibleDate for days that are not there, or that no version could be there for.
     """
-    model, key = opened.project.model(name), keys.of_model(name, PREDICTIONS)
+    model, key = opened.project.model(name), keys.of_model(name, TABLE)
     there = scored_days(opened.project.catalog, model)
     end = there.end or date.today() - timedelta(days=1)
     if not there.start <= first <= last <= end:

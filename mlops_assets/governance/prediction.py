@@ -15,6 +15,8 @@ from mlops_assets.errors import BadRequest
 from mlops_assets.governance.canonical import canonical, digest, plain
 from mlops_assets.governance.verdicts import Verdict
 
+# The table of a model's predictions.
+TABLE = "predictions"
 # Hexadecimal digits of the hash that an id ends with: 128 bits.
 DIGITS = 32
 _ID = re.compile(rf"(?P<model>[^:]+):(?P<day>\d{{4}}-\d\d-\d\d):[0-9a-f]{{{DIGITS}}}")
@@ -76,7 +78,7 @@ def place_of(prediction_id: str) -> tuple[str, str]:
 
 def subject(model: str, day: str) -> str:
     """What the ledger calls the predictions of a day."""
-    return f"{model}/predictions@{day}"
+    return f"{model}/{TABLE}@{day}"
 
 
 def verdicts(ids: Sequence[str], scores: Sequence[float], *, requests: int, why: str) -> tuple[Verdict, ...]:

@@ -12,6 +12,7 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.automation import SECONDS
 from mlops_assets.graph.launching import RETRIES, never_launched
 from mlops_assets.graph.metadata import table
+from mlops_assets.graph.stage import of_model
 from mlops_assets.stores.changes import Recorded
 from mlops_assets.stores.reigns import SENSOR
 from mlops_assets.stores.stores import Stores
@@ -27,11 +28,8 @@ def changes_asset(model: Model) -> dg.AssetsDefinition:
     """The asset that applies what enough people agreed to once its window is open, and shows what waits and why."""
 
     @dg.asset(
-        key=keys.of_model(model.name, CHANGES),
+        **of_model(model, keys.of_model(model.name, CHANGES)),
         deps=[keys.of_model(model.name, "release")],
-        group_name=model.name,
-        owners=[model.owner],
-        tags=model.tags,
         description=(
             f"Change requests about {model.name}: what waits for people to agree or for its window. Materializing "
             "applies what is open by the policy in force, and nothing else."

@@ -97,8 +97,14 @@ def view_input(catalog: Catalog, view: FeatureView, *, first: int, before: timed
     first: how many days before the as-of date the window begins. before: how long before an
     event its features are taken.
     """
-    calendar = catalog.view_calendar(view)
-    mapping = None
-    if calendar is not None:
-        mapping = partitions.looking_back(first + lookback_days(view.ttl + before), 1)
+    mapping = view_mapping(catalog, view, first=first, last=1, before=before)
     return dg.AssetIn(keys.features(view.name), partition_mapping=mapping)
+
+
+def view_mapping(
+    catalog: Catalog, view: FeatureView, *, first: int, last: int, before: timedelta
+) -> dg.PartitionMapping | None:
+    """The days of a view that events from ``first`` to ``last`` days ago read; None of a view without days."""
+    if catalog.view_calendar(view) is None:
+        return None
+    return partitions.looking_back(first + lookback_days(view.ttl + before), last)

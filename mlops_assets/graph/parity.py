@@ -12,6 +12,7 @@ from mlops_assets.declaration.versions import question
 from mlops_assets.graph import keys
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.features import JOIN, view_code
+from mlops_assets.graph.stage import of_model
 from mlops_assets.monitoring.parity import CHECKS, PARITY, table
 from mlops_assets.stores.stores import Stores
 
@@ -31,16 +32,13 @@ def parity_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     versions = {view: view_code(catalog, view) for view in views}
 
     @dg.asset(
-        key=key,
+        **of_model(model, key),
         deps=[
             *(keys.online(view) for view in views),
             dg.AssetDep(events, partition_mapping=dg.AllPartitionMapping()),
         ],
         check_specs=check_specs(key, CHECKS, partitions=None),
         code_version=meaning(question(catalog, model), source_code(*CODE)),
-        group_name=model.name,
-        owners=[model.owner],
-        tags=model.tags,
         kinds={"duckdb", "deltalake"},
         description=(
             f"The newest events asked again: each feature of {model.features!r} online, beside what was known of it "

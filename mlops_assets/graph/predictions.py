@@ -5,16 +5,16 @@ from typing import Any
 
 import dagster as dg
 
-from mlops_assets.declaration.catalog import Calendar, Catalog, lookback_days
+from mlops_assets.declaration.catalog import Calendar, Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, question
-from mlops_assets.governance.prediction import CHECKS
+from mlops_assets.governance.prediction import CHECKS, TABLE
 from mlops_assets.graph import keys, partitions
 from mlops_assets.graph.checks import check_specs, write_and_tell
-from mlops_assets.graph.features import JOIN
+from mlops_assets.graph.features import JOIN, view_mapping
+from mlops_assets.graph.stage import of_model
 from mlops_assets.stores.stores import Stores
 
-PREDICTIONS = "predictions"
 CODE = (
     "mlops_assets.steps.scoring",
     "mlops_assets.steps.question",
@@ -29,13 +29,13 @@ CODE = (
 
 def predictions_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     """The asset that scores days of events."""
-    key = keys.of_model(model.name, PREDICTIONS)
+    key = keys.of_model(model.name, TABLE)
     days = partitions.days_of(scored_days(catalog, model))
     _, views = catalog.model_tables(model)
     before = partitions.looking_back(1, 1)
 
     @dg.asset(
-        key=key,
+        **of_model(model, key),
         partitions_def=days,
         deps=[
             keys.validated(model.label.table),
@@ -47,9 +47,6 @@ def predictions_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         ),
         code_version=Version.of({"question": question(catalog, model)}).made_by(*CODE),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name=model.name,
-        owners=[model.owner],
-        tags=model.tags,
         kinds={"scikitlearn", "deltalake"},
         description=(
             "Every event of a day, scored by the version that reigned when the day began, with its features as known "
@@ -74,9 +71,6 @@ def scored_days(catalog: Catalog, model: Model) -> Calendar:
 
 def _view(catalog: Catalog, model: Model, view: str) -> dg.AssetDep:
     """A view on the days whose values may live on the day that is scored."""
-    calendar = catalog.view_calendar(catalog.features.views[view])
-    mapping = None
-    if calendar is not None:
-        lives = catalog.features.views[view].ttl + model.predict_before
-        mapping = partitions.looking_back(lookback_days(lives))
+    declared = catalog.features.views[view]
+    mapping = view_mapping(catalog, declared, first=0, last=0, before=model.predict_before)
     return dg.AssetDep(keys.features(view), partition_mapping=mapping)

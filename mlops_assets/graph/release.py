@@ -73,11 +73,8 @@ def release_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
         as_of = context.partition_key
         card = keep_card(stores, declared, judged.release) if judged.release else None
         waits = waits_for(stores, judged.release) if judged.release else None
-        told = {
-            **_told(judged),
-            **({"card": dg.MetadataValue.path(card)} if card else {}),
-            **({"waits": waits} if waits else {}),
-        }
+        shown = {"card": card and dg.MetadataValue.path(card), "waits": waits}
+        told = {**_told(judged), **{name: value for name, value in shown.items() if value}}
         say_of_partitions(context, stage.key, {as_of: told})
         made = produced(judged, as_of, (_verdict(judged),), model, evaluation_report)
         yield from write_and_tell(context, {stage.key: made})

@@ -16,7 +16,7 @@ from mlops_assets.graph.jobs import release_job
 from mlops_assets.graph.launching import RETRIES, how, is_active, runs_of
 from mlops_assets.graph.metadata import drawing, table
 from mlops_assets.graph.plan import PlannedRun, Written, data_runs
-from mlops_assets.graph.stage import ModelStage
+from mlops_assets.graph.stage import ModelStage, of_model
 from mlops_assets.stores.retrainings import RetrainingDecision
 from mlops_assets.stores.stores import Stores
 
@@ -34,11 +34,8 @@ def retraining_log_asset(model: Model) -> dg.AssetsDefinition:
     """The asset that shows the loop. The sensor tells of it too, whenever something has happened."""
 
     @dg.asset(
-        key=keys.of_model(model.name, LOG),
+        **of_model(model, keys.of_model(model.name, LOG)),
         deps=[keys.of_model(model.name, stage) for stage in ("release", "verification")],
-        group_name=model.name,
-        owners=[model.owner],
-        tags=model.tags,
         description=(
             f"Every reason to look at {model.name}, what was trained for it, what the gate said of that, and whether "
             "later days agreed."

@@ -1,4 +1,4 @@
-"""What all stages of a model share: its as-of dates, its owner, its group."""
+"""What all assets of a model share, and its stages: owner and group, and the as-of dates."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -8,6 +8,11 @@ import dagster as dg
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.graph import keys, partitions
+
+
+def of_model(model: Model, key: dg.AssetKey) -> dict[str, Any]:
+    """The arguments of ``@dg.asset`` that all assets of a model share."""
+    return {"key": key, "group_name": model.name, "owners": [model.owner], "tags": model.tags}
 
 
 @dataclass(frozen=True)
@@ -27,13 +32,10 @@ class ModelStage:
         )
         key = keys.of_model(model.name, stage)
         settings = {
-            "key": key,
+            **of_model(model, key),
             "partitions_def": dates,
             "backfill_policy": dg.BackfillPolicy.multi_run(max_partitions_per_run=1),
-            "group_name": model.name,
-            "owners": [model.owner],
             # Two runs of one model would take turns at its champion.
             "pool": model.name,
-            "tags": model.tags,
         }
         return cls(key, dates, settings)

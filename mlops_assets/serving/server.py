@@ -24,6 +24,7 @@ CONNECTIONS = 1000
 class Impatient(HttpToolsProtocol):
     """A connection on which a request's head comes in time and is not endless, or which is closed."""
 
+    # A listening socket makes transports that are written to; uvicorn narrows the type so too.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first head."""
         super().connection_made(transport)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from mlops_assets.declaration.access import Policy, is_service
 from mlops_assets.errors import AccessDenied, BadRequest
@@ -71,7 +70,7 @@ def adopt(stores: Stores, policy: Policy, *, by: str, reason: str) -> Adopted:
     if shut is not None:
         raise BadRequest(shut)
     return stores.policies.adopt(
-        policy, after=0, by=known_as(by.strip()).name, reason=reason.strip(), at=now_of(stores)
+        policy, after=0, by=known_as(by.strip()).name, reason=reason.strip(), at=stores.ledger.now()
     )
 
 
@@ -83,7 +82,7 @@ def make_token(stores: Stores, who: Who, name: str, *, scopes: Sequence[str], da
             f"{who.how} is for some things only, so it makes no tokens, which could be for more"
         )
     require(stores, who, "token", f"token:{bearer}")
-    return stores.tokens.make(bearer, scopes=read, days=days, by=who.name, at=now_of(stores))
+    return stores.tokens.make(bearer, scopes=read, days=days, by=who.name, at=stores.ledger.now())
 
 
 def revoke_token(stores: Stores, who: Who, token_id: str, *, reason: str) -> Token:
@@ -93,19 +92,13 @@ def revoke_token(stores: Stores, who: Who, token_id: str, *, reason: str) -> Tok
     bearer = stores.tokens.get(token_id).name
     if bearer != who.name:
         require(stores, who, "revoke", f"token:{bearer}")
-    return stores.tokens.revoke(token_id, by=who.name, reason=reason.strip(), at=now_of(stores))
-
-
-def now_of(stores: Stores) -> str:
-    """Now, and never before what the ledger told last: a clock that is set back makes nothing good again."""
-    now, head = datetime.now(UTC).isoformat(timespec="microseconds"), stores.ledger.head()
-    return max(now, head.at) if head else now
+    return stores.tokens.revoke(token_id, by=who.name, reason=reason.strip(), at=stores.ledger.now())
 
 
 def _identified(stores: Stores, shown: Shown, policy: Policy | None) -> Who | None:
     if shown.token and shown.id_token:
         raise AccessDenied("MLOPS_TOKEN and MLOPS_ID_TOKEN are both set; expected one, for one is who asks")
-    at = now_of(stores)
+    at = stores.ledger.now()
     if shown.token:
         token = stores.tokens.shown(shown.token, at)
         return Who(token.name, f"token {token.id}", scopes=token.scopes)
@@ -116,7 +109,7 @@ def _identified(stores: Stores, shown: Shown, policy: Policy | None) -> Who | No
 
 def _unknowable(stores: Stores, policy: Policy) -> str | None:
     """Why nobody of a policy could say who they are; None when somebody could."""
-    at = now_of(stores)
+    at = stores.ledger.now()
     bearers = {token.name for token in stores.tokens.all() if token.state(at) == "good"}
     people = {name for name in policy.members if not is_service(name)}
     if policy.identity or bearers & people:

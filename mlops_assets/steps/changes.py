@@ -94,7 +94,7 @@ def apply_open(
     done = []
     for number in open_now:
         # What was carried out before may have overtaken it.
-        if where(stores, stores.changes.of(number), stores.changes.now()).stage == "open":
+        if where(stores, stores.changes.of(number), stores.ledger.now()).stage == "open":
             done.append(apply(stores, tracking, number, by=by, run_id=run_id))
     return done
 

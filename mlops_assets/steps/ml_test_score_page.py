@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
+from mlops_assets.data import legible
 from mlops_assets.data.legible import in_html
 from mlops_assets.data.page import section, table, whole
 from mlops_assets.governance.ml_test_score import TESTS, Place, Score, Standing
@@ -58,6 +59,17 @@ def told(standing: Standing, model: str) -> str:
     if standing.points < 1:
         parts.append(standing.way(model))
     return "; ".join(parts)
+
+
+def in_markdown(score: Score) -> str:
+    """A table for Dagster's UI, in which each point leads to its evidence."""
+    lines = ["| section | test | points | evidence, or the way to it |", "| --- | --- | --- | --- |"]
+    for one in score.standings:
+        where = link(one.found.place) if one.found else ""
+        points = f"[{one.points:g}]({where})" if where else f"{one.points:g}"
+        said = legible.in_markdown(told(one, score.model))
+        lines.append(f"| {one.test.section} | {one.test.asks} | {points} | {said} |")
+    return "\n".join(lines)
 
 
 def page(score: Score, *, ui: str) -> str:

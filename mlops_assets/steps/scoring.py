@@ -20,7 +20,7 @@ from mlops_assets.declaration.training_columns import PREDICTED_AT
 from mlops_assets.declaration.versions import question, view_version
 from mlops_assets.governance import merkle
 from mlops_assets.governance.canonical import canonical, plain
-from mlops_assets.governance.prediction import Prediction, subject, verdicts
+from mlops_assets.governance.prediction import TABLE, Prediction, subject, verdicts
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import Loaded
 from mlops_assets.steps.evaluation import OTHER_QUESTION, loaded_model
@@ -33,7 +33,7 @@ from mlops_assets.stores.produced import Produced, together
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
-TABLE, ID = "predictions", "prediction_id"
+ID = "prediction_id"
 # What the ledger calls the records of a batch.
 SEALED = "prediction"
 # So many versions are kept in memory.

@@ -32,7 +32,7 @@ def listed(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, 
     found = stores.changes.all(resource)
     if not found:
         return []
-    policy, now = _policy(stores), stores.changes.now()
+    policy, now = _policy(stores), stores.ledger.now()
     return [(one, _where(stores, policy, one, now)) for one in found]
 
 
@@ -92,6 +92,5 @@ def _overtaken(stores: Stores, said: Proposal) -> str | None:
         adopted = stores.policies.current()
         same = adopted is not None and adopted.number == said.payload["after"]
         return None if same else "another policy was adopted since; propose it again"
-    subject = Subject(*(said.payload[name] for name in ("what", "partition", "digest", "check")))
-    given = stores.overrides.of(subject)
+    given = stores.overrides.of(Subject.of(said.payload))
     return None if given is None else f"{given.by} allowed it at {given.at}"

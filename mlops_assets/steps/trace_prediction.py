@@ -8,9 +8,9 @@ from typing import Any
 
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.governance.ledger import body_of
-from mlops_assets.governance.prediction import Prediction, place_of, subject
+from mlops_assets.governance.prediction import TABLE, Prediction, place_of, subject
 from mlops_assets.governance.sealed import Proof, Seal, prove
-from mlops_assets.steps.scoring import TABLE, named_predictions
+from mlops_assets.steps.scoring import named_predictions
 from mlops_assets.steps.trace import Touched, Traced, facts_of, reigning
 from mlops_assets.stores.lineage import Materialized
 from mlops_assets.stores.stores import Stores

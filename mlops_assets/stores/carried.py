@@ -43,9 +43,7 @@ def _reign(connection: sa.Connection, recorded: Recorded, at: str, run_id: str) 
 
 def _override(connection: sa.Connection, recorded: Recorded, at: str, run_id: str) -> Draft:
     said = recorded.request.proposal
-    fields = ("what", "partition", "digest", "check")
-    subject = Subject(*(said.payload[field] for field in fields))
-    return add_override(connection, subject, by=said.by, reason=_agreed(recorded), at=at)
+    return add_override(connection, Subject.of(said.payload), by=said.by, reason=_agreed(recorded), at=at)
 
 
 def _policy(connection: sa.Connection, recorded: Recorded, at: str, run_id: str) -> Draft:

@@ -46,11 +46,6 @@ class Changes:
     def __init__(self, database: sa.Engine) -> None:
         self._database = database
 
-    def now(self) -> str:
-        """The moment by which requests are judged."""
-        with self._database.connect() as connection:
-            return moment(connection)
-
     def of(self, number: int) -> Recorded:
         """A request by its number. Raises BadRequest when there is none."""
         with self._database.connect() as connection:

@@ -48,6 +48,11 @@ class Ledger:
     def __init__(self, database: sa.Engine) -> None:
         self._database = database
 
+    def now(self) -> str:
+        """The moment by which requests, votes and tokens are judged."""
+        with self._database.connect() as connection:
+            return moment(connection)
+
     def head(self) -> Entry | None:
         """The newest entry."""
         with self._database.connect() as connection:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
 import sqlalchemy as sa
 
@@ -24,6 +25,11 @@ class Subject:
     partition: str
     digest: str
     check: str
+
+    @classmethod
+    def of(cls, payload: Mapping[str, Any]) -> Self:
+        """What a change request asks to be allowed."""
+        return cls(*(payload[field] for field in cls.__dataclass_fields__))
 
 
 @dataclass(frozen=True)

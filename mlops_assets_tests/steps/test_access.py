@@ -14,7 +14,6 @@ from mlops_assets.steps.access import (
     Shown,
     adopt,
     make_token,
-    now_of,
     require,
     require_own_name,
     revoke_token,
@@ -184,7 +183,7 @@ def test_a_clock_that_is_set_back_makes_no_token_good_again(stores, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr("mlops_assets.stores.ledger.datetime", Later)
         stores.ledger.append(Draft("note", "x", {}))
-    assert now_of(stores) >= later.isoformat(timespec="microseconds")
+    assert stores.ledger.now() >= later.isoformat(timespec="microseconds")
     with pytest.raises(AccessDenied, match="expired"):
         who_asks(stores, shown)
     assert json.loads(stores.ledger.head().body) == {}

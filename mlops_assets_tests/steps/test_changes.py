@@ -107,7 +107,7 @@ def apply(stores, tracking, number=1):
 
 
 def stage(stores, number=1):
-    return standing.where(stores, stores.changes.of(number), stores.changes.now()).stage
+    return standing.where(stores, stores.changes.of(number), stores.ledger.now()).stage
 
 
 def change_policy(stores, tracking, **changed):
