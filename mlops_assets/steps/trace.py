@@ -143,6 +143,17 @@ def facts_of(stores: Stores, release: Release, reached: Reached) -> dict[str, An
             }
             for one, stands in about(stores, release)
         ],
+        "grants": [
+            {
+                "number": one.number,
+                "role": one.role,
+                "held_by": one.name,
+                "since": one.at,
+                "until": one.expires,
+                "withdrawn": one.withdrawn,
+            }
+            for one in stores.grants.about(f"model:{release.model}")
+        ],
         "ledger": [
             {"number": one.number, "kind": one.kind, "hash": one.hash} for one in stores.ledger.about(subject)
         ],
