@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
         "steps",
     },
     # The online answer: it reads what was released and knows no Dagster (docs/decisions/0024).
-    "serving": {"errors", "declaration", "governance", "modeling", "stores", "steps"},
+    "serving": {"errors", "declaration", "governance", "modeling", "monitoring", "stores", "steps"},
     "resources": {"errors", "data", "stores", "graph"},
     "components": {"errors", "declaration", "graph"},
     "cli": {

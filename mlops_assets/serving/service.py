@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
-from mlops_assets.errors import LogUnwritable, NotMaterialized, ServiceRefused
+from mlops_assets.errors import BadEnvironment, LogUnwritable, NotMaterialized, ServiceRefused
 from mlops_assets.governance.contract import breaches
 from mlops_assets.serving.answers import Answer, answers
 from mlops_assets.serving.batching import Batches
-from mlops_assets.serving.metrics import Metrics
+from mlops_assets.serving.metrics import Answering, Metrics
 from mlops_assets.serving.released import Released, load_released, reigning, versions_online
 from mlops_assets.serving.request import Finding, Refused, Request
 from mlops_assets.serving.shelves import Shelves
@@ -28,6 +28,8 @@ Durability = Literal["write", "fsync"]
 AGAIN_SECONDS = 30.0
 # Warnings that an answer tells one by one.
 TOLD = 20
+# What a view that is not online raises, and what features are read from where it cannot be reached.
+UNREAD = (NotMaterialized, BadEnvironment)
 logger = logging.getLogger(__name__)
 
 
@@ -112,7 +114,7 @@ class Service:
             raise Refused(503, "features", self.state.features)
         try:
             answer = await self._batches.ask((current, request), rows=len(request.rows))
-        except NotMaterialized as error:
+        except UNREAD as error:
             raise Refused(503, "features", str(error)) from error
         await self._write_down(request, current.released, answer, begun, by)
         warnings = [*request.warnings, *answer.findings]
@@ -174,7 +176,7 @@ class Service:
         current = self.current
         try:
             versions = await asyncio.to_thread(self._online, current.released)
-        except NotMaterialized as error:
+        except UNREAD as error:
             self.state.features = str(error)
         else:
             self.state.features = ""
@@ -238,10 +240,20 @@ class Service:
         return datetime.now(UTC) + self._settings.ahead
 
     def _tell(self) -> None:
-        released = self.current.released
-        release = released.release
-        self.metrics.serves(release.version, release.as_of, release.model_digest, released.engine.name)
+        self.metrics.serves(_answering(self.current.released))
         self.metrics.state(ready=self.state.is_ready, update_refused=bool(self.state.update))
+
+
+def _answering(released: Released) -> Answering:
+    release = released.release
+    return Answering(
+        version=str(release.version),
+        as_of=release.as_of,
+        digest=release.model_digest,
+        engine=released.engine.name,
+        objectives=released.contract.objectives,
+        classes=released.classes,
+    )
 
 
 def _told(
