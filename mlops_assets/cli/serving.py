@@ -87,6 +87,33 @@ def show(
         show_predictions(_places(), model, last=last, as_json=as_json, console=console)
 
 
+@predictions.command("ship")
+def ship(
+    model: Annotated[str, typer.Argument(help="The name of a model.", metavar="MODEL")],
+    to: Annotated[
+        str,
+        typer.Option("--to", help="folder:/PATH, or kafka://HOST:PORT,HOST:PORT/TOPIC?SETTING=VALUE."),
+    ],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with what is answered from now on, until it is ended.")
+    ] = False,
+    end: Annotated[
+        bool, typer.Option("--end", help="Ship nothing more there, and keep nothing in the log for it.")
+    ] = False,
+) -> None:
+    """Ship what MODEL answered to a bus, as CloudEvents: each at least once, those of a process in their order.
+
+    The log keeps what was not confirmed. Who reads leaves out what has an id that was there already.
+    """
+    with refusals_told():
+        from mlops_assets.cli.predictions import end_shipping, ship_predictions
+
+        if end:
+            end_shipping(_places(), model, to, console=console)
+        else:
+            ship_predictions(_places(), model, to, follow=follow, console=console)
+
+
 def _places() -> "Places":
     from mlops_assets.resources.environment import places
 
