@@ -72,6 +72,7 @@ ONE_DOOR: dict[str, set[str]] = {
         "steps/feast_engine.py",
     },
     "redis": {"stores/online_redis.py"},
+    "confluent_kafka": {"stores/bus_kafka.py"},
     "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
@@ -16,6 +16,7 @@ from mlops_assets.errors import BadEnvironment, LogUnwritable, NotMaterialized, 
 from mlops_assets.governance.contract import breaches
 from mlops_assets.serving.answers import Answer, answers
 from mlops_assets.serving.batching import Batches
+from mlops_assets.serving.clock import Clock, true_time
 from mlops_assets.serving.metrics import Answering, Metrics
 from mlops_assets.serving.released import Released, load_released, reigning, versions_online
 from mlops_assets.serving.request import Finding, Refused, Request
@@ -37,13 +38,13 @@ logger = logging.getLogger(__name__)
 class Settings:
     """How a service is run.
 
-    edition: of the contract that callers know; by default the highest that reigned. ahead: by how much its clock is
-    ahead of the true time; below zero for days of the past. durability: whether an answer waits until its record is
-    written, or on disk. poll_seconds: between two looks at who reigns.
+    edition: of the contract that callers know; by default the highest that reigned. clock: what time it is, another one
+    than the true one for days of the past. durability: whether an answer waits until its record is written, or on disk.
+    poll_seconds: between two looks at who reigns.
     """
 
     edition: int | None = None
-    ahead: timedelta = timedelta()
+    clock: Clock = true_time
     durability: Durability = "write"
     poll_seconds: float = 2.0
 
@@ -202,7 +203,7 @@ class Service:
 
     def _work(self, asked: Sequence[tuple[Current, Request]]) -> Sequence[Answer]:
         """A batch with a swap in it is answered by two versions, each its own requests."""
-        at = self._now()
+        at = self._settings.clock()
         found: dict[int, Answer] = {}
         for current in {id(one): one for one, _ in asked}.values():
             places = [place for place, (one, _) in enumerate(asked) if one is current]
@@ -218,7 +219,7 @@ class Service:
             return
         record = {
             "id": request.id,
-            "at": self._now().isoformat(),
+            "at": self._settings.clock().isoformat(),
             "model": self.model,
             "version": released.release.version,
             "milliseconds": round(1000 * (time.perf_counter() - begun), 3),
@@ -235,9 +236,6 @@ class Service:
             logger.error("%s", error)
             if released.contract.prediction_log == "required":
                 raise Refused(503, "log", "the answer could not be written down, so it is none") from error
-
-    def _now(self) -> datetime:
-        return datetime.now(UTC) + self._settings.ahead
 
     def _tell(self) -> None:
         self.metrics.serves(_answering(self.current.released))
