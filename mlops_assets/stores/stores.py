@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
     from mlops_assets.stores.retrainings import Retrainings
+    from mlops_assets.stores.rollouts import Rollouts
     from mlops_assets.stores.tokens import Tokens
     from mlops_assets.stores.tracked import TrackedRuns
 
@@ -74,6 +75,7 @@ class Stores:
     artifacts: Artifacts
     releases: Releases
     reigns: Reigns
+    rollouts: Rollouts
     overrides: Overrides
     certificates: Certificates
     attestations: Attestations
@@ -111,6 +113,7 @@ class Stores:
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.retrainings import Retrainings
+        from mlops_assets.stores.rollouts import Rollouts
         from mlops_assets.stores.tokens import Tokens
         from mlops_assets.stores.tracked import TrackedRuns
         from mlops_assets.stores.windows import WindowedEngine
@@ -132,6 +135,7 @@ class Stores:
             artifacts=Artifacts(places.home / "artifacts"),
             releases=Releases(database),
             reigns=Reigns(database),
+            rollouts=Rollouts(database),
             overrides=Overrides(database),
             certificates=Certificates(database),
             attestations=Attestations(database),
