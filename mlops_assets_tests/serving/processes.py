@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,13 @@ from mlops_assets_tests.end_to_end.deployment import BIN, until
 from mlops_assets_tests.sandbox import REAL
 from mlops_assets_tests.serving.world import MODEL, ROW
 
+MLOPS = (str(BIN / "mlops"),)
 
-def command(home: Path, features: Path, *options: str) -> list[str]:
+
+def command(home: Path, features: Path, *options: str, launched: Sequence[str] = MLOPS) -> list[str]:
+    """launched: what starts the command."""
     said = ["--port", "0", "--feature-repo", str(features), "--now", "2024-05-01T12:00:00", "--drain", "0.3"]
-    return [str(BIN / "mlops"), "serve", MODEL, *said, *options]
+    return [*launched, "serve", MODEL, *said, *options]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -58,12 +62,12 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, features: Path, *options: str, **more: str):
+def running(home: Path, features: Path, *options: str, launched: Sequence[str] = MLOPS, **more: str):
     """more: of its environment."""
     log = home / f"serve-{time.monotonic_ns()}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(home, features, *options),
+            command(home, features, *options, launched=launched),
             cwd=REAL,
             env=environment(home, **more),
             stdout=output,
