@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
         "steps",
     },
     # The online answer: it reads what was released and knows no Dagster (docs/decisions/0024).
-    "serving": {"errors", "declaration", "governance", "modeling", "stores", "steps"},
+    "serving": {"errors", "declaration", "governance", "modeling", "monitoring", "stores", "steps"},
     "resources": {"errors", "data", "stores", "graph"},
     "components": {"errors", "declaration", "graph"},
     "cli": {
@@ -81,6 +81,8 @@ ONE_DOOR: dict[str, set[str]] = {
         "stores/certificates.py",
         "stores/changes.py",
         "stores/database.py",
+        "stores/denials.py",
+        "stores/grants.py",
         "stores/feast_registry.py",
         "stores/guards.py",
         "stores/ledger.py",

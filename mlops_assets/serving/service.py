@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
-from mlops_assets.errors import LogUnwritable, NotMaterialized, ServiceRefused
+from mlops_assets.errors import BadEnvironment, LogUnwritable, NotMaterialized, ServiceRefused
 from mlops_assets.governance.contract import breaches
 from mlops_assets.serving.answers import Answer, answers
 from mlops_assets.serving.batching import Batches
 from mlops_assets.serving.clock import Clock, true_time
-from mlops_assets.serving.metrics import Metrics
+from mlops_assets.serving.metrics import Answering, Metrics
 from mlops_assets.serving.released import Released, load_released, reigning, versions_online
 from mlops_assets.serving.request import Finding, Refused, Request
 from mlops_assets.serving.shelves import Shelves
@@ -29,6 +29,8 @@ Durability = Literal["write", "fsync"]
 AGAIN_SECONDS = 30.0
 # Warnings that an answer tells one by one.
 TOLD = 20
+# What a view that is not online raises, and what features are read from where it cannot be reached.
+UNREAD = (NotMaterialized, BadEnvironment)
 logger = logging.getLogger(__name__)
 
 
@@ -102,18 +104,20 @@ class Service:
         self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
         self._tell()
 
-    async def predict(self, request: Request, current: Current, *, begun: float) -> dict[str, Any]:
+    async def predict(
+        self, request: Request, current: Current, *, begun: float, by: str = ""
+    ) -> dict[str, Any]:
         """The answer of the version by whose contract the request was read. begun: when it came, monotonic.
 
-        Raises Refused.
+        by: the name of who asks, where they showed it. Raises Refused.
         """
         if self.state.features:
             raise Refused(503, "features", self.state.features)
         try:
             answer = await self._batches.ask((current, request), rows=len(request.rows))
-        except NotMaterialized as error:
+        except UNREAD as error:
             raise Refused(503, "features", str(error)) from error
-        await self._write_down(request, current.released, answer, begun)
+        await self._write_down(request, current.released, answer, begun, by)
         warnings = [*request.warnings, *answer.findings]
         self.metrics.predicted(answer.probabilities, answer.features, [one.field for one in warnings])
         return _told(request, current.released, answer, warnings)
@@ -173,7 +177,7 @@ class Service:
         current = self.current
         try:
             versions = await asyncio.to_thread(self._online, current.released)
-        except NotMaterialized as error:
+        except UNREAD as error:
             self.state.features = str(error)
         else:
             self.state.features = ""
@@ -208,7 +212,9 @@ class Service:
             found |= dict(zip(places, told, strict=True))
         return [found[place] for place in range(len(asked))]
 
-    async def _write_down(self, request: Request, released: Released, answer: Answer, begun: float) -> None:
+    async def _write_down(
+        self, request: Request, released: Released, answer: Answer, begun: float, by: str
+    ) -> None:
         if self._log is None:
             return
         record = {
@@ -220,6 +226,7 @@ class Service:
             "request": [_spelled(row) for row in request.rows],
             "features": [_spelled(row) for row in answer.features],
             "probability": answer.probabilities,
+            **({"by": by} if by else {}),
         }
         try:
             number = self._log.append(record)
@@ -231,10 +238,20 @@ class Service:
                 raise Refused(503, "log", "the answer could not be written down, so it is none") from error
 
     def _tell(self) -> None:
-        released = self.current.released
-        release = released.release
-        self.metrics.serves(release.version, release.as_of, release.model_digest, released.engine.name)
+        self.metrics.serves(_answering(self.current.released))
         self.metrics.state(ready=self.state.is_ready, update_refused=bool(self.state.update))
+
+
+def _answering(released: Released) -> Answering:
+    release = released.release
+    return Answering(
+        version=str(release.version),
+        as_of=release.as_of,
+        digest=release.model_digest,
+        engine=released.engine.name,
+        objectives=released.contract.objectives,
+        classes=released.classes,
+    )
 
 
 def _told(

@@ -7,11 +7,27 @@ from typing import Self
 
 from mlops_assets.stores.artifacts import Artifacts
 from mlops_assets.stores.database import open_database
+from mlops_assets.stores.denials import Denials
+from mlops_assets.stores.grants import Grants
+from mlops_assets.stores.ledger import Ledger
 from mlops_assets.stores.online import Online
 from mlops_assets.stores.online_groups import open_online
+from mlops_assets.stores.policies import Policies
 from mlops_assets.stores.reigns import Reigns
 from mlops_assets.stores.releases import Releases
 from mlops_assets.stores.stores import Places
+from mlops_assets.stores.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class AccessRecords:
+    """Who may do what, as the database has it."""
+
+    policies: Policies
+    tokens: Tokens
+    grants: Grants
+    denials: Denials
+    ledger: Ledger
 
 
 @dataclass(frozen=True)
@@ -22,11 +38,18 @@ class Shelves:
     releases: Releases
     artifacts: Artifacts
     online: Online
+    access: AccessRecords
 
     @classmethod
     def open(cls, places: Places) -> Self:
         """Raises BadEnvironment when a place cannot be used."""
         database = open_database(places.database)
         return cls(
-            Reigns(database), Releases(database), Artifacts(places.home / "artifacts"), open_online(places)
+            Reigns(database),
+            Releases(database),
+            Artifacts(places.home / "artifacts"),
+            open_online(places),
+            AccessRecords(
+                Policies(database), Tokens(database), Grants(database), Denials(database), Ledger(database)
+            ),
         )

@@ -6,6 +6,7 @@ from mlops_assets.declaration.access import Policy, Tier
 from mlops_assets.errors import BadRequest
 from mlops_assets.governance.access import decide, tier_of
 from mlops_assets.governance.changes import Proposal, Standing, standing
+from mlops_assets.governance.grants import why_not_held
 from mlops_assets.stores.changes import Recorded
 from mlops_assets.stores.overrides import Subject
 from mlops_assets.stores.releases import Release
@@ -13,6 +14,8 @@ from mlops_assets.stores.stores import Stores
 
 # Kinds of which a version reigns when they are carried out.
 REIGNS = ("promote", "rollback")
+# The kind by which somebody holds a role that reads, on one resource for a time.
+GRANT = "grant"
 
 
 def asked_for(stores: Stores, kind: str, resource: str) -> Tier | None:
@@ -60,6 +63,14 @@ def waits_for(stores: Stores, release: Release) -> str | None:
     return "; ".join(said) or None
 
 
+def held_already(stores: Stores, name: str, role: str, resource: str) -> str | None:
+    """That somebody holds a role on a resource now; None when they do not."""
+    for one in stores.grants.held(name, stores.ledger.now()):
+        if (one.role, one.resource) == (role, resource):
+            return f"{name} holds {one.named}"
+    return None
+
+
 def _where(stores: Stores, policy: Policy, recorded: Recorded, now: str) -> Standing:
     said = recorded.request.proposal
     return standing(
@@ -92,5 +103,9 @@ def _overtaken(stores: Stores, said: Proposal) -> str | None:
         adopted = stores.policies.current()
         same = adopted is not None and adopted.number == said.payload["after"]
         return None if same else "another policy was adopted since; propose it again"
+    if said.kind == GRANT:
+        role, days = said.payload["role"], said.payload["days"]
+        why_not = why_not_held(_policy(stores), role, said.resource, days)
+        return why_not or held_already(stores, said.by, role, said.resource)
     given = stores.overrides.of(Subject.of(said.payload))
     return None if given is None else f"{given.by} allowed it at {given.at}"
