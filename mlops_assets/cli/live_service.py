@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,8 +104,8 @@ def live_service(model: str, replays: Replays, features: Path, port: int) -> Ite
         )
     try:
         (replays.folder / "service").write_text(process_named(process.pid))
-        connection = http.client.HTTPConnection(HOST, _port(process, log), timeout=60)
-        yield LiveService(process, log, connection)
+        with closing(http.client.HTTPConnection(HOST, _port(process, log), timeout=60)) as connection:
+            yield LiveService(process, log, connection)
     finally:
         _end(process)
 
