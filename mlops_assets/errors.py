@@ -19,6 +19,7 @@ MlopsError
 ├── RunFailed             a Dagster run that a command started did not succeed
 ├── ChangeRefused         a change request may not be voted on, or carried out, by whoever asks or now
 ├── ReleaseConflict       the champion changed while its successor was judged
+├── RolloutConflict       a rollout ended, or changed, before what was to be recorded of it
 ├── ArtifactMismatch      stored bytes are not the bytes that were recorded
 ├── ServiceRefused        a version may not be served, or not so
 ├── LogUnwritable         a prediction could not be written down
@@ -140,6 +141,10 @@ class ChangeRefused(MlopsError):
 
 class ReleaseConflict(MlopsError):
     """Another version was released since this one was judged."""
+
+
+class RolloutConflict(MlopsError):
+    """A rollout went on, or ended, after it was looked at; nothing was recorded."""
 
 
 class ArtifactMismatch(MlopsError):

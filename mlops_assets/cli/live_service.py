@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from mlops_assets.errors import RunFailed
-from mlops_assets.resources.environment import SERVE_TOKEN
+from mlops_assets.resources.environment import BEARER, SERVE_TOKEN
 from mlops_assets.resources.processes import is_alive, process_named
 from mlops_assets.stores.replays import Replays
 
@@ -111,7 +111,8 @@ def live_service(model: str, replays: Replays, features: Path, port: int) -> Ite
 
 
 def _headers() -> dict[str, str]:
-    token = os.environ.get(SERVE_TOKEN)
+    # The second where a policy is in force.
+    token = os.environ.get(SERVE_TOKEN) or os.environ.get(BEARER)
     return {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
 
 

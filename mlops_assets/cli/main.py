@@ -12,6 +12,7 @@ from mlops_assets.cli.changes import changes
 from mlops_assets.cli.features import features
 from mlops_assets.cli.ledger import ledger
 from mlops_assets.cli.opening import FOUND, READS, console, opened_deployment
+from mlops_assets.cli.rollout import rollout
 from mlops_assets.cli.serving import predictions, serve
 from mlops_assets.cli.trace import trace
 
@@ -26,6 +27,7 @@ app.add_typer(changes, name="changes")
 app.add_typer(features, name="features")
 app.add_typer(ledger, name="ledger")
 app.add_typer(predictions, name="predictions")
+app.add_typer(rollout, name="rollout")
 app.add_typer(trace, name="trace")
 app.command()(serve)
 

@@ -26,7 +26,7 @@ POLICY = "policy"
 POLICY_APPROVALS = 2
 LONGEST_NAME = 200
 # What signs its own doings, so that nobody may be called so.
-MACHINES = frozenset({"gate", "verification", "sensor", "platform"})
+MACHINES = frozenset({"gate", "verification", "sensor", "platform", "rollout", "service"})
 
 # ``*`` stands for any text; there is nothing else to escape or to know.
 PATTERN = r"^[A-Za-z0-9_.:/@*-]{1,200}$"

@@ -101,17 +101,17 @@ class Door:
         self._note_denied()
 
     def _read(self) -> Known:
-        records, before, since = self._shelves.access, self._known, time.monotonic()
-        adopted, head, at = records.policies.current(), records.ledger.head(), records.ledger.now()
+        shelves, before, since = self._shelves, self._known, time.monotonic()
+        adopted, head, at = shelves.policies.current(), shelves.ledger.head(), shelves.ledger.now()
         number = head.number if head else 0
         # Every token, revocation and grant is an entry too.
         if before is not None and before.head == number:
             return replace(before, adopted=adopted, at=at, since=since)
         held: dict[str, tuple[Held, ...]] = {}
-        for one in records.grants.all():
+        for one in shelves.grants.all():
             if one.state(at) == "held":
                 held[one.name] = (*held.get(one.name, ()), one.held)
-        return Known(adopted, number, records.tokens.known(), held, at, since)
+        return Known(adopted, number, shelves.tokens.known(), held, at, since)
 
     def _current(self) -> Known:
         if self._broken or self._known is None:
@@ -139,7 +139,7 @@ class Door:
         denied, self._denied = self._denied, {}
         for one in denied.values():
             try:
-                self._shelves.access.denials.note(one)
+                self._shelves.denials.note(one)
             except Exception:
                 logger.exception("a refusal was not noted: %s", one.reason)
 

@@ -51,6 +51,14 @@ class Released:
     classes: Classes | None = None
 
 
+@dataclass(frozen=True)
+class Current:
+    """What answers. versions: of each feature view, the one that is asked."""
+
+    released: Released
+    versions: Mapping[str, str]
+
+
 def reigning(shelves: Shelves, model: str) -> Reign:
     """What reigns by the release record. Raises UnknownName when no version was ever released."""
     found = shelves.reigns.current(model)
@@ -61,7 +69,7 @@ def reigning(shelves: Shelves, model: str) -> Reign:
 
 
 def load_released(
-    shelves: Shelves, features: FeatureRepository, reign: Reign, *, edition: int | None = None
+    shelves: Shelves, features: FeatureRepository, model: str, version: int, *, edition: int | None = None
 ) -> Released:
     """Read a version and verify all that an answer of it rests on.
 
@@ -69,11 +77,9 @@ def load_released(
     Raises ArtifactMismatch when its files are not the ones that were released or do not answer as they did, and
     ServiceRefused when its contract is an older one, or was drawn up for other features than are declared.
     """
-    release = shelves.releases.version(reign.model, reign.version)
+    release = shelves.releases.version(model, version)
     if release is None:
-        raise ArtifactMismatch(
-            f"version {reign.version} of {reign.model} reigns, and the release record does not hold it"
-        )
+        raise ArtifactMismatch(f"the release record does not hold version {version} of {model}")
     contract = Contract.of(shelves.artifacts.load(release.contract))
     files = shelves.artifacts.load(release.artifact_digest)
     loaded, golden = from_files(files), Golden.of(files)

@@ -152,6 +152,29 @@ reign = sa.Table(
     info={"subject": "{model}:{version}"},
 )
 
+# A version that is tried beside the one that reigns (governance/rollout.py): each step a row, the newest counts.
+rollout = sa.Table(
+    "rollout",
+    SCHEMA,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("step", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    # The number of the reign beside which it is tried.
+    sa.Column("reign", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("limits", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("share", sa.Float, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(["model", "version"], ["release.model", "release.version"]),
+    sa.ForeignKeyConstraint(["model", "reign"], ["reign.model", "reign.number"]),
+    info={"subject": "{model}:{version}"},
+)
+
 # What a person allowed although a gate or a blocking check said no: of exactly this content, once.
 override = sa.Table(
     "override",

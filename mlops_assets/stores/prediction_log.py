@@ -32,6 +32,11 @@ def log_folder(home: Path, model: str) -> Path:
     return home / "predictions" / model
 
 
+def shadow_folder(home: Path, model: str) -> Path:
+    """Where the scores of versions that are tried in a shadow are written down."""
+    return home / "shadows" / model
+
+
 @dataclass
 class _Segment:
     """A file that is appended to. size: of its whole lines, in bytes."""

@@ -1,6 +1,7 @@
 """What the database itself asks of a new row: conditions, in SQL, under which it is refused.
 
-The same that ``governance/changes.py`` decides, for whoever writes past it. Moments are texts that sort as they do.
+The same that ``governance/changes.py`` and ``stores/rollouts.py`` decide, for whoever writes past it. Moments are texts
+that sort as they do.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from mlops_assets.declaration.access import POLICY, POLICY_APPROVALS, READING
 from mlops_assets.governance.access import STRICTEST
 from mlops_assets.governance.grants import LONGEST_DAYS
+from mlops_assets.governance.rollout import ENDS, KINDS, MOST_SHARE, STATES
 
 # The text of the policy in force.
 IN_FORCE = "(SELECT ruling.body FROM policy ruling ORDER BY ruling.number DESC LIMIT 1)"
@@ -96,6 +98,7 @@ def rules(table: str, *, postgres: bool) -> dict[str, str]:
         "vote": _of_a_vote,
         "application": _of_an_application,
         "reign": _of_a_reign,
+        "rollout": _of_a_rollout,
         "override": _of_an_override,
         "policy": _of_a_policy,
         "role_grant": _of_a_grant,
@@ -152,6 +155,52 @@ def _of_a_reign(sql: Sql) -> Iterator[tuple[str, str]]:
     before = "EXISTS (SELECT 1 FROM reign earlier WHERE earlier.model = NEW.model AND earlier.version = NEW.version)"
     needed = sql.asked("'promote'", f"'model:' || {model}", "approvals")
     yield "nobody agreed to it", f"coalesce({needed}, 0) > 0 AND NOT {before} AND NOT {agreed}"
+
+
+def _of_a_rollout(sql: Sql) -> Iterator[tuple[str, str]]:
+    yield from _now(sql)
+    yield f"a state is {', '.join(STATES)}", f"NEW.state NOT IN ({_texts(STATES)})"
+    yield f"a kind is {' or '.join(KINDS)}", f"NEW.kind NOT IN ({_texts(KINDS)})"
+    share = f"NEW.kind = 'canary' AND NOT (NEW.share > 0 AND NEW.share <= {MOST_SHARE})"
+    yield f"the share of a canary is above 0 and at most {MOST_SHARE:g}", share
+    yield "only the share of a canary changes", "NEW.state = 'share changed' AND NEW.kind <> 'canary'"
+    earlier = "FROM rollout earlier WHERE earlier.model = NEW.model"
+    own = f"{earlier} AND earlier.number = NEW.number"
+    yield (
+        "it does not follow the last step",
+        f"NEW.step <> (SELECT coalesce(max(earlier.step), 0) {own}) + 1",
+    )
+    yield "it begins with being started, and only so", "(NEW.step = 1) <> (NEW.state = 'started')"
+    yield "it has ended", f"EXISTS (SELECT 1 {own} AND earlier.state IN ({_texts(ENDS)}))"
+    same = " AND ".join(f"earlier.{name} = NEW.{name}" for name in ("version", "reign", "kind"))
+    limits = f"{sql.text('earlier.limits')} = {sql.text('NEW.limits')}"
+    yield (
+        "it is of another version, reign, kind or limits than when it was started",
+        f"EXISTS (SELECT 1 {own} AND NOT ({same} AND {limits}))",
+    )
+    first = "NEW.step = 1 AND "
+    yield (
+        "it does not follow the last rollout of its model",
+        f"{first}NEW.number <> (SELECT coalesce(max(earlier.number), 0) {earlier}) + 1",
+    )
+    of_model = "FROM rollout ending WHERE ending.model = NEW.model"
+    ended = f"SELECT ending.number {of_model} AND ending.state IN ({_texts(ENDS)})"
+    yield (
+        "another rollout of the model is open",
+        f"{first}EXISTS (SELECT 1 {earlier} AND earlier.number NOT IN ({ended}))",
+    )
+    reigning = (
+        "SELECT last.{0} FROM reign last WHERE last.model = NEW.model ORDER BY last.number DESC LIMIT 1"
+    )
+    yield (
+        "it is beside another reign than the one that lasts",
+        f"{first}NEW.reign <> coalesce(({reigning.format('number')}), 0)",
+    )
+    yield "the version reigns", f"{first}NEW.version = ({reigning.format('version')})"
+
+
+def _texts(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
 
 
 def _of_an_override(sql: Sql) -> Iterator[tuple[str, str]]:

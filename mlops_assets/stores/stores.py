@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
     from mlops_assets.stores.retrainings import Retrainings
+    from mlops_assets.stores.rollouts import Rollouts
     from mlops_assets.stores.tokens import Tokens
     from mlops_assets.stores.tracked import TrackedRuns
 
@@ -76,6 +77,7 @@ class Stores:
     artifacts: Artifacts
     releases: Releases
     reigns: Reigns
+    rollouts: Rollouts
     overrides: Overrides
     certificates: Certificates
     attestations: Attestations
@@ -117,6 +119,7 @@ class Stores:
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.retrainings import Retrainings
+        from mlops_assets.stores.rollouts import Rollouts
         from mlops_assets.stores.tokens import Tokens
         from mlops_assets.stores.tracked import TrackedRuns
         from mlops_assets.stores.windows import WindowedEngine
@@ -138,6 +141,7 @@ class Stores:
             artifacts=Artifacts(places.home / "artifacts"),
             releases=Releases(database),
             reigns=Reigns(database),
+            rollouts=Rollouts(database),
             overrides=Overrides(database),
             certificates=Certificates(database),
             attestations=Attestations(database),

@@ -24,7 +24,7 @@ READING = {
         "features list",
     ),
     *("features windows", "ledger anchor", "ledger show", "ledger verify"),
-    *("access grants", "changes list", "changes show"),
+    *("access grants", "changes list", "changes show", "rollout show"),
     *("trace column", "trace export", "trace impact", "trace model", "trace prediction"),
 }
 ASKING = {
@@ -36,6 +36,9 @@ ASKING = {
     "register": ("run", "model:{model}"),
     "predict": ("predict", "model:{model}"),
     "rollback": ("rollback", "model:{model}", "by"),
+    "rollout share": ("rollout", "model:{model}", "by"),
+    "rollout start": ("rollout", "model:{model}", "by"),
+    "rollout stop": ("rollout", "model:{model}", "by"),
     "override": ("override", "_overridden(subject, check)", "by"),
     "reproduce": ("reproduce", "model:{model}"),
     "retrain": ("retrain", "model:{model}", "by"),
@@ -51,8 +54,8 @@ KNOWING = {
     *("access adopt", "access grant", "access revoke", "access token", "access ungrant"),
     *("changes apply", "changes approve", "changes propose", "changes refuse", "changes withdraw"),
 }
-# Open no deployment: an example, and the prediction service, which has a token of its own.
-ALONE = {"access example", "predictions show"}
+# Open no deployment: an example, and what reads the log of the prediction service, which has a door of its own.
+ALONE = {"access example", "predictions show", "predictions ship"}
 STEPS = {"validate-data", "train", "evaluate", "register"}
 
 

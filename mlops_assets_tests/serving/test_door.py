@@ -20,10 +20,12 @@ from mlops_assets.steps.grants import ask_for_role
 from mlops_assets.stores import ledger
 from mlops_assets.stores.prediction_log import read_log, segments
 from mlops_assets.stores.stores import Places, Stores
+from mlops_assets_tests.end_to_end.deployment import until
 from mlops_assets_tests.governance import signing
 from mlops_assets_tests.graph.test_settling import MemoryTracking
-from mlops_assets_tests.serving.http import get, post, serving
-from mlops_assets_tests.serving.world import MODEL, asked
+from mlops_assets_tests.serving.http import JSON, get, post, serving
+from mlops_assets_tests.serving.processes import running
+from mlops_assets_tests.serving.world import MODEL, asked, write_feature_repository
 from mlops_assets_tests.stores.ledger_world import Owner
 
 ON = f"model:{MODEL}"
@@ -42,14 +44,12 @@ RULES = {
 
 def adopted(shelves, rules=RULES):
     policy = Policy.model_validate(rules)
-    return shelves.access.policies.adopt(policy, after=0, by="ada", reason="first", at=ledger.clock())
+    return shelves.policies.adopt(policy, after=0, by="ada", reason="first", at=ledger.clock())
 
 
 def token(shelves, name, *scopes, days=1):
-    at = shelves.access.ledger.now()
-    made, text = shelves.access.tokens.make(
-        name, scopes=[scope(one) for one in scopes], days=days, by="ada", at=at
-    )
+    at = shelves.ledger.now()
+    made, text = shelves.tokens.make(name, scopes=[scope(one) for one in scopes], days=days, by="ada", at=at)
     return made.id, {"authorization": f"Bearer {text}"}
 
 
@@ -124,7 +124,7 @@ def test_a_token_that_is_revoked_in_the_middle_is_good_for_nothing_at_the_next_l
     made, shop = token(shelves, "svc:shop")
     app.door.look()
     assert post(app, asked(), **shop).status_code == 200
-    shelves.access.tokens.revoke(made, by="ada", reason="löst", at=ledger.clock())
+    shelves.tokens.revoke(made, by="ada", reason="löst", at=ledger.clock())
     app.door.look()
     status, kind, said = refusal(post(app, asked(), **shop))
     assert (status, kind) == (401, "unauthorized")
@@ -142,7 +142,7 @@ def test_a_token_that_expired_is_good_for_nothing_also_when_the_clock_is_set_bac
         patch.setattr(doors, "clock", lambda: later)
         assert "expired at" in refusal(post(app, asked(), **shop))[2]
         patch.setattr(ledger, "clock", lambda: later)
-        shelves.access.ledger.append(ledger.Draft("note", "x", {}))
+        shelves.ledger.append(ledger.Draft("note", "x", {}))
     app.door.look()
     assert "expired at" in refusal(post(app, asked(), **shop))[2]
 
@@ -184,7 +184,7 @@ def test_a_role_that_is_held_for_a_time_reads_until_it_is_withdrawn(app, shelves
     app.door.look()
     assert get(app, "/metrics", **zoe).status_code == get(app, "/contract", **zoe).status_code == 200
     assert post(app, asked(), **zoe).status_code == 403
-    shelves.access.grants.withdraw(number, by="zoë", reason="done")
+    shelves.grants.withdraw(number, by="zoë", reason="done")
     app.door.look()
     assert get(app, "/metrics", **zoe).status_code == 403
 
@@ -193,7 +193,7 @@ def test_no_request_asks_the_database(app, shelves):
     _, shop = token(shelves, "svc:shop")
     app.door.look()
     asked_of_it = []
-    engine = shelves.access.tokens._database
+    engine = shelves.tokens._database
     sa.event.listen(engine, "before_cursor_execute", lambda *said: asked_of_it.append(said[2]))
     for _ in range(5):
         assert post(app, asked(), **shop).status_code == 200
@@ -210,7 +210,7 @@ def test_refusals_are_noted_once_whoever_asks_how_often(app, shelves):
             assert post(app, asked(), authorization=f"Bearer mlops_{number}_x").status_code == 401
         assert get(app, "/metrics", **shop).status_code == 403
         app.door.look()
-    noted = [(one.who, one.action, one.resource) for _, one in shelves.access.denials.all()]
+    noted = [(one.who, one.action, one.resource) for _, one in shelves.denials.all()]
     assert noted == [("", "predict", ON), ("svc:shop", "metrics", ON)]
 
 
@@ -221,8 +221,8 @@ def test_where_the_database_does_not_answer_it_goes_on_and_not_for_ever(app, she
     def gone(*_):
         raise OSError("no route to it")
 
-    monkeypatch.setattr(type(shelves.access.policies), "current", gone)
-    monkeypatch.setattr(type(shelves.access.denials), "note", gone)
+    monkeypatch.setattr(type(shelves.policies), "current", gone)
+    monkeypatch.setattr(type(shelves.denials), "note", gone)
     assert post(app, asked()).status_code == 401
     app.door.look()
     assert post(app, asked(), **shop).status_code == 200
@@ -253,7 +253,7 @@ def test_it_looks_by_itself(shelves, tmp_path):
         door = Door(shelves, MODEL, Anyone(), look_seconds=0.02)
         assert door.admit(text, "predict") == "svc:shop"
         watching = asyncio.create_task(door.watch())
-        shelves.access.tokens.revoke(made, by="ada", reason="lost", at=ledger.clock())
+        shelves.tokens.revoke(made, by="ada", reason="lost", at=ledger.clock())
         for _ in range(200):
             await asyncio.sleep(0.02)
             try:
@@ -264,3 +264,28 @@ def test_it_looks_by_itself(shelves, tmp_path):
         return "it was let in for four seconds"
 
     assert "was revoked" in asyncio.run(revoked())
+
+
+@pytest.mark.slow
+def test_the_command_asks_the_policy_and_hears_of_a_revocation_within_seconds(shelves, tmp_path):
+    adopted(shelves)
+    made, shop = token(shelves, "svc:shop", f"predict@{ON}")
+    with running(tmp_path / "home", write_feature_repository(tmp_path / "features")) as service:
+        connection = service.connect()
+
+        def status(**shown):
+            connection.request("POST", "/predict", asked(), {**JSON, **shown})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+        assert [status(**shop), status()] == [200, 401]
+        shelves.tokens.revoke(made, by="ada", reason="lost", at=ledger.clock())
+        until(lambda: status(**shop) == 401, seconds=20, what="the revocation holds")
+        noted = {("", "predict"), ("svc:shop", "predict")}
+        until(
+            lambda: {(one.who, one.action) for _, one in shelves.denials.all()} == noted,
+            seconds=20,
+            what="the refusals are noted",
+        )
+        connection.close()

@@ -245,9 +245,9 @@ def put_online(shelves: Shelves, *, version: Version = VERSIONS[VIEW], customers
     return spelled
 
 
-def shelves_at(home: Path) -> Shelves:
+def shelves_at(home: Path, *, online: str = "") -> Shelves:
     home.mkdir(parents=True, exist_ok=True)
-    return Shelves.open(Places.below(home))
+    return Shelves.open(replace(Places.below(home), online=online))
 
 
 def asked(*said: Mapping[str, Any], **more: Any) -> bytes:
