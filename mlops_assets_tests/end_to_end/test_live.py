@@ -95,7 +95,7 @@ def test_a_replay_that_is_killed_goes_on_and_asks_everything_once(deployed):
         assert [run.status.value for run in tagged][:1] == ["SUCCESS"]
         assert all(run.is_finished for run in instance.get_runs())
     assert 'version="2"' in (replays.folder / "metrics.txt").read_text()
-    assert "1 challengers were trained" in printed
+    assert "Challengers that were trained: 1, " in printed
     page = re.search(r"All of it: (.*live\.html)", printed)[1]
     with open(page, encoding="utf-8") as stream:
         assert ">version 2</text>" in stream.read()

@@ -39,7 +39,7 @@ def test_each_day_is_a_line_and_all_of_them_a_summary():
         "1,810 requests were answered: 950 by version 1, 860 by version 2; refused: 2 with 503",
         "The 95% of a day's requests that were answered soonest took 2.5 ms at most",
         "Drift was seen at the end of 2 days",
-        "1 challengers were trained: as of the day after 2013-03-02, promote",
+        "Challengers that were trained: 1, as of the day after 2013-03-02, promote",
         "Version 2 reigns",
     ]
     assert summary([]) == ["No day was replayed."]
