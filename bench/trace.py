@@ -45,7 +45,7 @@ LAYERS, WINDOW, TABLES_OF_A_MODEL = 10, 90, 3
 INSERTED = 50_000
 # Predictions of a day, days of a commit, numbers that each was made from, bytes of the model.
 A_DAY, AT_ONCE, FEATURES, ARTIFACT = 1_000, 50, 10, 1_000_000
-MODEL, TABLE, AT = "bench", "bench/predictions", "2024-01-01T00:00:00+00:00"
+MODEL, TABLE, AT = "bench", "bench/batch_predictions", "2024-01-01T00:00:00+00:00"
 
 
 def main() -> None:
@@ -234,7 +234,7 @@ def show_predictions(stores: Stores, ids: list[str], traces: int) -> None:
 
     def files_and_approvers() -> int:
         model, day = place_of(rng.choice(ids))
-        reached = stores.lineage.backward(stores.lineage.written(f"{model}/predictions", day))
+        reached = stores.lineage.backward(stores.lineage.written(f"{model}/batch_predictions", day))
         assert stores.releases.history(model, version=1)
         assert stores.reigns.history(model)
         return len(reached.files())

@@ -120,7 +120,14 @@ class ImpossibleDate(MlopsError):
 
 
 class AccessDenied(MlopsError):
-    """Somebody asks for what the policy does not allow them, or does not show who they are."""
+    """Somebody asks for what the policy does not allow them, or does not show who they are.
+
+    who: as they are known; empty where nobody is. action, resource: what they asked for, where that is known.
+    """
+
+    def __init__(self, message: str, *, who: str = "", action: str = "", resource: str = "") -> None:
+        super().__init__(message)
+        self.who, self.action, self.resource = who, action, resource
 
 
 class RunFailed(MlopsError):

@@ -80,6 +80,8 @@ ONE_DOOR: dict[str, set[str]] = {
         "stores/certificates.py",
         "stores/changes.py",
         "stores/database.py",
+        "stores/denials.py",
+        "stores/grants.py",
         "stores/feast_registry.py",
         "stores/guards.py",
         "stores/ledger.py",

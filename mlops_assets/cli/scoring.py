@@ -9,8 +9,8 @@ from mlops_assets.cli.execution import execute
 from mlops_assets.errors import ImpossibleDate
 from mlops_assets.governance.prediction import TABLE
 from mlops_assets.graph import keys
+from mlops_assets.graph.batch_predictions import scored_days
 from mlops_assets.graph.plan import PlannedRun
-from mlops_assets.graph.predictions import scored_days
 from mlops_assets.steps.scoring import named_predictions
 
 

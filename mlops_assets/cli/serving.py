@@ -33,7 +33,10 @@ def serve(
     model: Annotated[str, typer.Argument(help="The name of a released model.", metavar="MODEL")],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Zero: any that is free.")] = 8080,
     host: Annotated[
-        str, typer.Option("--host", help="Another address than this machine's own needs MLOPS_SERVE_TOKEN.")
+        str,
+        typer.Option(
+            "--host", help="Another address than this machine's own needs a policy or MLOPS_SERVE_TOKEN."
+        ),
     ] = "127.0.0.1",
     durability: Annotated[
         Durability,
@@ -108,8 +111,9 @@ def _serve(
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     from mlops_assets.declaration.repository import read_feature_repository
     from mlops_assets.resources.environment import SERVE_TOKEN
-    from mlops_assets.serving.access import anyone, holder_of, require_guarded
+    from mlops_assets.serving.access import Anyone, HolderOf, require_guarded
     from mlops_assets.serving.app import App
+    from mlops_assets.serving.door import Door
     from mlops_assets.serving.released import reigning
     from mlops_assets.serving.server import Server, listener_at
     from mlops_assets.serving.service import Service, Settings
@@ -117,9 +121,9 @@ def _serve(
     from mlops_assets.stores.prediction_log import PredictionLog, log_folder
 
     places, token = _places(), os.environ.get(SERVE_TOKEN)
-    gatekeeper = holder_of(token) if token else anyone
-    require_guarded(host, gatekeeper)
     shelves, features = Shelves.open(places), read_feature_repository(feature_repo)
+    gatekeeper = Door(shelves, model, HolderOf(token) if token else Anyone())
+    require_guarded(host, gatekeeper)
     ahead = now.replace(tzinfo=now.tzinfo or UTC) - datetime.now(UTC) if now else timedelta()
     settings = Settings(edition=edition, ahead=ahead, durability=durability.value)
     # Before anything is made for a model that is none.

@@ -32,7 +32,8 @@ def model(
 @trace.command()
 def prediction(
     prediction_id: Annotated[
-        str, typer.Argument(help="As the column prediction_id of MODEL/predictions has it.", metavar="ID")
+        str,
+        typer.Argument(help="As the column prediction_id of MODEL/batch_predictions has it.", metavar="ID"),
     ],
     as_json: AsJson = False,
     html: Html = None,

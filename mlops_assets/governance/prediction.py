@@ -15,8 +15,8 @@ from mlops_assets.errors import BadRequest
 from mlops_assets.governance.canonical import canonical, digest, plain
 from mlops_assets.governance.verdicts import Verdict
 
-# The table of a model's predictions.
-TABLE = "predictions"
+# The table of the predictions that a model makes of whole days.
+TABLE = "batch_predictions"
 # Hexadecimal digits of the hash that an id ends with: 128 bits.
 DIGITS = 32
 _ID = re.compile(rf"(?P<model>[^:]+):(?P<day>\d{{4}}-\d\d-\d\d):[0-9a-f]{{{DIGITS}}}")
@@ -71,7 +71,7 @@ def place_of(prediction_id: str) -> tuple[str, str]:
     if found is None:
         raise BadRequest(
             f"found {prediction_id!r}, expected the id of a prediction: MODEL:DAY:HASH, the hash of {DIGITS} "
-            "hexadecimal digits, as the column prediction_id of the model's predictions has it"
+            f"hexadecimal digits, as the column prediction_id of the model's {TABLE} has it"
         )
     return found["model"], found["day"]
 

@@ -10,6 +10,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import Source
 from mlops_assets.graph.backtest import backtest_job
+from mlops_assets.graph.batch_predictions import batch_predictions_asset
 from mlops_assets.graph.changes import changes_asset, changes_sensor
 from mlops_assets.graph.drift import drift_asset
 from mlops_assets.graph.evaluation import evaluation_asset
@@ -22,7 +23,6 @@ from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.online import online_asset
 from mlops_assets.graph.parity import parity_asset
 from mlops_assets.graph.performance import performance_asset
-from mlops_assets.graph.predictions import predictions_asset
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
@@ -60,7 +60,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             evaluation_asset(catalog, model),
             release_asset(catalog, model),
             lineage_asset(catalog, model),
-            predictions_asset(catalog, model),
+            batch_predictions_asset(catalog, model),
             drift_asset(catalog, model),
             performance_asset(catalog, model),
             parity_asset(catalog, model),

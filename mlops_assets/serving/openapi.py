@@ -18,13 +18,14 @@ TYPES: dict[str, dict[str, Any]] = {
 }
 REFUSALS = {
     "400": "The body is not JSON in UTF-8.",
-    "401": "The token is missing or may not do this.",
+    "401": "No token is shown, or it is good for nothing.",
+    "403": "Whose token it is may not do this.",
     "408": "The body did not come in time.",
     "413": "The body is too large.",
     "415": "The content type is not application/json.",
     "422": "Fields are not as the contract has them; each is named by row.",
     "421": "Without a token only names of this machine are answered to.",
-    "503": "Too much at once, or features or the log cannot be reached; Retry-After says when to come again.",
+    "503": "Too much at once, or features, log or policy cannot be reached; Retry-After says when to come again.",
 }
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 # Of rows that are explained there may be fewer.
@@ -64,7 +65,7 @@ def _paths() -> dict[str, Any]:
         "requestBody": {"required": True, "content": _json("Request")},
         "responses": {"200": {"description": "Answered.", "content": _json("Answer")}, **refused},
     }
-    unauthorized = {"401": refused["401"]}
+    unauthorized = {status: refused[status] for status in ("401", "403", "503")}
     shown = {"description": "As it is.", "content": {"application/json": {"schema": {"type": "object"}}}}
     state = {"description": "What the service says of itself.", "content": _json("State")}
     return {

@@ -99,10 +99,12 @@ class Service:
         self._trials = Trials(shelves, model, self._successor, self._work, self._now, tried)
         self._tell()
 
-    async def predict(self, request: Request, current: Current, *, begun: float) -> dict[str, Any]:
+    async def predict(
+        self, request: Request, current: Current, *, begun: float, by: str = ""
+    ) -> dict[str, Any]:
         """The answer of the version by whose contract the request was read. begun: when it came, monotonic.
 
-        Raises Refused.
+        by: the name of who asks, where they showed it. Raises Refused.
         """
         if self.state.features:
             raise Refused(503, "features", self.state.features)
@@ -110,7 +112,7 @@ class Service:
             answer, released = await self._trials.answered(request, lambda: self._answered(request, current))
         except NotMaterialized as error:
             raise Refused(503, "features", str(error)) from error
-        await self._write_down(request, released, answer, begun)
+        await self._write_down(request, released, answer, begun, by)
         warnings = [*request.warnings, *answer.findings]
         self.metrics.predicted(answer.probabilities, answer.features, [one.field for one in warnings])
         return _told(request, released, answer, warnings)
@@ -274,7 +276,9 @@ class Service:
             found |= dict(zip(places, told, strict=True))
         return [found[place] for place in range(len(asked))]
 
-    async def _write_down(self, request: Request, released: Released, answer: Answer, begun: float) -> None:
+    async def _write_down(
+        self, request: Request, released: Released, answer: Answer, begun: float, by: str
+    ) -> None:
         if self._log is None:
             return
         record = {
@@ -286,6 +290,7 @@ class Service:
             "request": [_spelled(row) for row in request.rows],
             "features": [_spelled(row) for row in answer.features],
             "probability": answer.probabilities,
+            **({"by": by} if by else {}),
         }
         try:
             number = self._log.append(record)

@@ -9,6 +9,8 @@ from typing import Self
 from mlops_assets.stores.artifacts import Artifacts
 from mlops_assets.stores.changes import Changes
 from mlops_assets.stores.database import open_database
+from mlops_assets.stores.denials import Denials
+from mlops_assets.stores.grants import Grants
 from mlops_assets.stores.ledger import Ledger
 from mlops_assets.stores.online import Online
 from mlops_assets.stores.online_groups import open_online
@@ -18,6 +20,18 @@ from mlops_assets.stores.reigns import Reigns
 from mlops_assets.stores.releases import Releases
 from mlops_assets.stores.rollouts import Rollouts
 from mlops_assets.stores.stores import Places
+from mlops_assets.stores.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class AccessRecords:
+    """Who may do what, as the database has it."""
+
+    policies: Policies
+    tokens: Tokens
+    grants: Grants
+    denials: Denials
+    ledger: Ledger
 
 
 @dataclass(frozen=True)
@@ -29,11 +43,10 @@ class Shelves:
     releases: Releases
     rollouts: Rollouts
     changes: Changes
-    policies: Policies
     overrides: Overrides
-    ledger: Ledger
     artifacts: Artifacts
     online: Online
+    access: AccessRecords
 
     @classmethod
     def open(cls, places: Places) -> Self:
@@ -45,9 +58,22 @@ class Shelves:
             releases=Releases(database),
             rollouts=Rollouts(database),
             changes=Changes(database),
-            policies=Policies(database),
             overrides=Overrides(database),
-            ledger=Ledger(database),
             artifacts=Artifacts(places.home / "artifacts"),
             online=open_online(places),
+            access=AccessRecords(
+                Policies(database), Tokens(database), Grants(database), Denials(database), Ledger(database)
+            ),
         )
+
+    @property
+    def policies(self) -> Policies:
+        return self.access.policies
+
+    @property
+    def grants(self) -> Grants:
+        return self.access.grants
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.access.ledger

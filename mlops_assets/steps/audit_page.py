@@ -35,7 +35,7 @@ PLACES = {
     "evaluation/": "what was measured, what each gate said of it, and the page with plots while that is there",
     "contract/, card.md": "what it takes, answers and promises; the model card, gaps as gaps",
     "approval/": "decisions, overrides; policies of access and change requests with their votes, where there are any",
-    "deployment/": "every reign of its model, and what later days said of each",
+    "deployment/": "every reign and rollout of its model, and what later days said of each",
     "monitoring/": "what the reports that watch it said; batches of predictions that were sealed",
     "retraining/": "every reason to look, and the answer",
     "incidents.jsonl": "failing checks, refusals, overrides, rollbacks, releases by a person",

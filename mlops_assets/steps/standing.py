@@ -8,7 +8,9 @@ from mlops_assets.declaration.access import Policy, Tier
 from mlops_assets.errors import BadRequest
 from mlops_assets.governance.access import decide, tier_of
 from mlops_assets.governance.changes import Proposal, Standing, standing
+from mlops_assets.governance.grants import why_not_held
 from mlops_assets.stores.changes import Changes, Recorded
+from mlops_assets.stores.grants import Grants
 from mlops_assets.stores.ledger import Ledger
 from mlops_assets.stores.overrides import Overrides, Subject
 from mlops_assets.stores.policies import Policies
@@ -17,6 +19,8 @@ from mlops_assets.stores.releases import Release
 
 # Kinds of which a version reigns when they are carried out.
 REIGNS = ("promote", "rollback")
+# The kind by which somebody holds a role that reads, on one resource for a time.
+GRANT = "grant"
 
 
 class Standings(Protocol):
@@ -24,6 +28,8 @@ class Standings(Protocol):
 
     @property
     def changes(self) -> Changes: ...
+    @property
+    def grants(self) -> Grants: ...
     @property
     def ledger(self) -> Ledger: ...
     @property
@@ -79,6 +85,14 @@ def waits_for(stores: Standings, release: Release) -> str | None:
     return "; ".join(said) or None
 
 
+def held_already(stores: Standings, name: str, role: str, resource: str) -> str | None:
+    """That somebody holds a role on a resource now; None when they do not."""
+    for one in stores.grants.held(name, stores.ledger.now()):
+        if (one.role, one.resource) == (role, resource):
+            return f"{name} holds {one.named}"
+    return None
+
+
 def _where(stores: Standings, policy: Policy, recorded: Recorded, now: str) -> Standing:
     said = recorded.request.proposal
     return standing(
@@ -111,5 +125,9 @@ def _overtaken(stores: Standings, said: Proposal) -> str | None:
         adopted = stores.policies.current()
         same = adopted is not None and adopted.number == said.payload["after"]
         return None if same else "another policy was adopted since; propose it again"
+    if said.kind == GRANT:
+        role, days = said.payload["role"], said.payload["days"]
+        why_not = why_not_held(_policy(stores), role, said.resource, days)
+        return why_not or held_already(stores, said.by, role, said.resource)
     given = stores.overrides.of(Subject.of(said.payload))
     return None if given is None else f"{given.by} allowed it at {given.at}"

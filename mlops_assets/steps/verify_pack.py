@@ -32,6 +32,7 @@ RECORDS = {
     "decision": "approval/decisions.jsonl",
     "override": "approval/overrides.jsonl",
     "reign": "deployment/reigns.jsonl",
+    "rollout": "deployment/rollouts.jsonl",
     "verification": "deployment/verifications.jsonl",
     "certificate": "training/certificates.jsonl",
     "retraining": "retraining/answers.jsonl",
@@ -39,6 +40,8 @@ RECORDS = {
     "change_request": "approval/requests.jsonl",
     "vote": "approval/requests.jsonl",
     "application": "approval/requests.jsonl",
+    "role_grant": "approval/grants.jsonl",
+    "role_withdrawal": "approval/grants.jsonl",
     "attestation": "history/attestations.jsonl",
     "batch": "monitoring/batches.jsonl",
 }

@@ -365,6 +365,45 @@ application = sa.Table(
     info={"subject": "{request_id}"},
 )
 
+# A role that somebody holds on one resource until a moment (governance/grants.py), by the request that asked for it.
+role_grant = sa.Table(
+    "role_grant",
+    SCHEMA,
+    sa.Column("request_id", sa.ForeignKey("change_request.id"), primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False, index=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    info={"subject": "{request_id}"},
+)
+
+# Those that ended before they expired.
+role_withdrawal = sa.Table(
+    "role_withdrawal",
+    SCHEMA,
+    sa.Column("request_id", sa.ForeignKey("role_grant.request_id"), primary_key=True, autoincrement=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    info={"subject": "{request_id}"},
+)
+
+# What was refused to somebody: the first time in a day (UTC) for each action, so that nobody fills the ledger with it.
+# who: empty for whoever nobody knows.
+denial = sa.Table(
+    "denial",
+    SCHEMA,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("who", sa.Text, primary_key=True),
+    sa.Column("action", sa.Text, primary_key=True),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    info={"subject": "{day} {who} {action}"},
+)
+
 # What people say that they tested by hand.
 attestation = sa.Table(
     "attestation",

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlops_assets.declaration.access import POLICY, POLICY_APPROVALS
+from mlops_assets.declaration.access import POLICY, POLICY_APPROVALS, READING
 from mlops_assets.governance.access import STRICTEST
+from mlops_assets.governance.grants import LONGEST_DAYS
 from mlops_assets.governance.rollout import ENDS, KINDS, MOST_SHARE, STATES
 
+# The text of the policy in force.
+IN_FORCE = "(SELECT ruling.body FROM policy ruling ORDER BY ruling.number DESC LIMIT 1)"
 # Clocks of machines differ by so many seconds at most.
 APART = 300
 
@@ -52,7 +55,7 @@ class Sql:
 
         The same as ``governance/access.tier_of``.
         """
-        body = "(SELECT ruling.body FROM policy ruling ORDER BY ruling.number DESC LIMIT 1)"
+        body = IN_FORCE
         if self.postgres:
             tiers = f"jsonb_array_elements({body}::jsonb -> 'tiers') WITH ORDINALITY AS tier (value, key)"
             found, gate = f"(tier.value ->> '{what}')::int", "(tier.value ->> 'gate')::boolean"
@@ -70,6 +73,23 @@ class Sql:
             first = f"CASE WHEN {least} THEN {POLICY_APPROVALS} ELSE {first} END"
         return f"(CASE WHEN {body} IS NOT NULL THEN {first} END)"
 
+    def may(self, role: str, holds: str = "TRUE") -> str:
+        """Whether the policy in force lets a role do an ``act.value`` of which something holds.
+
+        ``{deny}`` in it stands for whether it is denied.
+        """
+        if self.postgres:
+            roles = f"jsonb_each({IN_FORCE}::jsonb -> 'roles') AS named (key, value)"
+            given = "jsonb_array_elements(named.value) AS given (value)"
+            acts = "jsonb_array_elements_text(given.value -> 'actions') AS act (value)"
+            deny = "(given.value ->> 'deny')::boolean"
+        else:
+            roles = f"json_each({IN_FORCE}, '$.roles') named"
+            given, acts = "json_each(named.value) given", "json_each(given.value, '$.actions') act"
+            deny = "json_extract(given.value, '$.deny')"
+        held = holds.format(deny=deny)
+        return f"EXISTS (SELECT 1 FROM {roles}, {given}, {acts} WHERE named.key = {role} AND ({held}))"
+
 
 def rules(table: str, *, postgres: bool) -> dict[str, str]:
     """What is said -> the condition on the new row under which it is said; none for most tables."""
@@ -81,6 +101,8 @@ def rules(table: str, *, postgres: bool) -> dict[str, str]:
         "rollout": _of_a_rollout,
         "override": _of_an_override,
         "policy": _of_a_policy,
+        "role_grant": _of_a_grant,
+        "role_withdrawal": _now,
     }
     return dict(makes[table](Sql(postgres))) if table in makes else {}
 
@@ -205,6 +227,23 @@ def _of_a_policy(sql: Sql) -> Iterator[tuple[str, str]]:
         f"AND {sql.field('asked.payload', 'after')} = {sql.text('NEW.number - 1')}",
     )
     yield "nobody agreed to it", f"NEW.number > 1 AND NOT {agreed}"
+
+
+def _of_a_grant(sql: Sql) -> Iterator[tuple[str, str]]:
+    yield from _now(sql)
+    reads = ", ".join(f"'{one}'" for one in READING)
+    writes = sql.may("NEW.role", f"act.value NOT IN ({reads}) OR {{deny}}")
+    yield "it is of no role that only reads", f"{writes} OR NOT {sql.may('NEW.role')}"
+    begins, ends = sql.seconds("NEW.at"), sql.seconds("NEW.expires")
+    days = f"CAST({sql.field('asked.payload', 'days')} AS INTEGER)"
+    # Half a second for what a number of seconds cannot say.
+    agreed = _applied(
+        ("grant",),
+        f'asked.id = NEW.request_id AND asked."by" = NEW.name AND asked.resource = NEW.resource '
+        f"AND {sql.field('asked.payload', 'role')} = NEW.role AND {ends} <= {begins} + 86400 * {days} + 0.5",
+    )
+    yield "it is for too long", f"{ends} > {begins} + 86400 * {LONGEST_DAYS} + 0.5"
+    yield "nobody agreed to it", f"NOT {agreed}"
 
 
 def _applied(kinds: tuple[str, ...], holds: str) -> str:

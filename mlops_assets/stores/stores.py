@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from mlops_assets.stores.attestations import Attestations
     from mlops_assets.stores.certificates import Certificates
     from mlops_assets.stores.changes import Changes
+    from mlops_assets.stores.denials import Denials
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
+    from mlops_assets.stores.grants import Grants
     from mlops_assets.stores.lake import Lake
     from mlops_assets.stores.ledger import Ledger
     from mlops_assets.stores.lineage import Lineage
@@ -83,6 +85,8 @@ class Stores:
     changes: Changes
     policies: Policies
     tokens: Tokens
+    grants: Grants
+    denials: Denials
     ledger: Ledger
     anchors: tuple[AnchorPlace, ...]
     lineage: Lineage
@@ -100,8 +104,10 @@ class Stores:
         from mlops_assets.stores.certificates import Certificates
         from mlops_assets.stores.changes import Changes
         from mlops_assets.stores.database import open_database
+        from mlops_assets.stores.denials import Denials
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
+        from mlops_assets.stores.grants import Grants
         from mlops_assets.stores.lake import Lake
         from mlops_assets.stores.ledger import Ledger
         from mlops_assets.stores.lineage import Lineage
@@ -143,6 +149,8 @@ class Stores:
             changes=Changes(database),
             policies=Policies(database),
             tokens=Tokens(database),
+            grants=Grants(database),
+            denials=Denials(database),
             ledger=Ledger(database),
             anchors=anchor_places(places.anchors, places.home),
             lineage=Lineage(database),

@@ -72,7 +72,7 @@ def test_a_second_model_on_the_same_features_is_one_file_and_duplicates_nothing(
     after = load_project(make_project(tmp_path / "after", like=REAL, more=more))
     assert all_keys(after) - all_keys(before) == {
         keys.of_model("very_late", stage)
-        for stage in (*STAGES, *WATCHES, LOG, "parity", "predictions", "lineage", "changes", SCORE)
+        for stage in (*STAGES, *WATCHES, LOG, "parity", "batch_predictions", "lineage", "changes", SCORE)
     }
     assert all_keys(before) <= all_keys(after)
 

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mlops_assets.errors import LogUnwritable, ServiceRefused
 from mlops_assets.modeling.frames import score
-from mlops_assets.serving.access import anyone, comes_from_a_page, holder_of, require_guarded, token_of
+from mlops_assets.serving.access import Anyone, HolderOf, comes_from_a_page, require_guarded, token_of
 from mlops_assets.serving.app import App, Limits
 from mlops_assets.stores.prediction_log import read_log, segments
 from mlops_assets_tests.serving.http import get, post, serving, together
@@ -228,7 +228,7 @@ def test_requests_that_come_together_are_answered_together_each_its_own(app, mon
 
 
 def test_a_token_is_asked_for_where_one_is_set(service):
-    app = App(service, holder_of("s3cret"))
+    app = App(service, HolderOf("s3cret"))
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
         answers = [
             post(app, asked(), **headers),
@@ -255,9 +255,9 @@ def test_without_a_token_pages_that_had_their_name_rebound_are_refused(app):
 
 def test_an_address_that_others_reach_needs_a_token():
     with pytest.raises(ServiceRefused, match="MLOPS_SERVE_TOKEN"):
-        require_guarded("0.0.0.0", anyone)
-    require_guarded("0.0.0.0", holder_of("x"))
-    require_guarded("localhost", anyone)
+        require_guarded("0.0.0.0", Anyone())
+    require_guarded("0.0.0.0", HolderOf("x"))
+    require_guarded("localhost", Anyone())
     assert token_of({b"authorization": b"bearer  x "}) == "x"
     assert token_of({b"authorization": b"Bearer"}) is None
 

@@ -71,12 +71,12 @@ def stores(database_url, tmp_path):
 def write(stores, predictions, *, read=(RAW, MODEL), run="run"):
     day = predictions[0].day
     made = sealed(stores, "m", day, predictions, read=read, requests=len(predictions))
-    return stores.lake.write("m/predictions", made, by(run))
+    return stores.lake.write("m/batch_predictions", made, by(run))
 
 
 def rewritten(stores, change):
     """The rows of the day on disk, changed by who owns the disk."""
-    (path,) = stores.lake.pin("m/predictions", [DAY]).files
+    (path,) = stores.lake.pin("m/batch_predictions", [DAY]).files
     rows = pq.ParquetFile(path).read()
     Path(path).unlink()
     pq.write_table(change(rows), path)
@@ -99,7 +99,7 @@ def test_a_prediction_is_traced_to_its_features_files_and_approver_with_a_proof_
         "scores_are_probabilities",
     }
     assert found.reached.files() == [("landing:t.csv", "sha of t")]
-    assert {one.table for one in found.reached.tables()} == {"m/predictions", "m/model", "raw/t"}
+    assert {one.table for one in found.reached.tables()} == {"m/batch_predictions", "m/model", "raw/t"}
     assert facts["reigns"][0]["by"] == "gate"
     assert facts["decisions"][0]["verdict"] == "promote"
     assert {one["kind"] for one in facts["ledger"]} == {"release", "reign"}

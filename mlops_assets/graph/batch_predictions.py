@@ -1,4 +1,4 @@
-"""<model>/predictions: every event of a day, scored by the version that reigned when the day began."""
+"""<model>/batch_predictions: every event of a day, scored by the version that reigned when the day began."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ CODE = (
 )
 
 
-def predictions_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
+def batch_predictions_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     """The asset that scores days of events."""
     key = keys.of_model(model.name, TABLE)
     days = partitions.days_of(scored_days(catalog, model))
@@ -53,13 +53,15 @@ def predictions_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
             "when it was asked. `mlops trace prediction ID` tells why."
         ),
     )
-    def predictions(context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]) -> Iterator[Any]:
+    def batch_predictions(
+        context: dg.AssetExecutionContext, stores: dg.ResourceParam[Stores]
+    ) -> Iterator[Any]:
         from mlops_assets.steps.scoring import predict
 
         made = predict(stores, catalog, model, partitions.produced(context, days))
         yield from write_and_tell(context, {key: made})
 
-    return predictions
+    return batch_predictions
 
 
 def scored_days(catalog: Catalog, model: Model) -> Calendar:

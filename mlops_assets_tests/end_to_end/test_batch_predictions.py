@@ -37,8 +37,8 @@ FIRST, DAYS, LAST = date(2024, 3, 1), 40, "2024-04-09"
 CHAMPION, DAY, NEXT = "2024-03-30", "2024-04-02", "2024-04-03"
 ORDERS = [keys.raw("orders"), keys.validated("orders"), keys.quarantine("orders")]
 CUSTOMERS = [keys.raw("customers"), keys.validated("customers"), keys.quarantine("customers")]
-PREDICTIONS = keys.of_model("returned", "predictions")
-ABOUT = f"returned/predictions@{DAY}"
+PREDICTIONS = keys.of_model("returned", "batch_predictions")
+ABOUT = f"returned/batch_predictions@{DAY}"
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def predictions(box, day=DAY, version=None):
 
 
 def verdicts(box, day):
-    (content,) = box.stores.records.contents("returned/predictions", partitions=[day])
+    (content,) = box.stores.records.contents("returned/batch_predictions", partitions=[day])
     return {one.check: one for one in box.stores.records.verdicts_of([content])[content]}
 
 
@@ -97,9 +97,9 @@ def test_an_id_is_the_hash_of_its_row_and_is_the_same_again(box):
     assert {place_of(name) for name, _ in before} == {("returned", DAY)}
     assert len({name for name, _ in before}) == 40
     sealed = len(box.stores.ledger.newest(9, kind=BATCH, subject=ABOUT))
-    (content,) = box.stores.records.contents("returned/predictions", partitions=[DAY])
+    (content,) = box.stores.records.contents("returned/batch_predictions", partitions=[DAY])
     box.run(PREDICTIONS, first=DAY)
-    (again,) = box.stores.records.contents("returned/predictions", partitions=[DAY])
+    (again,) = box.stores.records.contents("returned/batch_predictions", partitions=[DAY])
     assert predictions(box) == before
     assert (again.fingerprint, again.version) == (content.fingerprint, content.version + 1)
     assert len(box.stores.ledger.newest(9, kind=BATCH, subject=ABOUT)) == sealed == 1
@@ -176,7 +176,7 @@ def test_everything_that_was_made_is_exported_as_events_that_link_to_each_other(
     assert fields["validated/orders"]["amount"]["inputFields"] == [
         {"namespace": "shop", "name": "raw/orders", "field": "amount"}
     ]
-    assert "returned/predictions" in fields
+    assert "returned/batch_predictions" in fields
 
 
 def test_a_prediction_tells_why_with_its_columns_also_when_dagster_has_forgotten(box, tmp_path):
