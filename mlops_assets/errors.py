@@ -24,6 +24,7 @@ MlopsError
 ├── ServiceRefused        a version may not be served, or not so
 ├── LogUnwritable         a prediction could not be written down
 ├── LogDamaged            a log of predictions is not what was appended to it
+├── NotShipped            a bus did not say that it keeps what was sent to it
 └── LedgerBroken          the ledger does not continue what was noted of it
 
 An error says who, what was found, what was expected and what to do. A failed
@@ -160,6 +161,10 @@ class LogUnwritable(MlopsError):
 
 class LogDamaged(MlopsError):
     """A line of the log of predictions is missing or is not what was appended."""
+
+
+class NotShipped(MlopsError):
+    """A bus did not confirm that it keeps some events, which will be sent again."""
 
 
 class LedgerBroken(MlopsError):

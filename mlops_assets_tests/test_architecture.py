@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
         "steps",
     },
     # The online answer: it reads what was released and knows no Dagster (docs/decisions/0024).
-    "serving": {"errors", "declaration", "governance", "modeling", "stores", "steps"},
+    "serving": {"errors", "declaration", "governance", "modeling", "monitoring", "stores", "steps"},
     "resources": {"errors", "data", "stores", "graph"},
     "components": {"errors", "declaration", "graph"},
     "cli": {
@@ -72,6 +72,7 @@ ONE_DOOR: dict[str, set[str]] = {
         "steps/feast_engine.py",
     },
     "redis": {"stores/online_redis.py"},
+    "confluent_kafka": {"stores/bus_kafka.py"},
     "great_expectations": {"stores/suites.py"},
     "deltalake": {"stores/lake.py"},
     "sqlalchemy": {

@@ -142,6 +142,7 @@ class App:
         self._in_flight += 1
         try:
             body = await self._body(headers, receive)
+            self.service.metrics.came(len(body))
             current = self.service.current
             request = read_request(body, current.released.fields)
             answer = await self.service.predict(request, current, begun=begun, by=by)

@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_assets.governance.contract import Contract
-from mlops_assets.serving.fields import LEAST, LONGEST_TEXT, MOST, Field
+from mlops_assets.serving.fields import LEAST, LONGEST_TEXT, MOMENT, MOST, MOST_NUMBER, Field
 from mlops_assets.serving.request import MOST_EXPLAINED, MOST_ROWS, NAMED
 
 TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": ["string", "null"], "maxLength": LONGEST_TEXT},
     "integer": {"type": ["integer", "null"], "format": "int64", "minimum": LEAST, "maximum": MOST},
-    "number": {"type": ["number", "null"], "format": "double"},
+    "number": {
+        "type": ["number", "null"],
+        "format": "double",
+        "minimum": -MOST_NUMBER,
+        "maximum": MOST_NUMBER,
+    },
     "boolean": {"type": ["boolean", "null"]},
-    "timestamp": {"type": ["string", "null"], "format": "date-time"},
+    "timestamp": {"type": ["string", "null"], "format": "date-time", "pattern": f"^{MOMENT.pattern}$"},
 }
 REFUSALS = {
     "400": "The body is not JSON in UTF-8.",

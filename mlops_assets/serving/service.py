@@ -8,15 +8,22 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
-from mlops_assets.errors import LogUnwritable, NotMaterialized, ReleaseConflict, ServiceRefused
+from mlops_assets.errors import (
+    BadEnvironment,
+    LogUnwritable,
+    NotMaterialized,
+    ReleaseConflict,
+    ServiceRefused,
+)
 from mlops_assets.governance.contract import breaches
 from mlops_assets.serving.answers import Answer, answers
 from mlops_assets.serving.batching import Batches
-from mlops_assets.serving.metrics import Metrics
+from mlops_assets.serving.clock import Clock, true_time
+from mlops_assets.serving.metrics import Answering, Metrics
 from mlops_assets.serving.released import Current, Released, load_released, reigning, versions_online
 from mlops_assets.serving.request import Finding, Refused, Request
 from mlops_assets.serving.rollout_metrics import RolloutMetrics
@@ -31,6 +38,8 @@ Durability = Literal["write", "fsync"]
 AGAIN_SECONDS = 30.0
 # Warnings that an answer tells one by one.
 TOLD = 20
+# What a view that is not online raises, and what features are read from where it cannot be reached.
+UNREAD = (NotMaterialized, BadEnvironment)
 logger = logging.getLogger(__name__)
 
 
@@ -38,13 +47,13 @@ logger = logging.getLogger(__name__)
 class Settings:
     """How a service is run.
 
-    edition: of the contract that callers know; by default the highest that reigned. ahead: by how much its clock is
-    ahead of the true time; below zero for days of the past. durability: whether an answer waits until its record is
-    written, or on disk. poll_seconds: between two looks at who reigns.
+    edition: of the contract that callers know; by default the highest that reigned. clock: what time it is, another one
+    than the true one for days of the past. durability: whether an answer waits until its record is written, or on disk.
+    poll_seconds: between two looks at who reigns.
     """
 
     edition: int | None = None
-    ahead: timedelta = timedelta()
+    clock: Clock = true_time
     durability: Durability = "write"
     poll_seconds: float = 2.0
 
@@ -96,7 +105,7 @@ class Service:
         self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
         self._watch: Watch | None = None
         tried = RolloutMetrics(model, self.metrics.registry)
-        self._trials = Trials(shelves, model, self._successor, self._work, self._now, tried)
+        self._trials = Trials(shelves, model, self._successor, self._work, self._settings.clock, tried)
         self._tell()
 
     async def predict(
@@ -110,7 +119,7 @@ class Service:
             raise Refused(503, "features", self.state.features)
         try:
             answer, released = await self._trials.answered(request, lambda: self._answered(request, current))
-        except NotMaterialized as error:
+        except UNREAD as error:
             raise Refused(503, "features", str(error)) from error
         await self._write_down(request, released, answer, begun, by)
         warnings = [*request.warnings, *answer.findings]
@@ -214,7 +223,7 @@ class Service:
         current = self.current
         try:
             versions = await asyncio.to_thread(self._online, current.released)
-        except NotMaterialized as error:
+        except UNREAD as error:
             self.state.features = str(error)
         else:
             self.state.features = ""
@@ -267,7 +276,7 @@ class Service:
 
     def _work(self, asked: Sequence[tuple[Current, Request]]) -> Sequence[Answer]:
         """A batch with a swap in it is answered by two versions, each its own requests."""
-        at = self._now()
+        at = self._settings.clock()
         found: dict[int, Answer] = {}
         for current in {id(one): one for one, _ in asked}.values():
             places = [place for place, (one, _) in enumerate(asked) if one is current]
@@ -283,7 +292,7 @@ class Service:
             return
         record = {
             "id": request.id,
-            "at": self._now().isoformat(),
+            "at": self._settings.clock().isoformat(),
             "model": self.model,
             "version": released.release.version,
             "milliseconds": round(1000 * (time.perf_counter() - begun), 3),
@@ -301,14 +310,21 @@ class Service:
             if released.contract.prediction_log == "required":
                 raise Refused(503, "log", "the answer could not be written down, so it is none") from error
 
-    def _now(self) -> datetime:
-        return datetime.now(UTC) + self._settings.ahead
-
     def _tell(self) -> None:
-        released = self.current.released
-        release = released.release
-        self.metrics.serves(release.version, release.as_of, release.model_digest, released.engine.name)
+        self.metrics.serves(_answering(self.current.released))
         self.metrics.state(ready=self.state.is_ready, update_refused=bool(self.state.update))
+
+
+def _answering(released: Released) -> Answering:
+    release = released.release
+    return Answering(
+        version=str(release.version),
+        as_of=release.as_of,
+        digest=release.model_digest,
+        engine=released.engine.name,
+        objectives=released.contract.objectives,
+        classes=released.classes,
+    )
 
 
 def _told(

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from mlops_assets.data.sql import PARTITION
 from mlops_assets.stores.prediction_log import Segment, read_log, segments
+from mlops_assets.stores.shipments import forgettable
 
 MOMENT = pa.timestamp("us", tz="UTC")
 # One row for each row of a request. request, features: as they were sent and as they were served, as JSON.
@@ -45,8 +46,8 @@ class Compacted:
         return sorted(set(self.rows[PARTITION].to_pylist()))
 
     def forget(self) -> None:
-        """Remove the segments."""
-        for segment in self.segments:
+        """Remove the segments, but for those that are still to be shipped; they are read again the next time."""
+        for segment in forgettable(self.segments):
             segment.path.unlink()
 
 

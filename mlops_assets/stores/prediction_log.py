@@ -165,7 +165,7 @@ class PredictionLog:
     def _bring_to_disk(self, segment: _Segment) -> None:
         os.fdatasync(segment.descriptor)
         if segment.is_new:
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             segment.is_new = False
 
 
@@ -182,17 +182,30 @@ class Segment:
 
         Raises LogDamaged when any other line is not the next one, or not as it was written.
         """
-        *lines, _torn = self._bytes().split(b"\n")
-        return [self._record(number, line) for number, line in enumerate(lines, self.first)]
+        return [self.record(number, line) for number, line in enumerate(self.lines(), self.first)]
 
-    def _bytes(self) -> bytes:
+    @property
+    def last(self) -> int:
+        """The number of the last whole record by now; one less than the first where there is none."""
+        return self.first + len(self.lines()) - 1
+
+    def lines(self, position: int = 0) -> list[bytes]:
+        """The whole lines from a position on, in bytes, that is where a line begins."""
+        *lines, _torn = self._bytes(position).split(b"\n")
+        return lines
+
+    def _bytes(self, position: int) -> bytes:
         try:
-            return self.path.read_bytes()
+            stream = self.path.open("rb")
         except FileNotFoundError:
             # Its writer has closed it since it was listed.
-            return self.path.with_suffix(CLOSED).read_bytes()
+            stream = self.path.with_suffix(CLOSED).open("rb")
+        with stream:
+            stream.seek(position)
+            return stream.read()
 
-    def _record(self, number: int, line: bytes) -> dict[str, Any]:
+    def record(self, number: int, line: bytes) -> dict[str, Any]:
+        """What a line says. Raises LogDamaged when it has another number, or is not as it was written."""
         crc, _, numbered = line.partition(b" ")
         if crc != b"%08x" % crc32(numbered):
             raise LogDamaged(f"{self.path}: record {number} has been changed since it was written")
@@ -239,13 +252,17 @@ def _names(folder: Path) -> list[str]:
 
 
 def _is_left(path: Path) -> bool:
-    """Whether the writer of an open segment is gone."""
-    with path.open("rb") as stream:
+    """Whether the writer of an open segment is gone; one that was closed since it was listed is not taken for left."""
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError:
+        return False
+    with stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        return True
+        return path.exists()
 
 
 def _write_whole(segment: _Segment, line: bytes) -> None:
@@ -271,7 +288,8 @@ def _close(segment: _Segment) -> None:
     os.close(segment.descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

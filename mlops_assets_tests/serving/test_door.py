@@ -20,10 +20,12 @@ from mlops_assets.steps.grants import ask_for_role
 from mlops_assets.stores import ledger
 from mlops_assets.stores.prediction_log import read_log, segments
 from mlops_assets.stores.stores import Places, Stores
+from mlops_assets_tests.end_to_end.deployment import until
 from mlops_assets_tests.governance import signing
 from mlops_assets_tests.graph.test_settling import MemoryTracking
-from mlops_assets_tests.serving.http import get, post, serving
-from mlops_assets_tests.serving.world import MODEL, asked
+from mlops_assets_tests.serving.http import JSON, get, post, serving
+from mlops_assets_tests.serving.processes import running
+from mlops_assets_tests.serving.world import MODEL, asked, write_feature_repository
 from mlops_assets_tests.stores.ledger_world import Owner
 
 ON = f"model:{MODEL}"
@@ -264,3 +266,28 @@ def test_it_looks_by_itself(shelves, tmp_path):
         return "it was let in for four seconds"
 
     assert "was revoked" in asyncio.run(revoked())
+
+
+@pytest.mark.slow
+def test_the_command_asks_the_policy_and_hears_of_a_revocation_within_seconds(shelves, tmp_path):
+    adopted(shelves)
+    made, shop = token(shelves, "svc:shop", f"predict@{ON}")
+    with running(tmp_path / "home", write_feature_repository(tmp_path / "features")) as service:
+        connection = service.connect()
+
+        def status(**shown):
+            connection.request("POST", "/predict", asked(), {**JSON, **shown})
+            answer = connection.getresponse()
+            answer.read()
+            return answer.status
+
+        assert [status(**shop), status()] == [200, 401]
+        shelves.access.tokens.revoke(made, by="ada", reason="lost", at=ledger.clock())
+        until(lambda: status(**shop) == 401, seconds=20, what="the revocation holds")
+        noted = {("", "predict"), ("svc:shop", "predict")}
+        until(
+            lambda: {(one.who, one.action) for _, one in shelves.access.denials.all()} == noted,
+            seconds=20,
+            what="the refusals are noted",
+        )
+        connection.close()
