@@ -20,6 +20,7 @@ BENCHES = (
     "online",
     "gates",
     "serve",
+    "serve_soak",
     "ledger",
     "trace",
     "quiet_streams",
