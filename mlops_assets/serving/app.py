@@ -118,7 +118,6 @@ class App:
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Response:
         begun = time.perf_counter()
-        request_id = uuid4().hex
         asks = scope["path"] == PREDICT
         try:
             if asks:
@@ -127,8 +126,9 @@ class App:
                 response = self._show(scope)
         except Refused as refused:
             self.service.metrics.failed(refused.kind)
-            response = _refusal(refused, request_id)
+            response = _refusal(refused, uuid4().hex)
         except Exception:
+            request_id = uuid4().hex
             logger.exception("request %s failed", request_id)
             self.service.metrics.failed("internal")
             told = Refused(500, "internal", "the service failed; its log says more under this request_id")

@@ -11,11 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from scipy.spatial.distance import jensenshannon
 
 from mlops_assets.errors import BadEnvironment, LogUnwritable, ServiceRefused
+from mlops_assets.modeling.engines import REFERENCE
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import PROFILE
 from mlops_assets.serving.access import Anyone, HolderOf, comes_from_a_page, require_guarded, token_of
 from mlops_assets.serving.app import App, Limits
 from mlops_assets.serving.metrics import Metrics
+from mlops_assets.serving.request import Request
+from mlops_assets.serving.service import QUICK_ROWS, Service
+from mlops_assets.stores.online_sqlite import SqliteGroups
 from mlops_assets.stores.prediction_log import read_log, segments
 from mlops_assets_tests.serving.http import get, post, serving, together
 from mlops_assets_tests.serving.test_request import ANY, NEARLY
@@ -557,3 +561,27 @@ def _request(app, name):
     from mlops_assets.serving.request import read_request
 
     return read_request(asked(request_id=name), app.service.current.released.fields)
+
+
+def test_what_is_answered_at_once_is_what_the_worker_answers(service, app, monkeypatch):
+    of_the_worker = post(app, asked()).json()
+    monkeypatch.setattr(Service, "_is_quick", lambda *_: True)
+    # Whoever asked it would fail.
+    monkeypatch.setattr(service._batches, "ask", None)
+    assert post(app, asked()).json()["predictions"] == of_the_worker["predictions"]
+
+
+def test_at_once_are_answered_few_rows_by_a_table_from_this_machine(service, monkeypatch):
+    asks = Request("id", [{}])
+    computing, released = service.current, service.current.released
+    delivery = replace(released.delivery, computes=False)
+    plain = replace(computing, released=replace(released, delivery=delivery))
+    by_scikit_learn = replace(released.engine, name=REFERENCE)
+    other = replace(plain, released=replace(plain.released, engine=by_scikit_learn))
+    assert service._is_quick(asks, plain)
+    assert not service._is_quick(asks, computing)
+    assert not service._is_quick(asks, other)
+    assert not service._is_quick(Request("id", [{}] * (QUICK_ROWS + 1)), plain)
+    assert not service._is_quick(Request("id", [{}], explain=True), plain)
+    monkeypatch.setattr(SqliteGroups, "is_near", False)
+    assert not service._is_quick(asks, plain)

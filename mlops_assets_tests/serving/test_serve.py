@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -110,6 +111,17 @@ def test_another_version_takes_over_without_a_failed_request_and_a_tampered_one_
     service.process.wait()
     rows = {row["request_id"]: row["version"] for row in logged(home)}
     assert rows == {name: one["version"] for name, one in load.answered.items()}
+
+
+def test_the_process_that_answers_holds_nothing_that_only_verifying_needs(home, features):
+    with running(home, features) as service, Load(service, connections=1) as load:
+        until(lambda: len(load.answered) > 5, seconds=60, what="it answers")
+        assert service.get("/ready")[1]["engine"] == "compiled trees"
+        held = Path(f"/proc/{service.process.pid}/maps").read_text()
+        assert "/numpy/" in held
+        assert not [name for name in ("/sklearn/", "/scipy/", "/deltalake/") if name in held]
+        children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text()
+        assert children == ""
 
 
 def test_features_that_go_offline_are_told_and_come_back(home, features):
