@@ -26,7 +26,7 @@ from mlops_assets.steps.training import only_row
 from mlops_assets.stores.attestations import Attestation
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.records import COMMIT
-from mlops_assets.stores.reigns import SENSOR, VERIFICATION
+from mlops_assets.stores.reigns import ROLLOUT, SENSOR, SERVICE, VERIFICATION
 from mlops_assets.stores.releases import Release, promised
 from mlops_assets.stores.stores import Stores
 
@@ -291,11 +291,20 @@ def _validated(known: _Known) -> Iterator[Found]:
         )
 
 
+def _canaried(known: _Known) -> Iterator[Found]:
+    """What requests said of the champion while it was a canary."""
+    for one in known.stores.rollouts.history(known.model.name):
+        if (one.version, one.kind) == (known.champion.version, "canary") and one.last.by == ROLLOUT:
+            passed = one.last.state == "passed"
+            said = f"rollout {one.number} of version {one.version} {one.last.state}: {one.last.reason}"
+            yield Found("canaried", "machine", passed, one.last.at, said, Place(known.own("release")))
+
+
 def _rollback(known: _Known) -> Iterator[Found]:
     seen: set[int] = set()
     for one in known.stores.reigns.history(known.model.name):
         if one.version in seen:
-            by: By = "machine" if one.by == VERIFICATION else "person"
+            by: By = "machine" if one.by in (VERIFICATION, SERVICE) else "person"
             said = f"version {one.version} reigned again since {one.since}, by the word of {one.by}"
             place = Place(known.own("release"), run=one.run_id)
             yield Found("rollback", by, True, one.since, said, place)
@@ -325,6 +334,7 @@ FINDERS: tuple[Callable[[_Known], Iterator[Found]], ...] = (
     _prediction_quality,
     _slices,
     _validated,
+    _canaried,
     _rollback,
     _loop,
     lambda known: _gate(known, "simpler_model", "baseline"),

@@ -6,10 +6,14 @@ from dataclasses import asdict
 import pytest
 
 from mlops_assets.errors import BadRequest
+from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.ml_test_score import NAMES
+from mlops_assets.governance.reasons import Reason
+from mlops_assets.governance.rollout import Judged, Limits
+from mlops_assets.steps import rollout
 from mlops_assets.steps.ml_test_score import attest, score_of
 from mlops_assets.steps.ml_test_score_page import link, page, to_dict
-from mlops_assets_tests.steps.audit_world import AS_OF, MOMENT, shop
+from mlops_assets_tests.steps.audit_world import AS_OF, MOMENT, NEXT, release, shop
 from mlops_assets_tests.steps.score_world import GATES, bare, full
 from mlops_assets_tests.stores.ledger_world import found as tampered
 from mlops_assets_tests.stores.ledger_world import opened
@@ -187,6 +191,22 @@ def test_what_nobody_agreed_to_or_what_was_agreed_to_of_other_files_was_not_revi
 
 def test_a_rollback_by_hand_counts_half(tmp_path, url):
     assert standings(full(tmp_path / "home", url, by="Ada"))["rollback"].points == 0.5
+
+
+@pytest.mark.parametrize(("answer", "points"), [("passed", 1), ("failed", 0)])
+def test_a_champion_that_was_a_canary_was_canaried(tmp_path, url, answer, points):
+    """Version 1, which reigned before version 2."""
+    stores = bare(tmp_path / "home", url)
+    release(stores, NEXT, (), Decision("promote", (Reason("floor", "promote", "good"),)))
+    asked = {"by": "Ada", "reason": "try"}
+    begun = rollout.start(stores, "returned", 1, "canary", 0.1, Limits(at_least=1, then="promote"), **asked)
+    rollout.settle(stores, begun, Judged(answer, "so they say"))
+    if answer == "failed":
+        at = stores.ledger.now()
+        stores.reigns.begin("returned", 1, after=begun.reign, at=at, run_id="", **asked)
+    one = standings(stores, at=stores.ledger.now())["canaried"]
+    assert (one.points, one.found.place.table) == (points, "returned/release")
+    assert "so they say" in one.found.said
 
 
 def test_all_of_it_on_either_database_for_people_and_for_programs(database_url, tmp_path):
