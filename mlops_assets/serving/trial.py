@@ -111,7 +111,7 @@ class Trial:
         """What this process counted, by share."""
         return [
             Beside(even, both.candidate.counts(), both.champion.counts())
-            for even, both in self._counted.items()
+            for even, both in list(self._counted.items())
         ]
 
     async def end(self) -> None:

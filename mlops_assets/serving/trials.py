@@ -15,7 +15,7 @@ from mlops_assets.serving.request import Request
 from mlops_assets.serving.rollout_metrics import RolloutMetrics
 from mlops_assets.serving.shelves import Shelves
 from mlops_assets.serving.trial import Answered, Trial, Work
-from mlops_assets.steps.rollout import settle
+from mlops_assets.steps.tried import settle
 from mlops_assets.stores.ledger import PLATFORM
 from mlops_assets.stores.prediction_log import PredictionLog, shadow_folder
 from mlops_assets.stores.rollouts import Rollout, overtaken_by

@@ -112,12 +112,12 @@ def fails(scores, records):
 
 
 def is_slow(scores, records):
-    time.sleep(0.3)
+    time.sleep(1.0)
     return scores(records)
 
 
 def is_stuck(scores, records):
-    time.sleep(0.7)
+    time.sleep(2.0)
     return scores(records)
 
 
@@ -240,16 +240,17 @@ def test_a_candidate_that_is_worse_is_stopped_by_itself_and_no_request_fails(
 
 
 def test_a_canary_that_is_stuck_is_not_waited_for(shelves, service, monkeypatch):
-    monkeypatch.setattr(trials, "PATIENCE", 0.2)
+    monkeypatch.setattr(trials, "PATIENCE", 1.0)
     broken(service, monkeypatch, 2, is_stuck)
     start(shelves)
     begun = time.monotonic()
     answers = ask(service, 48)
     assert {one.status_code for one in answers} == {200}
     assert {one.json()["version"] for one in answers} == {1}
-    assert time.monotonic() - begun < 30
+    # Each eight of them wait for one second at most, and not for two.
+    assert time.monotonic() - begun < 60
     assert last(shelves).last.state == "failed"
-    assert last(shelves).last.evidence["first_error"] == "no answer within 0.2 s"
+    assert last(shelves).last.evidence["first_error"] == "no answer within 1 s"
 
 
 def test_one_that_is_not_worse_passes_and_is_promoted_and_answers_without_being_loaded_again(

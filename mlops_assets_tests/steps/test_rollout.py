@@ -4,7 +4,7 @@ import pytest
 
 from mlops_assets.errors import ArtifactMismatch, BadRequest, ReleaseConflict, RolloutConflict
 from mlops_assets.governance.rollout import Judged, Limits
-from mlops_assets.steps import changes, rollout
+from mlops_assets.steps import changes, rollout, tried
 from mlops_assets.stores import ledger
 from mlops_assets_tests.steps.test_changes import RULES, agree, apply, released, tracking
 from mlops_assets_tests.stores import ledger_world
@@ -34,7 +34,7 @@ def rule(stores):
 
 
 def test_what_passed_is_promoted_and_both_are_one_act(stores):
-    ended = rollout.settle(stores, start(stores), PASSED)
+    ended = tried.settle(stores, start(stores), PASSED)
     reign = stores.reigns.current("model")
     assert (reign.version, reign.number, reign.by, reign.reason) == (1, 3, "rollout", PASSED.sentence)
     assert (ended.last.state, ended.last.evidence) == ("passed", PASSED.evidence)
@@ -45,7 +45,7 @@ def test_what_passed_is_promoted_and_both_are_one_act(stores):
 @pytest.mark.parametrize("answer", ["passed", "failed"])
 def test_where_the_champion_is_to_stay_or_the_candidate_failed_it_stays(stores, answer):
     limits = Limits() if answer == "passed" else PROMOTE
-    rollout.settle(stores, start(stores, limits=limits), Judged(answer, "so it is"))
+    tried.settle(stores, start(stores, limits=limits), Judged(answer, "so it is"))
     assert stores.reigns.current("model").version == 2
     assert stores.rollouts.history("model")[0].last.state == answer
 
@@ -53,7 +53,7 @@ def test_where_the_champion_is_to_stay_or_the_candidate_failed_it_stays(stores, 
 def test_where_others_have_to_agree_what_passed_waits_for_the_request_that_is_there(stores, tracking):
     rule(stores)
     released(stores, 3)
-    ended = rollout.settle(stores, start(stores, 3), PASSED)
+    ended = tried.settle(stores, start(stores, 3), PASSED)
     assert stores.reigns.current("model").version == 2
     assert "version 3 waits for request 1: waiting for two approvals" in ended.last.reason
     assert [one.request.number for one in stores.changes.all()] == [1]
@@ -67,7 +67,7 @@ def test_where_no_request_waits_one_is_made_and_asks_for_exactly_this_version(st
     released(stores, 3)
     withdrawn = changes.vote(stores, 1, "refuse", who=changes.Who("rosa"), seen=None, reason="try it first")
     assert withdrawn.answer == "refuse"
-    ended = rollout.settle(stores, start(stores, 3), PASSED)
+    ended = tried.settle(stores, start(stores, 3), PASSED)
     assert "waits for the request that was made" in ended.last.reason
     asked = stores.changes.of(2).request
     assert (asked.proposal.kind, asked.proposal.by, asked.proposal.payload["version"]) == (
@@ -83,16 +83,16 @@ def test_where_no_request_waits_one_is_made_and_asks_for_exactly_this_version(st
 
 def test_under_a_policy_what_reigned_before_reigns_again_at_once(stores):
     rule(stores)
-    rollout.settle(stores, start(stores, 1), PASSED)
+    tried.settle(stores, start(stores, 1), PASSED)
     assert stores.reigns.current("model").version == 1
 
 
 def test_what_is_judged_twice_is_recorded_once(stores):
     begun = start(stores)
-    rollout.settle(stores, begun, Judged("failed", "slow"))
+    tried.settle(stores, begun, Judged("failed", "slow"))
     for judged in (PASSED, Judged("failed", "slow")):
         with pytest.raises(RolloutConflict, match="went on or ended"):
-            rollout.settle(stores, begun, judged)
+            tried.settle(stores, begun, judged)
     assert stores.reigns.current("model").version == 2
 
 
@@ -100,7 +100,7 @@ def test_what_passed_beside_a_version_that_reigns_no_more_is_not_promoted(stores
     begun = start(stores)
     ledger_world.release(stores, 3)
     with pytest.raises(ReleaseConflict):
-        rollout.settle(stores, begun, PASSED)
+        tried.settle(stores, begun, PASSED)
     assert stores.reigns.current("model").version == 3
     assert stores.rollouts.current("model") == begun
 
