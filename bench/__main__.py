@@ -21,6 +21,7 @@ BENCHES = (
     "online",
     "gates",
     "serve",
+    "serve_soak",
     "ledger",
     "trace",
     "quiet_streams",

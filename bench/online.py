@@ -134,7 +134,7 @@ def ours(home: Path, address: str, store: str, rows) -> dict[str, Read]:
 
     from mlops_assets.declaration.versions import declared_version
     from mlops_assets.steps.online import put_online
-    from mlops_assets.steps.served import joined_columns, online_rows
+    from mlops_assets.steps.served import Delivery, joined_columns, online_rows
     from mlops_assets.stores.commit import Provenance
     from mlops_assets.stores.produced import Produced
     from mlops_assets.stores.stores import Places, Stores
@@ -154,10 +154,12 @@ def ours(home: Path, address: str, store: str, rows) -> dict[str, Read]:
         for view in rows:
             put_online(stores, features, view)
 
+    delivery = Delivery.of(features, "all")
+
     def read(asked):
         requests = [{"customer_id": one} for one in asked]
-        found = online_rows(stores.online, features, "all", versions, requests, datetime.now(UTC))
-        return joined_columns(features, "all", found)
+        found = online_rows(stores.online, delivery, versions, requests, datetime.now(UTC))
+        return joined_columns(delivery, found)
 
     settings = {
         "online_store": {

@@ -16,7 +16,7 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.features import view_code
 from mlops_assets.graph.online import data_version, told
 from mlops_assets.steps.online import put_online
-from mlops_assets.steps.served import answered, joined_columns, online_rows, request_of, rows_at
+from mlops_assets.steps.served import Delivery, answered, joined_columns, online_rows, request_of, rows_at
 from mlops_assets.stores.online import OnlineRow
 
 
@@ -60,12 +60,13 @@ def show_features(
     request = request_of(features, service, said)
     moment = as_utc(at) if at else datetime.now(UTC)
     versions = {view: view_code(catalog, view) for view in features.views_of(service)}
+    delivery = Delivery.of(features, service)
     if at is None:
-        rows = online_rows(opened.stores.online, features, service, versions, [request], moment)
+        rows = online_rows(opened.stores.online, delivery, versions, [request], moment)
     else:
         rows = rows_at(opened.stores, features, service, versions, request, moment)
-    (answer,) = answered(features, service, [request], joined_columns(features, service, rows))
-    answers = [_Answer(name, rows[name][0], one.columns) for name, one in features.joined(service).items()]
+    (answer,) = answered(delivery, [request], joined_columns(delivery, rows))
+    answers = [_Answer(name, rows[name][0], one.columns) for name, one in delivery.joined.items()]
     if as_json:
         told = [one.told(answer, moment) for one in answers]
         console.print_json(

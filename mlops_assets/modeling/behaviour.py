@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from mlops_assets.declaration.evaluation import Direction
-from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.frames import Scores, frame, probabilities, score, shuffled
+from mlops_assets.modeling.inputs import Inputs
 
 # Rows that are tried; of one at a time so many, after some that warm up.
 ROWS, ALONE, WARM = 500, 60, 5

@@ -1,210 +1,128 @@
-"""Gradient boosting without what surrounds it: the very trees, walked by scikit-learn's own code, on plain numbers.
+"""Gradient boosting as a table: no tree is walked, and nothing but NumPy is needed.
 
-A pipeline spends milliseconds on frames, column transformers and checks before its trees take microseconds. Here each
-category is looked up in a table that was asked of the pipeline, and all trees are nodes of one: rows are repeated, once
-for each tree, with one number more that leads to its root. Leaves are added in the order in which the pipeline adds
-them, so that answers are equal to the last bit; ``modeling/engines.py`` tries that, and nothing is answered without.
+The splits of all trees cut the line of a number into pieces, within which it makes no difference where the number is.
+For each piece, each category, and a missing value, a line of the table says which leaves of each tree can be reached,
+one bit a leaf. The lines of a row's values, and'ed, leave one bit in each tree: its leaf. After QuickScorer (Lucchese
+et al., "QuickScorer: a fast algorithm to rank documents with additive ensembles of regression trees", SIGIR 2015),
+with both sides of each split. ``compiling.py`` makes the table and ``proving.py`` tries it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from io import BytesIO
+from math import exp
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
-import pandas as pd
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import FunctionTransformer, OrdinalEncoder
 
-from mlops_assets.modeling.estimators import Inputs
-from mlops_assets.modeling.frames import Scores
 from mlops_assets.modeling.records import as_number
 
-# Of more rows the repeated ones fill more memory than a call for each tree costs.
-FEW = 8
+if TYPE_CHECKING:
+    from mlops_assets.modeling.frames import Scores
+
+# Leaves to a word.
+BITS = 64
+# So many rows at once stay in a processor's cache.
+TOGETHER = 16
 
 
-class NotCompilable(Exception):
-    """A model of another kind than this knows; the text says which."""
+class Texts(NamedTuple):
+    """A category column. lines: of each text, by its number in the table. other: of no text, and of any other."""
+
+    column: str
+    lines: Mapping[str, int]
+    other: int
 
 
-@dataclass(frozen=True)
-class _Trees:
-    """Nodes of one tree or several. bitsets: of the categories that go left, a row for each split by category."""
+class Numbers(NamedTuple):
+    """A number column. splits: ascending, each number belongs to the piece that ends with it.
 
-    nodes: np.ndarray[Any, Any]
-    bitsets: np.ndarray[Any, Any]
+    first: the line of the first piece; those of the others follow, and then that of a missing number.
+    """
+
+    column: str
+    splits: Sequence[float]
+    first: int
 
 
 @dataclass(frozen=True, repr=False)
 class Compiled:
-    """tables: of each category column, the number that each text becomes; others, and none, become NaN."""
+    """Columns by which no tree splits are left out.
 
-    inputs: Inputs
-    tables: tuple[Mapping[str, float], ...]
-    trees: tuple[_Trees, ...]
-    joined: _Trees
-    known: np.ndarray[Any, Any]
-    places: np.ndarray[Any, Any]
-    baseline: np.ndarray[Any, Any]
-    loss: Any
-    walk: Callable[..., None]
+    table: shape (lines, trees · words). leaves: shape (trees · words · BITS,). baseline: to which leaves are added.
+    """
 
-    @classmethod
-    def of(cls, model: Any, inputs: Inputs) -> Self:
-        """Raises NotCompilable for a model that is no ordinal encoder and gradient boosting of two classes.
-
-        Raises ImportError or AttributeError where scikit-learn keeps its trees otherwise than its versions 1.9 do.
-        """
-        # Scikit-learn promises nothing of these: equal answers to every probe are what is relied on.
-        from sklearn.ensemble._hist_gradient_boosting._predictor import _predict_from_raw_data
-
-        prepare, boosted = _parts(model)
-        trees = tuple(
-            _Trees(predictor.nodes, predictor.raw_left_cat_bitsets) for (predictor,) in boosted._predictors
-        )
-        known, places = boosted._bin_mapper.make_known_categories_bitsets()
-        return cls(
-            inputs,
-            _tables(prepare, boosted, inputs),
-            trees,
-            _joined(trees, len(inputs.columns)),
-            known,
-            # The number that leads to a root is no category.
-            np.append(places, np.zeros(1, places.dtype)),
-            boosted._baseline_prediction.ravel(),
-            boosted._loss,
-            _predict_from_raw_data,
-        )
+    texts: tuple[Texts, ...]
+    numbers: tuple[Numbers, ...]
+    table: np.ndarray[Any, np.dtype[np.uint64]]
+    leaves: np.ndarray[Any, np.dtype[np.float64]]
+    baseline: float
+    trees: int
 
     def scores(self, records: Sequence[Mapping[str, Any]]) -> Scores:
         """The probability of the positive class of each record, which has every input, None where it is missing."""
-        rows = np.array([self._row(record) for record in records], dtype=np.float64)
-        raw = self._few(rows) if len(rows) <= FEW else self._many(rows)
-        answered = self.loss.predict_proba(raw.reshape(-1, 1))[:, 1]
-        return np.ascontiguousarray(answered, dtype=np.float64)
+        lines = np.array([self._lines(record) for record in records])
+        raw: list[float] = []
+        for first in range(0, len(lines), TOGETHER):
+            raw += self._sums(lines[first : first + TOGETHER])
+        return np.array([_logistic(one) for one in raw])
 
-    def thresholds(self, column: str) -> np.ndarray[Any, Any]:
-        """Every finite number at which a tree splits a column."""
-        nodes = self.joined.nodes[2 * len(self.trees) :]
-        place = self.inputs.columns.index(column)
-        splits = nodes[(nodes["is_leaf"] == 0) & (nodes["is_categorical"] == 0)]
-        found = splits["num_threshold"][splits["feature_idx"] == place]
-        return np.unique(found[np.isfinite(found)])
+    def to_bytes(self) -> bytes:
+        """As a file."""
+        about = {
+            "texts": self.texts,
+            "numbers": self.numbers,
+            "baseline": self.baseline,
+            "trees": self.trees,
+        }
+        written = BytesIO()
+        spelled = np.frombuffer(json.dumps(about).encode(), np.uint8)
+        np.savez(written, about=spelled, table=self.table, leaves=self.leaves)
+        return written.getvalue()
 
-    def _row(self, record: Mapping[str, Any]) -> list[float]:
-        coded = [
-            table.get(record[column], np.nan)
-            for column, table in zip(self.inputs.categories, self.tables, strict=True)
-        ]
-        return coded + [as_number(record[column]) for column in self.inputs.numbers]
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """What ``to_bytes`` wrote."""
+        with np.load(BytesIO(data)) as read:
+            about = json.loads(read["about"].tobytes())
+            texts = tuple(Texts(*one) for one in about["texts"])
+            numbers = tuple(Numbers(*one) for one in about["numbers"])
+            return cls(texts, numbers, read["table"], read["leaves"], about["baseline"], about["trees"])
 
-    def _few(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """All trees in one call."""
-        trees = len(self.trees)
-        repeated = np.empty((len(rows) * trees, rows.shape[1] + 1))
-        repeated[:, :-1] = np.repeat(rows, trees, axis=0)
-        repeated[:, -1] = np.tile(np.arange(trees), len(rows))
-        leaves = np.empty((len(rows), trees + 1))
-        found = self._walked(self.joined, repeated).reshape(len(rows), trees)
-        leaves[:, 0], leaves[:, 1:] = self.baseline[0], found
-        # A plain sum adds in another order, which rounds otherwise.
-        return np.cumsum(leaves, axis=1)[:, -1]
-
-    def _many(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """A call for each tree."""
-        raw = np.full(len(rows), self.baseline[0])
-        for tree in self.trees:
-            raw += self._walked(tree, rows)
-        return raw
-
-    def _walked(self, trees: _Trees, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        found = np.empty(len(rows))
-        self.walk(trees.nodes, rows, trees.bitsets, self.known, self.places, 1, found)
+    def _lines(self, record: Mapping[str, Any]) -> list[int]:
+        found = [lines.get(record[column], other) for column, lines, other in self.texts]
+        for column, splits, first in self.numbers:
+            number = record[column]
+            if type(number) is not float:
+                number = as_number(number)
+            # What is missing is not equal to itself.
+            found.append(first + (bisect_left(splits, number) if number == number else len(splits) + 1))
         return found
 
-
-def _parts(model: Any) -> tuple[ColumnTransformer, HistGradientBoostingClassifier]:
-    if not isinstance(model, Pipeline) or [type(one) for _, one in model.steps] != [
-        ColumnTransformer,
-        HistGradientBoostingClassifier,
-    ]:
-        raise NotCompilable(f"{type(model).__name__} is no pipeline of columns and gradient boosting alone")
-    prepare, boosted = (one for _, one in model.steps)
-    prepared = {name: type(one) for name, one, columns in prepare.transformers_ if len(columns)}
-    # A passthrough is a function transformer without a function.
-    if not prepared.items() <= {"categories": OrdinalEncoder, "numbers": FunctionTransformer}.items():
-        raise NotCompilable("its columns are prepared otherwise than by an ordinal encoder")
-    if boosted.n_trees_per_iteration_ != 1:
-        raise NotCompilable(f"it has {len(boosted.classes_)} classes, expected 2")
-    return prepare, boosted
+    def _sums(self, lines: np.ndarray[Any, Any]) -> list[float]:
+        """What the leaves of each row add up to."""
+        reached = np.bitwise_and.reduce(self.table[lines], axis=1).ravel()
+        words = reached.nonzero()[0]
+        bits = np.bitwise_count(reached[words] - np.uint64(1))
+        found = self.leaves[words % self.table.shape[1] * BITS + bits]
+        added = np.empty((len(lines), self.trees + 1))
+        added[:, 0], added[:, 1:] = self.baseline, found.reshape(len(lines), self.trees)
+        # Tree by tree, as scikit-learn does: a plain sum adds in another order, which rounds otherwise.
+        summed: list[float] = np.cumsum(added, axis=1)[:, -1].tolist()
+        return summed
 
 
-def _tables(
-    prepare: ColumnTransformer, boosted: HistGradientBoostingClassifier, inputs: Inputs
-) -> tuple[dict[str, float], ...]:
-    """What each text becomes, asked of the pipeline itself."""
-    if not inputs.categories:
-        return ()
-    seen = [
-        [value for value in values if isinstance(value, str)]
-        for values in prepare.named_transformers_["categories"].categories_
-    ]
-    longest = max(1, *map(len, seen))
-    asked = {
-        column: np.array([*values, *[None] * (longest - len(values))], dtype=object)
-        for column, values in zip(inputs.categories, seen, strict=True)
-    }
-    frame = pd.DataFrame({**asked, **{column: np.zeros(longest) for column in inputs.numbers}})
-    coded = boosted._preprocess_X(prepare.transform(frame), reset=False)
-    return tuple(
-        dict(zip(values, coded[: len(values), place].tolist(), strict=True))
-        for place, values in enumerate(seen)
-    )
+def _logistic(raw: float) -> float:
+    """The probability of log odds, as SciPy's ``expit`` rounds it; NumPy's own exponential rounds otherwise.
 
-
-def _joined(trees: Sequence[_Trees], selector: int) -> _Trees:
-    """All trees below one root. selector: the place of the number that leads to a tree's own root.
-
-    The first nodes lead there, twice as many as there are trees; the last of them are never reached.
+    >>> _logistic(0.0), _logistic(-1000.0), _logistic(1000.0)
+    (0.5, 0.0, 1.0)
     """
-    above = np.zeros(2 * len(trees), dtype=trees[0].nodes.dtype)
-    parts, roots, bitsets = [above], [], 0
-    first = len(above)
-    for tree in trees:
-        nodes = tree.nodes.copy()
-        nodes["left"] += first
-        nodes["right"] += first
-        nodes["bitset_idx"] += bitsets
-        parts.append(nodes)
-        roots.append(first)
-        first += len(nodes)
-        bitsets += len(tree.bitsets)
-    _lead(above, roots, selector)
-    nodes = np.concatenate(parts)
-    if len(trees) == 1:
-        nodes[0] = nodes[roots[0]]
-    return _Trees(nodes, np.concatenate([tree.bitsets for tree in trees]))
-
-
-def _lead(above: np.ndarray[Any, Any], roots: Sequence[int], selector: int) -> None:
-    """Fill in a tree that halves the numbers of trees until one is left."""
-    made = 1
-
-    def fill(place: int, low: int, high: int) -> None:
-        nonlocal made
-        middle = (low + high) // 2
-        above[place]["feature_idx"], above[place]["num_threshold"] = selector, middle
-        for side, (begins, ends) in (("left", (low, middle)), ("right", (middle + 1, high))):
-            if begins == ends:
-                above[place][side] = roots[begins]
-            else:
-                above[place][side] = made
-                made += 1
-                fill(int(above[place][side]), begins, ends)
-
-    if len(roots) > 1:
-        fill(0, 0, len(roots) - 1)
+    try:
+        return 1 / (1 + exp(-raw))
+    except OverflowError:
+        return 0.0

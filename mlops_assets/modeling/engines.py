@@ -1,24 +1,40 @@
-"""What computes an answer: scikit-learn as it is, or its trees without what surrounds them, where that is equal."""
+"""What computes an answer: scikit-learn as it is, or its trees as a table where these were proven to be equal.
+
+Light to import: the table needs neither scikit-learn nor pandas, and who proves it is another process.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import cycle
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mlops_assets.modeling.compiled import FEW, Compiled, NotCompilable
-from mlops_assets.modeling.estimators import Inputs
-from mlops_assets.modeling.frames import Scores
-from mlops_assets.modeling.golden import Golden
+from mlops_assets.modeling.compiled import Compiled
+from mlops_assets.modeling.inputs import Inputs
 from mlops_assets.modeling.records import frame_of
+from mlops_assets.modeling.serialization import from_files
+
+if TYPE_CHECKING:
+    from mlops_assets.modeling.frames import Scores
 
 Record = Mapping[str, Any]
 REFERENCE, COMPILED = "scikit-learn", "compiled trees"
-# No category is called so.
-UNSEEN = "\0 never seen"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What scikit-learn was found to answer for a model's files, and what answers as it does.
+
+    off: by how much it answers the golden rows otherwise than when the model was made. compiled: the trees as a file,
+    None where nothing else answers as it does, and why; probes: on how many rows they were equal.
+    """
+
+    off: float
+    compiled: bytes | None
+    probes: int = 0
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,30 +50,15 @@ class Engine:
     why: str = ""
 
 
-def engine_of(model: Any, inputs: Inputs, golden: Golden) -> Engine:
-    """The compiled trees when they answer every probe exactly as scikit-learn does, which is asked otherwise.
-
-    Probes: rows that the model learned from, with each number at each split and the next numbers above and below,
-    each missing value, each category, and one that was never seen.
-    """
-    reference = _reference(model, inputs)
-    try:
-        compiled = Compiled.of(model, inputs)
-    except (NotCompilable, ImportError, AttributeError) as why:
-        return Engine(REFERENCE, reference, why=str(why))
-    probes = list(_probes(compiled, golden))
-    expected = reference(probes)
-    # Few rows and many go through the trees in two ways.
-    few = [compiled.scores(probes[first : first + FEW]) for first in range(0, len(probes), FEW)]
-    off = int(((compiled.scores(probes) != expected) | (np.concatenate(few) != expected)).sum())
-    if off:
-        return Engine(
-            REFERENCE, reference, why=f"its compiled trees answer {off} of {len(probes)} probes otherwise"
-        )
-    return Engine(COMPILED, compiled.scores, len(probes))
+def engine_of(proof: Proof, files: Mapping[str, bytes]) -> Engine:
+    """What answers for a model. files: its own, of which scikit-learn is loaded where nothing else is proven."""
+    if proof.compiled is not None:
+        return Engine(COMPILED, Compiled.of(proof.compiled).scores, proof.probes)
+    loaded = from_files(files)
+    return Engine(REFERENCE, reference(loaded.model, loaded.inputs), why=proof.why)
 
 
-def _reference(model: Any, inputs: Inputs) -> Callable[[Sequence[Record]], Scores]:
+def reference(model: Any, inputs: Inputs) -> Callable[[Sequence[Record]], Scores]:
     """Scikit-learn as it is, in one thread: the process was told so, and asking OpenMP each time costs more."""
 
     def scores(records: Sequence[Record]) -> Scores:
@@ -65,17 +66,3 @@ def _reference(model: Any, inputs: Inputs) -> Callable[[Sequence[Record]], Score
         return np.ascontiguousarray(answered, dtype=np.float64)
 
     return scores
-
-
-def _probes(compiled: Compiled, golden: Golden) -> Iterator[Record]:
-    rows = cycle(golden.rows)
-    yield from golden.rows
-    yield golden.reference
-    for column, table in zip(compiled.inputs.categories, compiled.tables, strict=True):
-        for value in (*table, UNSEEN, None):
-            yield {**next(rows), column: value}
-    for column in compiled.inputs.numbers:
-        at = compiled.thresholds(column)
-        beside = [at, np.nextafter(at, -np.inf), np.nextafter(at, np.inf), np.array([-1e300, 0.0, 1e300])]
-        for value in (None, *np.concatenate(beside).tolist()):
-            yield {**next(rows), column: value}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from inspect import signature
 from typing import Any
@@ -19,27 +17,10 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from mlops_assets.declaration.estimator import Estimator
 from mlops_assets.errors import DeclarationError, TrainingRefused, nearest, nearest_only
+from mlops_assets.modeling.inputs import Inputs
 
 # Histogram boosting bins into 255 values; rarer categories share a code of their own.
 MOST_CATEGORIES = 254
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The model's input columns in order, by how they are prepared."""
-
-    categories: tuple[str, ...]
-    numbers: tuple[str, ...]
-
-    @property
-    def columns(self) -> list[str]:
-        return [*self.categories, *self.numbers]
-
-    def without(self, dropped: Sequence[str]) -> Inputs:
-        return Inputs(
-            tuple(column for column in self.categories if column not in dropped),
-            tuple(column for column in self.numbers if column not in dropped),
-        )
 
 
 def fitted(declared: Estimator, inputs: Inputs, prepared: Any, labels: Any, *, seed: int) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.modeling.estimators import Inputs
+from mlops_assets.modeling.inputs import Inputs
 from mlops_assets.modeling.threads import a_core_to_spare
 
 Scores = np.ndarray[tuple[int], np.dtype[np.float64]]

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pandas as pd
 
 from mlops_assets.errors import ArtifactMismatch
-from mlops_assets.modeling.behaviour import sample
-from mlops_assets.modeling.estimators import Inputs
-from mlops_assets.modeling.frames import frame, probabilities
-from mlops_assets.modeling.records import frame_of
+from mlops_assets.modeling.inputs import Inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mlops_assets.modeling.frames import Scores
 
 GOLDEN = "golden.json"
 ROWS = 32
@@ -36,6 +37,10 @@ class Golden:
     @classmethod
     def made(cls, model: Any, inputs: Inputs, rows: pd.DataFrame, *, seed: int) -> Self:
         """So many of the rows that a model learned from."""
+        # Who reads golden rows needs none of these.
+        from mlops_assets.modeling.behaviour import sample
+        from mlops_assets.modeling.frames import frame, probabilities
+
         prepared = frame(rows, inputs)
         chosen = sample(prepared, seed=seed, most=ROWS)
         return cls(
@@ -55,10 +60,9 @@ class Golden:
             raise ArtifactMismatch("the files of this model hold no rows to try it with: train it again")
         return cls(**json.loads(files[GOLDEN]))
 
-    def largest_difference(self, model: Any, inputs: Inputs) -> float:
-        """By how much a model that was read from files answers otherwise than when it was made."""
-        now = probabilities(model, frame_of(self.rows, inputs))
-        return float(np.max(np.abs(now - np.array(self.probabilities)), initial=0.0))
+    def largest_difference(self, scores: Callable[[Sequence[Mapping[str, Any]]], Scores]) -> float:
+        """By how much something answers otherwise than the model did when it was made."""
+        return float(np.max(np.abs(scores(self.rows) - np.array(self.probabilities)), initial=0.0))
 
 
 def _middle(values: pd.Series[Any]) -> Any:
@@ -68,4 +72,6 @@ def _middle(values: pd.Series[Any]) -> Any:
 
 
 def _told(row: Mapping[Any, Any]) -> dict[str, str | float | None]:
+    import pandas as pd
+
     return {str(column): None if pd.isna(value) else value for column, value in row.items()}

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.evaluation import log_losses
 from mlops_assets.modeling.frames import Scores, frame, probabilities, shuffled
+from mlops_assets.modeling.inputs import Inputs
 
 REPEATS = 3
 

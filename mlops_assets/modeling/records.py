@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
-from mlops_assets.modeling.estimators import Inputs
+from mlops_assets.modeling.inputs import Inputs
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -19,6 +21,8 @@ def frame_of(records: Sequence[Mapping[str, Any]], inputs: Inputs) -> pd.DataFra
 
     Records have every input, None where it is missing; a moment is a datetime with a zone, or its seconds since 1970.
     """
+    import pandas as pd
+
     columns: dict[str, Any] = {}
     for column in inputs.categories:
         columns[column] = np.empty(len(records), dtype=object)

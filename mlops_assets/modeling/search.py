@@ -16,9 +16,10 @@ from mlops_assets.declaration.recipe import Recipe
 from mlops_assets.declaration.search import Search
 from mlops_assets.declaration.training_columns import LABEL, LABEL_KNOWN_AT
 from mlops_assets.errors import TrainingRefused
-from mlops_assets.modeling.estimators import Inputs, fitted
+from mlops_assets.modeling.estimators import fitted
 from mlops_assets.modeling.evaluation import measure
 from mlops_assets.modeling.frames import frame, probabilities
+from mlops_assets.modeling.inputs import Inputs
 
 
 @dataclass(frozen=True)

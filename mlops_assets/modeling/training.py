@@ -13,8 +13,9 @@ import pandas as pd
 from mlops_assets.declaration.recipe import Recipe
 from mlops_assets.declaration.training_columns import LABEL, USE
 from mlops_assets.errors import TrainingRefused
-from mlops_assets.modeling.estimators import Inputs, fitted
+from mlops_assets.modeling.estimators import fitted
 from mlops_assets.modeling.frames import frame, probabilities
+from mlops_assets.modeling.inputs import Inputs
 from mlops_assets.modeling.search import Searched, searched
 from mlops_assets.modeling.threads import a_core_to_spare
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlops_assets.modeling.frames import Scores
 from mlops_assets.serving.released import Released
 from mlops_assets.serving.request import Finding, Request
 from mlops_assets.steps.served import Rows, answered, joined_columns, online_rows
 from mlops_assets.stores.online import Online
+
+if TYPE_CHECKING:
+    from mlops_assets.modeling.frames import Scores
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,9 @@ def _looked_up(
     rows: Sequence[Mapping[str, Any]],
     at: datetime,
 ) -> tuple[list[dict[str, Any]], Rows]:
-    features, service = released.features, released.contract.service
-    found = online_rows(online, features, service, versions, rows, at)
-    return answered(features, service, rows, joined_columns(features, service, found)), found
+    delivery = released.delivery
+    found = online_rows(online, delivery, versions, rows, at)
+    return answered(delivery, rows, joined_columns(delivery, found)), found
 
 
 def _explained(
@@ -83,7 +85,7 @@ def _explained(
     of what the model learned from.
     """
     asked = [request.explain for request in requests for _ in request.rows]
-    columns, reference = released.loaded.inputs.columns, released.golden.reference
+    columns, reference = released.inputs.columns, released.golden.reference
     chosen = [number for number, explain in enumerate(asked) if explain]
     if not chosen:
         return []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,22 +39,22 @@ class Field:
         """The value as models and keys have it; None stays None. Raises Unfit."""
         return None if value is None else READ[self.type](value)
 
-    def oddities(self, value: Any) -> Iterator[str]:
-        """What training never saw, in sentences. value: as it was read."""
+    def oddity(self, value: Any) -> str:
+        """What training never saw of a value, in a sentence; empty for nothing. value: as it was read."""
         seen = self.seen
         if seen is None:
-            return
+            return ""
         if value is None:
-            if not seen.missing:
-                yield "is null, which it never was in training"
-        elif self.type in ("string", "boolean"):
+            return "" if seen.missing else "is null, which it never was in training"
+        if self.type in ("string", "boolean"):
             spelled = str(value).lower() if self.type == "boolean" else value
-            if seen.categories is not None and spelled not in seen.categories:
-                yield "is a value that training never saw"
-        elif seen.low is not None and seen.high is not None:
-            number = value.timestamp() if isinstance(value, datetime) else value
-            if not seen.low <= number <= seen.high:
-                yield f"is outside of what training saw, {seen.low:g} to {seen.high:g}"
+            known = seen.categories is None or spelled in seen.categories
+            return "" if known else "is a value that training never saw"
+        if seen.low is None or seen.high is None:
+            return ""
+        number = value.timestamp() if isinstance(value, datetime) else value
+        within = seen.low <= number <= seen.high
+        return "" if within else f"is outside of what training saw, {seen.low:g} to {seen.high:g}"
 
 
 def fields_of(contract: Contract) -> dict[str, Field]:

@@ -23,11 +23,14 @@ from mlops_assets.errors import (
 from mlops_assets.governance.contract import Contract
 from mlops_assets.modeling.engines import Engine, engine_of
 from mlops_assets.modeling.golden import ROUNDING, Golden
-from mlops_assets.modeling.serialization import PROFILE, Loaded, from_files
+from mlops_assets.modeling.inputs import Inputs
+from mlops_assets.modeling.serialization import PROFILE, About
 from mlops_assets.monitoring.classes import Classes, classes_of
 from mlops_assets.monitoring.profile import Profile
 from mlops_assets.serving.fields import Field, fields_of
+from mlops_assets.serving.proving import proven_apart
 from mlops_assets.serving.shelves import Shelves
+from mlops_assets.steps.served import Delivery
 from mlops_assets.stores.online import Online
 from mlops_assets.stores.reigns import Reign
 from mlops_assets.stores.releases import Release
@@ -35,18 +38,19 @@ from mlops_assets.stores.releases import Release
 
 @dataclass(frozen=True)
 class Released:
-    """A verified version.
+    """A verified version. inputs: of its model. engine: what computes its answers.
 
-    engine: what computes its answers. features: as declared, which its contract agrees with. classes: of its
-    answers to the rows that it was evaluated on; None where it keeps none that can be read.
+    features: as declared, which its contract agrees with. delivery: what of them is looked up, and answered. classes:
+    of its answers to the rows that it was evaluated on; None where it keeps none that can be read.
     """
 
     release: Release
     contract: Contract
-    loaded: Loaded
+    inputs: Inputs
     golden: Golden
     engine: Engine
     features: FeatureRepository
+    delivery: Delivery
     fields: Mapping[str, Field]
     classes: Classes | None = None
 
@@ -82,21 +86,19 @@ def load_released(
         raise ArtifactMismatch(f"the release record does not hold version {version} of {model}")
     contract = Contract.of(shelves.artifacts.load(release.contract))
     files = shelves.artifacts.load(release.artifact_digest)
-    loaded, golden = from_files(files), Golden.of(files)
-    _require_one_model(release, contract, loaded)
+    about, golden = About.of(files), Golden.of(files)
+    _require_one_model(release, contract, about)
     require_declared(features, contract)
-    _require_inputs(features, contract, loaded)
+    _require_inputs(features, contract, about.inputs)
     _require_edition(shelves, release, contract, edition)
-    off = golden.largest_difference(loaded.model, loaded.inputs)
-    if not off <= ROUNDING:
-        raise ArtifactMismatch(
-            f"{_called(release)} answers its golden rows otherwise than when it was made, by {off:.3g}; expected "
-            f"{ROUNDING:g} at most: is scikit-learn of another version? It was made with "
-            f"{', '.join(f'{name} {one}' for name, one in contract.environment.items())}"
-        )
-    engine = engine_of(loaded.model, loaded.inputs, golden)
+    proof = proven_apart(shelves.artifacts, release.artifact_digest)
+    _require_golden(release, contract, proof.off)
+    engine = engine_of(proof, files)
+    # What answers is tried here too.
+    _require_golden(release, contract, golden.largest_difference(engine.scores))
+    delivery = Delivery.of(features, contract.service)
     fields, classes = fields_of(contract), _classes(files)
-    return Released(release, contract, loaded, golden, engine, features, fields, classes)
+    return Released(release, contract, about.inputs, golden, engine, features, delivery, fields, classes)
 
 
 def require_declared(features: FeatureRepository, contract: Contract) -> None:
@@ -157,10 +159,10 @@ def versions_online(online: Online, contract: Contract, features: FeatureReposit
     return found
 
 
-def _require_one_model(release: Release, contract: Contract, loaded: Loaded) -> None:
+def _require_one_model(release: Release, contract: Contract, about: About) -> None:
     found = {
         "its contract": (contract.model, contract.model_digest),
-        "its files": (release.model, loaded.digest),
+        "its files": (release.model, about.digest),
     }
     for what, said in found.items():
         if said != (release.model, release.model_digest):
@@ -169,13 +171,22 @@ def _require_one_model(release: Release, contract: Contract, loaded: Loaded) -> 
             )
 
 
-def _require_inputs(features: FeatureRepository, contract: Contract, loaded: Loaded) -> None:
+def _require_inputs(features: FeatureRepository, contract: Contract, inputs: Inputs) -> None:
     """Raise ArtifactMismatch when the model takes what neither a request nor the feature service brings."""
     served = {one.column for one in features.served(contract.service)}
     brought = {name for name, one in contract.inputs.items() if one.origin == "request" or name in served}
-    if missing := [name for name in loaded.inputs.columns if name not in brought]:
+    if missing := [name for name in inputs.columns if name not in brought]:
         raise ArtifactMismatch(
             f"the model of {contract.model} takes {', '.join(missing)}, which its contract does not bring"
+        )
+
+
+def _require_golden(release: Release, contract: Contract, off: float) -> None:
+    if not off <= ROUNDING:
+        raise ArtifactMismatch(
+            f"{_called(release)} answers its golden rows otherwise than when it was made, by {off:.3g}; expected "
+            f"{ROUNDING:g} at most: is scikit-learn of another version? It was made with "
+            f"{', '.join(f'{name} {one}' for name, one in contract.environment.items())}"
         )
 
 

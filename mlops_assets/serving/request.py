@@ -80,7 +80,8 @@ def read_request(body: bytes, fields: Mapping[str, Field]) -> Request:
     if type(rows) is not list or not rows or len(rows) > MOST_ROWS:
         found = f"{len(rows)} rows" if type(rows) is list else _quoted(rows)
         raise Refused(422, "invalid", f"rows is {found}, expected a list of 1 to {MOST_ROWS} objects")
-    explain, request_id = said.get("explain", False), said.get("request_id", uuid4().hex)
+    explain = said.get("explain", False)
+    request_id = said["request_id"] if "request_id" in said else uuid4().hex
     if type(explain) is not bool:
         raise Refused(422, "invalid", f"explain is {_quoted(explain)}, expected true or false")
     if explain and len(rows) > MOST_EXPLAINED:
@@ -143,7 +144,8 @@ def _row(
         except Unfit as unfit:
             errors.append(Finding(number, name, _quoted(row[name]), f"{unfit}, or null"))
             continue
-        warnings += [Finding(number, name, _quoted(row[name]), odd) for odd in one.oddities(value)]
+        if odd := one.oddity(value):
+            warnings.append(Finding(number, name, _quoted(row[name]), odd))
     if len(row) > len(read):
         known = ", ".join(fields)
         errors += [

@@ -39,7 +39,7 @@ PLACES = {
     "contract/, card.md": "what it takes, answers and promises; the model card, gaps as gaps",
     "approval/": "decisions, overrides; policies of access, change requests with their votes, roles held on the model "
     "for a time, where there are any",
-    "deployment/": "every reign of its model, and what later days said of each",
+    "deployment/": "every reign and rollout of its model, and what later days said of each",
     "monitoring/": "what the reports that watch it said; batches of predictions that were sealed",
     "retraining/": "every reason to look, and the answer",
     "incidents.jsonl": "failing checks, refusals, overrides, rollbacks, releases by a person",

@@ -14,7 +14,7 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.features import JoinedView as DeclaredJoin
 from mlops_assets.declaration.model import Model
 from mlops_assets.monitoring.parity import FeatureParity, compared, verdict
-from mlops_assets.steps.served import answered, entities
+from mlops_assets.steps.served import Delivery, answered, entities
 from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.online import Asked, OnlineRow, OnlineView
 from mlops_assets.stores.pinned import Content
@@ -43,17 +43,17 @@ def compare_online(stores: Stores, catalog: Catalog, model: Model, versions: Map
     versions: of each view, the code whose rows must be online. Raises NotMaterialized when they are not, or
     there are no events.
     """
-    features, service = catalog.features, model.features
+    delivery = Delivery.of(catalog.features, model.features)
     events = stores.lake.pin(f"validated/{model.label.table}")
     requests = _newest(stores, catalog, model, events)
     replayed = [
         _Replay.of(stores, catalog, name, one, versions[one.view], requests)
-        for name, one in features.joined(service).items()
+        for name, one in delivery.joined.items()
     ]
     asked = requests.to_pylist()
-    online = answered(features, service, asked, _side_by_side([one.online for one in replayed], len(asked)))
-    offline = answered(features, service, asked, _side_by_side([one.offline for one in replayed], len(asked)))
-    found = [compared(one.column, online, offline) for one in features.served(service)]
+    online = answered(delivery, asked, _side_by_side([one.online for one in replayed], len(asked)))
+    offline = answered(delivery, asked, _side_by_side([one.offline for one in replayed], len(asked)))
+    found = [compared(column, online, offline) for column in delivery.columns]
     read = (*events.contents, *(content for one in replayed for content in one.read))
     rows = pa.Table.from_pylist([{PARTITION: WHOLE, **asdict(one)} for one in found], SCHEMA)
     return Parity(found, Produced(rows, [WHOLE], {WHOLE: read}, {WHOLE: (verdict(found),)}))

@@ -6,8 +6,10 @@ Reading what is online imports neither Feast nor Arrow nor DuckDB.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
 
 from mlops_assets.data.moments import as_utc, earlier
 from mlops_assets.declaration.features import FeatureRepository, FeatureView, JoinedView
@@ -23,10 +25,30 @@ Rows = dict[str, list[OnlineRow | None]]
 FOREVER = timedelta(days=36500)
 
 
+@dataclass(frozen=True)
+class Delivery:
+    """What a feature service joins, and the columns that it delivers, worked out once for all requests."""
+
+    features: FeatureRepository
+    service: str
+    joined: Mapping[str, JoinedView]
+    columns: tuple[str, ...]
+    computes: bool
+
+    @classmethod
+    def of(cls, features: FeatureRepository, service: str) -> Self:
+        """computes: whether some of the columns are made on demand."""
+        columns = tuple(one.column for one in features.served(service))
+        computes = bool(features.on_demand_of(service))
+        if computes:
+            # Now, and not while the first request waits for it.
+            import_module("mlops_assets.data.on_demand")
+        return cls(features, service, features.joined(service), columns, computes)
+
+
 def online_rows(
     online: Online,
-    features: FeatureRepository,
-    service: str,
+    delivery: Delivery,
     versions: Mapping[str, str],
     requests: Sequence[Mapping[str, Any]],
     at: datetime,
@@ -35,7 +57,7 @@ def online_rows(
 
     Raises NotMaterialized when a view is not online in its version, BadRequest for a request without a key.
     """
-    joined = features.joined(service)
+    joined = delivery.joined
     asked = [Asked(one.view, entities(one, requests), versions[one.view]) for one in joined.values()]
     return dict(zip(joined, online.rows(asked, at), strict=True))
 
@@ -66,9 +88,9 @@ def entities(joined: JoinedView, requests: Sequence[Mapping[str, Any]]) -> list[
         ) from error
 
 
-def joined_columns(features: FeatureRepository, service: str, rows: Rows) -> list[dict[str, Any]]:
+def joined_columns(delivery: Delivery, rows: Rows) -> list[dict[str, Any]]:
     """For each request the columns that a service joins; null for what is not there, or is expired."""
-    joined = features.joined(service).items()
+    joined = delivery.joined.items()
     return [
         {
             column: None if row is None or row.expired else row.values[feature]
@@ -80,16 +102,14 @@ def joined_columns(features: FeatureRepository, service: str, rows: Rows) -> lis
 
 
 def answered(
-    features: FeatureRepository,
-    service: str,
+    delivery: Delivery,
     requests: Sequence[Mapping[str, Any]],
     joined: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     """For each request the columns that a service delivers, on-demand features computed. Raises TransformFailed."""
-    served = [one.column for one in features.served(service)]
-    if features.on_demand_of(service):
-        joined = _with_on_demand(features, service, requests, joined)
-    return [{column: row[column] for column in served} for row in joined]
+    if delivery.computes:
+        joined = _with_on_demand(delivery, requests, joined)
+    return [{column: row[column] for column in delivery.columns} for row in joined]
 
 
 def request_of(features: FeatureRepository, service: str, said: Sequence[str]) -> dict[str, Any]:
@@ -141,8 +161,7 @@ READ: dict[str, Callable[[str], Any]] = {
 
 
 def _with_on_demand(
-    features: FeatureRepository,
-    service: str,
+    delivery: Delivery,
     requests: Sequence[Mapping[str, Any]],
     joined: Sequence[Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
@@ -150,8 +169,9 @@ def _with_on_demand(
 
     from mlops_assets.data.on_demand import STORED, apply_on_demand
 
+    features, service = delivery.features, delivery.service
     types: dict[str, str] = {one.name: one.type for one in features.request_columns(service)}
-    for one in features.joined(service).values():
+    for one in delivery.joined.values():
         of_view = features.views[one.view].features
         types |= {column: of_view[feature].type for feature, column in one.columns.items()}
     schema = pa.schema({column: STORED[kind] for column, kind in types.items()})

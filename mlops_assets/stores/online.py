@@ -10,7 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from json.encoder import encode_basestring
 from typing import Any, Protocol
 
@@ -28,7 +28,12 @@ _spelled = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Groups(Protocol):
-    """Named groups of texts by key. A reader sees a group before a change or after it, never between."""
+    """Named groups of texts by key. A reader sees a group before a change or after it, never between.
+
+    is_near: whether a read asks no other machine or process, so that it is over in a moment.
+    """
+
+    is_near: bool
 
     def read(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[str | None]]:
         """For each group and its keys the texts, in their order; None for what is not there."""
@@ -144,6 +149,11 @@ class Online:
     def __init__(self, groups: Groups) -> None:
         self._groups = groups
         self._spellings: dict[tuple[str, str | None], OnlineView] = {}
+
+    @property
+    def is_near(self) -> bool:
+        """Whether a read asks no other machine or process, so that it is over in a moment."""
+        return self._groups.is_near
 
     def rows(self, asked: Sequence[Asked], at: datetime) -> list[list[OnlineRow | None]]:
         """For each view its rows of the entities, in their order; None for an entity that has none.
@@ -274,6 +284,7 @@ def _described(header: str | None) -> OnlineView | None:
     return None if header is None else OnlineView(**json.loads(header))
 
 
+@lru_cache
 def _group(view: str, version: str) -> str:
     """A version is spelled in many words, and names of groups are short."""
     return f"{view}.{hashlib.sha256(version.encode()).hexdigest()[:16]}"

@@ -25,6 +25,8 @@ REPLACED_SECONDS = 60
 class RedisGroups:
     """Groups at an address. Threads may share it."""
 
+    is_near = False
+
     def __init__(self, address: str) -> None:
         self._address, self._prefix = _with_prefix(address)
         # Untyped: redis types every answer as one that may have to be awaited.

@@ -21,6 +21,8 @@ WAIT_SECONDS = 600.0
 class SqliteGroups:
     """Groups in the file at ``path``, made when it is first used. Threads may share it."""
 
+    is_near = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._of_thread = threading.local()

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -24,7 +25,7 @@ from mlops_assets.errors import LogDamaged, LogUnwritable
 MAX_BYTES, MAX_SECONDS, SYNC_SECONDS = 64 * 2**20, 60.0, 0.05
 OPEN, CLOSED = ".open", ".closed"
 NAMED = re.compile(r"(?P<run>[0-9a-f]{16}-\d+)-(?P<first>\d{12})\.(open|closed)")
-_spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=datetime.isoformat).encode
 
 
 def log_folder(home: Path, model: str) -> Path:
@@ -51,7 +52,7 @@ class _Segment:
 class PredictionLog:
     """The log of one process, in segments that are ``.closed`` after so many bytes or seconds.
 
-    A record is a JSON object with the ``id`` of its request.
+    A record is a JSON object with the ``id`` of its request; moments are spelled as ISO 8601 has them.
 
     Raises LogUnwritable when the folder cannot be made.
     """

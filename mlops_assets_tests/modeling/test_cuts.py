@@ -11,10 +11,10 @@ from scipy.spatial.distance import jensenshannon
 
 from mlops_assets.modeling.agreement import BINS, agreement
 from mlops_assets.modeling.behaviour import alone, direction, invariance, numeric, sample, together
-from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.fairness import fairness
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.importance import importance
+from mlops_assets.modeling.inputs import Inputs
 from mlops_assets.modeling.intervals import DayDraws
 from mlops_assets.modeling.slices import FEW, MISSING, MOST, OTHERS, slices
 

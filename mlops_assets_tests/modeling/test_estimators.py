@@ -6,7 +6,8 @@ import pytest
 
 from mlops_assets.declaration.estimator import Estimator
 from mlops_assets.errors import DeclarationError
-from mlops_assets.modeling.estimators import MOST_CATEGORIES, Inputs, build_pipeline
+from mlops_assets.modeling.estimators import MOST_CATEGORIES, build_pipeline
+from mlops_assets.modeling.inputs import Inputs
 
 INPUTS = Inputs(categories=("carrier",), numbers=("distance",))
 BOOSTING = "sklearn.ensemble.HistGradientBoostingClassifier"

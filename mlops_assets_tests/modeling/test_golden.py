@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_assets.errors import ArtifactMismatch
-from mlops_assets.modeling.estimators import Inputs
+from mlops_assets.modeling.engines import reference
 from mlops_assets.modeling.frames import frame
 from mlops_assets.modeling.golden import ROWS, Golden
+from mlops_assets.modeling.inputs import Inputs
 from mlops_assets.modeling.records import frame_of
 from mlops_assets_tests.modeling.test_training import INPUTS, model, rows, train
 
@@ -38,8 +39,8 @@ def test_a_model_answers_its_golden_rows_as_it_did_and_another_does_not():
     first, other = train(model(), INPUTS, rows()), train(model(), INPUTS, rows(seed=3))
     golden = Golden.of(Golden.made(first.model, INPUTS, rows(), seed=1).to_files())
     assert len(golden.rows) == len(golden.probabilities) == ROWS
-    assert golden.largest_difference(first.model, INPUTS) == 0
-    assert golden.largest_difference(other.model, INPUTS) > 1e-3
+    assert golden.largest_difference(reference(first.model, INPUTS)) == 0
+    assert golden.largest_difference(reference(other.model, INPUTS)) > 1e-3
     assert golden.reference["carrier"] in ("AA", "UA")
     assert golden.reference["wind"] == pytest.approx(rows()["wind"].median())
 

@@ -11,8 +11,8 @@ from mlops_assets.declaration.estimator import Estimator
 from mlops_assets.declaration.recipe import Recipe
 from mlops_assets.declaration.search import Search
 from mlops_assets.errors import DeclarationError, TrainingRefused
-from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.frames import score
+from mlops_assets.modeling.inputs import Inputs
 from mlops_assets.modeling.search import searched
 from mlops_assets.modeling.serialization import SEARCH, from_files, searched_parameters, to_files
 from mlops_assets.modeling.training import train

@@ -12,8 +12,8 @@ import pytest
 from mlops_assets.declaration.estimator import Estimator
 from mlops_assets.declaration.model import Label, Model, Window
 from mlops_assets.errors import TrainingRefused
-from mlops_assets.modeling.estimators import Inputs
 from mlops_assets.modeling.frames import frame, score
+from mlops_assets.modeling.inputs import Inputs
 from mlops_assets.modeling.training import split_inputs
 from mlops_assets.modeling.training import train as fitted
 

@@ -11,11 +11,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from scipy.spatial.distance import jensenshannon
 
 from mlops_assets.errors import BadEnvironment, LogUnwritable, ServiceRefused
+from mlops_assets.modeling.engines import REFERENCE
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import PROFILE
 from mlops_assets.serving.access import Anyone, HolderOf, comes_from_a_page, require_guarded, token_of
 from mlops_assets.serving.app import App, Limits
 from mlops_assets.serving.metrics import Metrics
+from mlops_assets.serving.request import Request
+from mlops_assets.serving.service import QUICK_ROWS, Service
+from mlops_assets.stores.online_sqlite import SqliteGroups
 from mlops_assets.stores.prediction_log import read_log, segments
 from mlops_assets_tests.serving.http import get, post, serving, together
 from mlops_assets_tests.serving.test_request import ANY, NEARLY
@@ -199,6 +203,55 @@ def test_a_body_that_comes_slowly_is_refused(service):
     status, _, headers = sent_in_parts(app, [b" "] * 100, pause=0.05)
     assert (status, headers[b"connection"]) == (408, b"close")
     assert measured(app)["model_errors_total", "slow"] == 1
+
+
+def coming(app, *bodies):
+    """The statuses of requests of whose bodies the last byte comes when a whole request has been answered; and its."""
+
+    async def ask():
+        rest, found = asyncio.Event(), []
+
+        async def slow(body):
+            parts = [body[:-1], body[-1:]]
+
+            async def receive():
+                if len(parts) == 1:
+                    await rest.wait()
+                return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+            await app(scope, receive, send)
+
+        async def send(message):
+            found.append(message.get("status"))
+
+        async def whole():
+            return {"type": "http.request", "body": asked(), "more_body": False}
+
+        head = [(b"host", b"localhost:80"), (b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": head}
+        waiting = [asyncio.create_task(slow(body)) for body in bodies]
+        await asyncio.sleep(0.01)
+        await app(scope, whole, send)
+        rest.set()
+        await asyncio.gather(*waiting)
+        return [status for status in found if status]
+
+    return asyncio.run(ask())
+
+
+def test_bodies_that_are_still_coming_take_nobodys_place(service):
+    app = App(service, limits=Limits(at_once=1))
+    # The first to be answered is the one that has come; of the three then only one at once.
+    assert coming(app, *[asked()] * 3) == [200, 503, 503, 200]
+
+
+def test_bodies_that_are_still_coming_have_so_many_bytes_together(service):
+    body = asked(request_id="a" * 64)
+    app = App(service, limits=Limits(coming=2 * len(body)))
+    # The third is sent away; what comes at once is not.
+    assert coming(app, body, body, body) == [503, 200, 200, 200]
+    assert coming(app, body, body) == [200, 200, 200]
+    assert app._coming == 0
 
 
 def test_who_hangs_up_is_not_answered_as_if_all_had_come(app):
@@ -508,3 +561,27 @@ def _request(app, name):
     from mlops_assets.serving.request import read_request
 
     return read_request(asked(request_id=name), app.service.current.released.fields)
+
+
+def test_what_is_answered_at_once_is_what_the_worker_answers(service, app, monkeypatch):
+    of_the_worker = post(app, asked()).json()
+    monkeypatch.setattr(Service, "_is_quick", lambda *_: True)
+    # Whoever asked it would fail.
+    monkeypatch.setattr(service._batches, "ask", None)
+    assert post(app, asked()).json()["predictions"] == of_the_worker["predictions"]
+
+
+def test_at_once_are_answered_few_rows_by_a_table_from_this_machine(service, monkeypatch):
+    asks = Request("id", [{}])
+    computing, released = service.current, service.current.released
+    delivery = replace(released.delivery, computes=False)
+    plain = replace(computing, released=replace(released, delivery=delivery))
+    by_scikit_learn = replace(released.engine, name=REFERENCE)
+    other = replace(plain, released=replace(plain.released, engine=by_scikit_learn))
+    assert service._is_quick(asks, plain)
+    assert not service._is_quick(asks, computing)
+    assert not service._is_quick(asks, other)
+    assert not service._is_quick(Request("id", [{}] * (QUICK_ROWS + 1)), plain)
+    assert not service._is_quick(Request("id", [{}], explain=True), plain)
+    monkeypatch.setattr(SqliteGroups, "is_near", False)
+    assert not service._is_quick(asks, plain)

@@ -32,7 +32,7 @@ def load(shelves, of=FEATURES, **options):
 def test_what_was_released_is_loaded(shelves):
     found = load(shelves)
     assert found.release == shelves.releases.version(MODEL, 1)
-    assert found.loaded.digest == trained(1)[0].digest
+    assert found.inputs == trained(1)[0].inputs
     assert list(found.fields) == ["coupon", "customer_id", "amount", "channel", "gift", "ordered"]
 
 

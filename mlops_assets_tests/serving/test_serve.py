@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,6 +113,17 @@ def test_another_version_takes_over_without_a_failed_request_and_a_tampered_one_
     assert rows == {name: one["version"] for name, one in load.answered.items()}
 
 
+def test_the_process_that_answers_holds_nothing_that_only_verifying_needs(home, features):
+    with running(home, features) as service, Load(service, connections=1) as load:
+        until(lambda: len(load.answered) > 5, seconds=60, what="it answers")
+        assert service.get("/ready")[1]["engine"] == "compiled trees"
+        held = Path(f"/proc/{service.process.pid}/maps").read_text()
+        assert "/numpy/" in held
+        assert not [name for name in ("/sklearn/", "/scipy/", "/deltalake/") if name in held]
+        children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text()
+        assert children == ""
+
+
 def test_features_that_go_offline_are_told_and_come_back(home, features):
     shelves = shelves_at(home)
     spelled = shelves.online.versions(VIEW)[0]
@@ -206,6 +218,37 @@ def test_those_who_mean_no_good_are_sent_away_and_others_are_answered(home, feat
         assert 9 < seconds < 15
         load.end()
         assert load.failed == []
+
+
+def test_hundreds_who_send_by_and_by_keep_nobody_else_waiting(home, features):
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    body = head + b"Content-Length: 100000\r\n\r\n"
+    with running(home, features) as service, ExitStack() as opened:
+
+        def connect(begin):
+            connection = opened.enter_context(closing(socket.create_connection(("127.0.0.1", service.port))))
+            connection.sendall(begin)
+            return connection
+
+        heads = [connect(head) for _ in range(100)]
+        # More than are answered at once.
+        bodies = [connect(body) for _ in range(150)]
+        begun = time.monotonic()
+        with Load(service, connections=2) as load:
+            while time.monotonic() - begun < 3:
+                for connection in (*heads, *bodies):
+                    connection.sendall(b"x")
+                time.sleep(0.2)
+        assert load.failed == []
+        assert len(load.answered) > 10
+        for connection, expected in (
+            *((one, b"") for one in heads),
+            *((one, b"HTTP/1.1 408") for one in bodies),
+        ):
+            connection.settimeout(20)
+            with suppress(ConnectionResetError):
+                assert connection.recv(65536)[:12] == expected
+        assert service.get("/ready")[0] == 200
 
 
 def test_what_was_answered_is_shown(home, features):
