@@ -1,4 +1,4 @@
-"""``mlops serve`` and ``mlops predictions``: without Dagster, which a service has no use for."""
+"""``mlops serve`` and ``mlops predictions``; but for compacting without Dagster, which a service has no use for."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops_assets.cli.opening import console, refusals_told
+from mlops_assets.cli.opening import console, opened_deployment, refusals_told
 
 if TYPE_CHECKING:
     from mlops_assets.stores.stores import Places
@@ -80,11 +80,23 @@ def show(
         bool, typer.Option("--json", help="Print whole records, one JSON object a line.")
     ] = False,
 ) -> None:
-    """Print what MODEL answered and was written down, the newest last."""
+    """Print what MODEL answered and was written down, the newest last: of the asset, and of the log."""
     with refusals_told():
         from mlops_assets.cli.predictions import show_predictions
+        from mlops_assets.stores.stores import Stores
 
-        show_predictions(_places(), model, last=last, as_json=as_json, console=console)
+        show_predictions(Stores.open(_places()), model, last=last, as_json=as_json, console=console)
+
+
+@predictions.command("compact")
+def compact(
+    model: Annotated[str, typer.Argument(help="The name of a declared model.", metavar="MODEL")],
+) -> None:
+    """Have MODEL/predictions take over what its service wrote down and finished; a service goes on meanwhile."""
+    from mlops_assets.cli.compaction import compact_predictions
+
+    with opened_deployment("predict", f"model:{model}") as opened:
+        compact_predictions(opened, model, console=console)
 
 
 def _places() -> "Places":

@@ -112,7 +112,7 @@ class Service:
             answer = await self._batches.ask((current, request), rows=len(request.rows))
         except NotMaterialized as error:
             raise Refused(503, "features", str(error)) from error
-        await self._write_down(request, current.released, answer, begun)
+        await self._write_down(request, current, answer, begun)
         warnings = [*request.warnings, *answer.findings]
         self.metrics.predicted(answer.probabilities, answer.features, [one.field for one in warnings])
         return _told(request, current.released, answer, warnings)
@@ -207,14 +207,15 @@ class Service:
             found |= dict(zip(places, told, strict=True))
         return [found[place] for place in range(len(asked))]
 
-    async def _write_down(self, request: Request, released: Released, answer: Answer, begun: float) -> None:
+    async def _write_down(self, request: Request, current: Current, answer: Answer, begun: float) -> None:
         if self._log is None:
             return
         record = {
             "id": request.id,
             "at": self._now().isoformat(),
             "model": self.model,
-            "version": released.release.version,
+            "version": current.released.release.version,
+            "views": current.versions,
             "milliseconds": round(1000 * (time.perf_counter() - begun), 3),
             "request": [_spelled(row) for row in request.rows],
             "features": [_spelled(row) for row in answer.features],
@@ -226,7 +227,7 @@ class Service:
                 await asyncio.to_thread(self._log.sync_up_to, number)
         except LogUnwritable as error:
             logger.error("%s", error)
-            if released.contract.prediction_log == "required":
+            if current.released.contract.prediction_log == "required":
                 raise Refused(503, "log", "the answer could not be written down, so it is none") from error
 
     def _now(self) -> datetime:
