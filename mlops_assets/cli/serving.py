@@ -126,7 +126,7 @@ def _serve(
     from mlops_assets.serving.server import Server, listener_at
     from mlops_assets.serving.service import Service, Settings
     from mlops_assets.serving.shelves import Shelves
-    from mlops_assets.stores.prediction_log import PredictionLog, log_folder
+    from mlops_assets.stores.prediction_log import PredictionLog, log_folder, windows_folder
 
     places, token = _places(), os.environ.get(SERVE_TOKEN)
     gatekeeper = holder_of(token) if token else anyone
@@ -136,7 +136,8 @@ def _serve(
     settings = Settings(edition=edition, ahead=ahead, durability=durability.value)
     # Before anything is made for a model that is none.
     reigning(shelves, model)
-    service = Service(shelves, features, model, PredictionLog(log_folder(places.home, model)), settings)
+    log, windows = PredictionLog(log_folder(places.home, model)), windows_folder(places.home, model)
+    service = Service(shelves, features, model, log, settings, windows)
     version = service.current.released.release.version
     with listener_at(host, port) as listener:
         where = f"http://{host}:{listener.getsockname()[1]}"

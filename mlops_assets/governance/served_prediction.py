@@ -45,9 +45,9 @@ class ServedPrediction:
     features: str
     views: str
 
-    @cached_property
+    @property
     def record(self) -> str:
-        """All of it in its one spelling, as it is sealed."""
+        """All of it in its one spelling, as it is sealed; spelled each time, for a day of them would fill memory."""
         # As canonical() spells it, several times as fast: each compaction spells a whole day.
         return (
             f'{{"day":{spell_text(self.day)},"features":{spell_text(self.features)},'

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
@@ -20,6 +21,7 @@ from mlops_assets.serving.metrics import Metrics
 from mlops_assets.serving.released import Released, load_released, reigning, versions_online
 from mlops_assets.serving.request import Finding, Refused, Request
 from mlops_assets.serving.shelves import Shelves
+from mlops_assets.serving.windows import Windows
 from mlops_assets.stores.prediction_log import PredictionLog
 from mlops_assets.stores.reigns import Reign
 
@@ -80,7 +82,8 @@ class Service:
     """Answers requests with the version that reigns, and writes each answer down before it is given.
 
     It does not start with a version that may not be served: raises what ``load_released`` and ``versions_online``
-    raise. log: None where nothing is logged, which most contracts refuse.
+    raise. log: None where nothing is logged, which most contracts refuse. windows: the folder of what became of each
+    minute's requests; None where that is not written down.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class Service:
         model: str,
         log: PredictionLog | None,
         settings: Settings | None = None,
+        windows: Path | None = None,
     ) -> None:
         self.model, self.state = model, State()
         self._shelves, self._features, self._log = shelves, features, log
@@ -98,6 +102,7 @@ class Service:
         self._refused, self._refused_at = 0, 0.0
         self._wake = asyncio.Event()
         self.metrics = Metrics(model, lambda: log.failures if log else 0)
+        self.windows = Windows(windows, self._now)
         self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
         self._tell()
 
@@ -124,6 +129,7 @@ class Service:
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
                 self._refused = 0
             self._wake.clear()
+            self.windows.flush()
             await self.look()
 
     async def look(self) -> None:
@@ -148,6 +154,7 @@ class Service:
     def close(self) -> None:
         """Answer what waits, and bring the log to disk."""
         self._batches.close()
+        self.windows.close()
         if self._log is not None:
             self._log.close()
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, takewhile
 from operator import attrgetter
+from sys import intern
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -180,17 +181,17 @@ def _compacted(stores: Stores, model: str, zone: ZoneInfo, days: Sequence[str]) 
         f"{path} was not whole, and what is whole of it is kept: look at it, and move it away"
         for path in set_aside(log_folder(stores.places.home, model))
     ]
-    rows: list[dict[str, Any]] = []
+    rows: list[ServedPrediction] = []
     reads: dict[str, tuple[Content, ...]] = {}
     checked = {}
     for day in days:
         said = _merged(held.get(day, []), found, day)
         seal(stores, subject(model, day), said)
-        rows += [_as_row(one) for one in said]
+        rows += said
         answered = {one.version for one in said} & releases.keys()
         reads[day] = tuple({content: None for one in sorted(answered) for content in releases[one].made_from})
         checked[day] = verdicts(said, released=releases, damage=damage)
-    made = Produced(pa.Table.from_pylist(rows, SCHEMA), days, reads=reads, verdicts=checked)
+    made = Produced(_as_table(rows), days, reads=reads, verdicts=checked)
     return Compacted(stores, model, made, found)
 
 
@@ -244,16 +245,18 @@ def _said(model: str, record: Mapping[str, Any], zone: ZoneInfo) -> list[ServedP
             milliseconds=float(record["milliseconds"]),
             request=json.dumps(request, sort_keys=True),
             features=json.dumps(features, sort_keys=True),
-            views=json.dumps(record["views"], sort_keys=True),
+            # The same of most requests, and kept once.
+            views=intern(json.dumps(record["views"], sort_keys=True)),
         )
         for number, (request, features, probability) in enumerate(told)
     ]
 
 
-def _as_row(one: ServedPrediction) -> dict[str, Any]:
-    fields = {name: getattr(one, name) for name in SCHEMA.names if name not in (PARTITION, ID)}
-    at = datetime.fromisoformat(one.predicted_at)
-    return {**fields, PARTITION: one.day, ID: one.id, "predicted_at": at}
+def _as_table(said: Sequence[ServedPrediction]) -> pa.Table:
+    moments = [datetime.fromisoformat(one.predicted_at) for one in said]
+    columns = {PARTITION: [one.day for one in said], ID: [one.id for one in said], "predicted_at": moments}
+    fields = {name: [getattr(one, name) for one in said] for name in SCHEMA.names if name not in columns}
+    return pa.table({**fields, **columns}).select(SCHEMA.names).cast(SCHEMA)
 
 
 def _last_written(segment: Segment, zone: ZoneInfo) -> str:

@@ -34,6 +34,11 @@ def log_folder(home: Path, model: str) -> Path:
     return home / "predictions" / model
 
 
+def windows_folder(home: Path, model: str) -> Path:
+    """Where what became of a model's requests is written down minute by minute, a folder for each day of UTC."""
+    return home / "windows" / model
+
+
 @dataclass
 class _Segment:
     """A file that is appended to. size: of its whole lines, in bytes."""

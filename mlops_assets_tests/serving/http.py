@@ -15,11 +15,11 @@ JSON = {"content-type": "application/json"}
 
 
 @contextmanager
-def serving(shelves, folder, *, log=True, features=FEATURES, **settings):
+def serving(shelves, folder, *, log=True, windows=None, features=FEATURES, **settings):
     """A service whose clock is that of the world."""
     ahead = MOMENT - datetime.now(UTC)
     kept = PredictionLog(folder) if log else None
-    service = Service(shelves, features, MODEL, kept, Settings(ahead=ahead, **settings))
+    service = Service(shelves, features, MODEL, kept, Settings(ahead=ahead, **settings), windows)
     try:
         yield service
     finally:
