@@ -16,7 +16,8 @@ export DAGSTER_EVENT_BATCH_SIZE ?= 100
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check format lock bench clean
+LIVE_HOME := $(CURDIR)/.mlops-live
+.PHONY: help setup demo live dev test check format lock bench clean
 
 help: ## list the commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -38,6 +39,9 @@ $(READY_FOR_TESTS): $(READY) requirements-spark.lock
 
 demo: $(READY) ## real flight data to a released model, and a challenger judged
 	$(BIN)/mlops demo
+
+live: $(READY) ## a month replayed against a running service, which is watched, retrained and swapped
+	MLOPS_HOME=$(LIVE_HOME) DAGSTER_HOME=$(LIVE_HOME)/dagster $(BIN)/mlops demo --live
 
 dev: $(READY) ## Dagster's UI with history that stays, on http://127.0.0.1:3000
 	@mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/
@@ -68,4 +72,4 @@ bench: $(READY) ## ratios side by side with peers, each in one run
 	$(BIN)/python -m bench
 
 clean: ## remove the environment and everything the demo made
-	rm -rf $(VENV) .mlops .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .mlops $(LIVE_HOME) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

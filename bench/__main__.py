@@ -15,6 +15,7 @@ BENCHES = (
     "backfill",
     "drift_calibration",
     "flight_drift",
+    "flight_estimates",
     "flight_gate",
     "flight_backtest",
     "online",

@@ -19,10 +19,12 @@ MlopsError
 ├── RunFailed             a Dagster run that a command started did not succeed
 ├── ChangeRefused         a change request may not be voted on, or carried out, by whoever asks or now
 ├── ReleaseConflict       the champion changed while its successor was judged
+├── RolloutConflict       a rollout ended, or changed, before what was to be recorded of it
 ├── ArtifactMismatch      stored bytes are not the bytes that were recorded
 ├── ServiceRefused        a version may not be served, or not so
 ├── LogUnwritable         a prediction could not be written down
 ├── LogDamaged            a log of predictions is not what was appended to it
+├── NotShipped            a bus did not say that it keeps what was sent to it
 └── LedgerBroken          the ledger does not continue what was noted of it
 
 An error says who, what was found, what was expected and what to do. A failed
@@ -119,7 +121,14 @@ class ImpossibleDate(MlopsError):
 
 
 class AccessDenied(MlopsError):
-    """Somebody asks for what the policy does not allow them, or does not show who they are."""
+    """Somebody asks for what the policy does not allow them, or does not show who they are.
+
+    who: as they are known; empty where nobody is. action, resource: what they asked for, where that is known.
+    """
+
+    def __init__(self, message: str, *, who: str = "", action: str = "", resource: str = "") -> None:
+        super().__init__(message)
+        self.who, self.action, self.resource = who, action, resource
 
 
 class RunFailed(MlopsError):
@@ -132,6 +141,10 @@ class ChangeRefused(MlopsError):
 
 class ReleaseConflict(MlopsError):
     """Another version was released since this one was judged."""
+
+
+class RolloutConflict(MlopsError):
+    """A rollout went on, or ended, after it was looked at; nothing was recorded."""
 
 
 class ArtifactMismatch(MlopsError):
@@ -148,6 +161,10 @@ class LogUnwritable(MlopsError):
 
 class LogDamaged(MlopsError):
     """A line of the log of predictions is missing or is not what was appended."""
+
+
+class NotShipped(MlopsError):
+    """A bus did not confirm that it keeps some events, which will be sent again."""
 
 
 class LedgerBroken(MlopsError):

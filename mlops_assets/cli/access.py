@@ -9,6 +9,7 @@ from mlops_assets.cli.opening import FOUND, KNOWN, READS, console, opened_deploy
 
 access = typer.Typer(help="Who may do what, by one reviewed policy.", no_args_is_help=True)
 
+Number = Annotated[int, typer.Argument(help="As `mlops access grants` lists it.", metavar="NUMBER")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str, typer.Option("--by", help="Who says so.")]
 Why = Annotated[str, typer.Option("--reason", help="Why, in words that an auditor understands.")]
@@ -58,7 +59,7 @@ def adopt(file: PolicyFile, by: By, reason: Why) -> None:
     """Put the first policy in force. From then on it changes by change requests only."""
     from mlops_assets.cli.policies import adopt_file
 
-    with opened_deployment(KNOWN, by=by) as opened:
+    with opened_deployment(KNOWN, "access adopt", by=by) as opened:
         adopt_file(opened, file, by=by, reason=reason, console=console)
 
 
@@ -77,7 +78,7 @@ def token(
     from mlops_assets.cli.policies import new_token
 
     # The token is alone in what is printed, so that a script can take it.
-    with opened_deployment(KNOWN) as opened:
+    with opened_deployment(KNOWN, "access token") as opened:
         typer.echo(new_token(opened, name, scopes=scope or [], days=days, console=problems))
 
 
@@ -89,5 +90,40 @@ def revoke(
     """Make a token good for nothing, at once. One's own anybody may."""
     from mlops_assets.cli.policies import revoke
 
-    with opened_deployment(KNOWN) as opened:
+    with opened_deployment(KNOWN, "access revoke") as opened:
         revoke(opened, token_id, reason=reason, console=console)
+
+
+@access.command()
+def grant(
+    role: Annotated[str, typer.Argument(help="A role of the policy that only reads.", metavar="ROLE")],
+    resource: Annotated[str, typer.Argument(help="As model:NAME.", metavar="RESOURCE")],
+    reason: Why,
+    days: Annotated[int, typer.Option(help="How long, at most 30.")] = 7,
+) -> None:
+    """Ask to hold ROLE on RESOURCE for some days: at once, where the policy asks nobody else about it."""
+    from mlops_assets.cli.granted import ask
+
+    with opened_deployment(KNOWN, "access grant") as opened:
+        ask(opened, role, resource, days=days, reason=reason, console=console)
+
+
+@access.command()
+def grants(
+    everything: Annotated[bool, typer.Option("--all", help="Also those that ended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List who holds which role on what, until when, and why."""
+    from mlops_assets.cli.granted import show_grants
+
+    with opened_deployment(READS) as opened:
+        show_grants(opened, everything=everything, as_json=as_json, console=console)
+
+
+@access.command()
+def ungrant(number: Number, reason: Why) -> None:
+    """End a grant before it expires, at once. One's own anybody may."""
+    from mlops_assets.cli.granted import withdraw
+
+    with opened_deployment(KNOWN, "access ungrant") as opened:
+        withdraw(opened, number, reason=reason, console=console)

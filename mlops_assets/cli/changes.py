@@ -47,7 +47,7 @@ def propose(
     """Ask for a change: that a version reigns, or for another policy. A release and an override ask by themselves."""
     from mlops_assets.cli.requested import propose_change
 
-    with opened_deployment(KNOWN) as opened:
+    with opened_deployment(KNOWN, "changes propose") as opened:
         propose_change(opened, kind, what, version, reason=reason, console=console)
 
 
@@ -56,7 +56,7 @@ def approve(number: Number, digest: Seen, reason: Why) -> None:
     """Agree to a request of somebody else: to exactly what its digest is of."""
     from mlops_assets.cli.requested import say
 
-    with opened_deployment(KNOWN) as opened:
+    with opened_deployment(KNOWN, "changes approve") as opened:
         say(opened, number, "approve", digest, reason=reason, console=console)
 
 
@@ -65,7 +65,7 @@ def refuse(number: Number, reason: Why) -> None:
     """Refuse a request of somebody else, for good."""
     from mlops_assets.cli.requested import say
 
-    with opened_deployment(KNOWN) as opened:
+    with opened_deployment(KNOWN, "changes refuse") as opened:
         say(opened, number, "refuse", None, reason=reason, console=console)
 
 
@@ -74,7 +74,7 @@ def withdraw(number: Number, reason: Why) -> None:
     """Withdraw a request of one's own, for good."""
     from mlops_assets.cli.requested import say
 
-    with opened_deployment(KNOWN) as opened:
+    with opened_deployment(KNOWN, "changes withdraw") as opened:
         say(opened, number, "withdraw", None, reason=reason, console=console)
 
 
@@ -83,5 +83,5 @@ def apply(number: Number) -> None:
     """Carry out a request that enough people agreed to, once its window is open."""
     from mlops_assets.cli.requested import apply_request
 
-    with opened_deployment(KNOWN) as opened:
+    with opened_deployment(KNOWN, "changes apply") as opened:
         apply_request(opened, number, console=console)

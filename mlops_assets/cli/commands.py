@@ -6,11 +6,11 @@ from datetime import date
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_assets.cli.deployment import PACKAGE, Deployment
+from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.execution import bury_dead_runs, execute
 from mlops_assets.cli.tables import print_champion, print_data, print_failed, print_history
 from mlops_assets.declaration.catalog import Catalog
-from mlops_assets.declaration.demo import read_demo
+from mlops_assets.declaration.demo import Demo
 from mlops_assets.declaration.features import tables_read
 from mlops_assets.declaration.model import Model
 from mlops_assets.errors import ImpossibleDate
@@ -20,13 +20,11 @@ from mlops_assets.graph.plan import written as known_writes
 from mlops_assets.graph.settling import settle
 from mlops_assets.steps.standing import waiting
 
-DEMO = PACKAGE / "defs" / "platform" / "demo.yaml"
 UI = "http://127.0.0.1:3000"
 
 
-def show_demo(opened: Deployment, *, again: bool, console: Console) -> None:
+def show_demo(opened: Deployment, demo: Demo, *, again: bool, console: Console) -> None:
     """Bring the demonstration's model up to its dates."""
-    demo = read_demo(DEMO)
     console.print(demo.title)
     bring_up_to(opened, demo.model, demo.as_of, again=again, console=console)
 

@@ -29,8 +29,7 @@ def show_impact(opened: Deployment, *, as_json: bool, console: Console) -> Impac
         project.models.values(),
         made,
         lambda table: project.code_version(made[table]),
-        opened.stores.records,
-        opened.stores.releases,
+        opened.stores,
     )
     if as_json:
         console.print_json(json.dumps(found.to_dict()))
@@ -114,13 +113,16 @@ def _state(opened: Deployment, view: str) -> str:
 
 
 def _print_impact(console: Console, found: Impact) -> None:
-    if not found.tables and not found.models:
+    if found.is_nothing:
         console.print("Nothing that is there is touched.")
         return
     if found.tables:
         console.print(_recomputed_table(found))
     for model in found.models:
         _print_model(console, model)
+    for one in found.requests:
+        said = f"request {one.number}, {one.change} of {one.of} by {one.by}, {one.stands}"
+        console.print(said, markup=False, highlight=False, soft_wrap=True)
 
 
 def _recomputed_table(found: Impact) -> Table:

@@ -1,6 +1,6 @@
 """Runs Dagster runs in this process, and shows how far they are."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -28,8 +28,13 @@ OURS = {error.__name__ for error in family(MlopsError)}
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def execute(deployment: Deployment, planned: PlannedRun, console: Console) -> str:
-    """Run to the end and return the run's id. Raises RunFailed with the reason of the step that failed."""
+def execute(
+    deployment: Deployment, planned: PlannedRun, console: Console, *, tags: Mapping[str, str] | None = None
+) -> str:
+    """Run to the end and return the run's id. Raises RunFailed with the reason of the step that failed.
+
+    tags: of the run, beside those that say what it is over.
+    """
     job = deployment.project.definitions.resolve_implicit_global_asset_job_def()
     run_id = str(uuid4())
     with _shown(deployment, run_id, planned, console):
@@ -39,7 +44,7 @@ def execute(deployment: Deployment, planned: PlannedRun, console: Console) -> st
             run_id=run_id,
             run_config=QUIET,
             raise_on_error=False,
-            **_partitions(planned),
+            **_partitions(planned, tags or {}),
         )
     settle(deployment.instance, deployment.stores, deployment.tracking)
     if not result.success:
@@ -60,8 +65,8 @@ def bury_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     return [run.run_id for run in dead]
 
 
-def _partitions(planned: PlannedRun) -> dict[str, Any]:
-    tags = {PROCESS_TAG: this_process()}
+def _partitions(planned: PlannedRun, more: Mapping[str, str]) -> dict[str, Any]:
+    tags = {**more, PROCESS_TAG: this_process()}
     if planned.first is None:
         return {"tags": tags}
     if planned.first == planned.last:

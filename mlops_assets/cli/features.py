@@ -22,7 +22,7 @@ def list_features() -> None:
 def impact(
     as_json: Annotated[bool, typer.Option("--json", help="Print what was found as JSON.")] = False,
 ) -> None:
-    """Say what the declarations as they are change of what is there: views, models, releases, partitions.
+    """Say what the declarations as they are change of what is there: views, models, releases, partitions, requests.
 
     Exit code 0: nothing; 3: something is touched.
     """
@@ -30,7 +30,7 @@ def impact(
 
     with opened_deployment(READS) as opened:
         found = show_impact(opened, as_json=as_json, console=console)
-    if found.tables or found.models:
+    if not found.is_nothing:
         raise typer.Exit(FOUND)
 
 

@@ -1,6 +1,6 @@
 """The ``mlops`` command. Heavy imports happen inside the commands, so that ``--help`` answers at once."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,7 @@ from mlops_assets.cli.changes import changes
 from mlops_assets.cli.features import features
 from mlops_assets.cli.ledger import ledger
 from mlops_assets.cli.opening import FOUND, READS, console, opened_deployment
+from mlops_assets.cli.rollout import rollout
 from mlops_assets.cli.serving import predictions, serve
 from mlops_assets.cli.trace import trace
 
@@ -26,6 +27,7 @@ app.add_typer(changes, name="changes")
 app.add_typer(features, name="features")
 app.add_typer(ledger, name="ledger")
 app.add_typer(predictions, name="predictions")
+app.add_typer(rollout, name="rollout")
 app.add_typer(trace, name="trace")
 app.command()(serve)
 
@@ -58,12 +60,57 @@ Export = Annotated[Path | None, typer.Option("--export", help="Write the suite t
 
 
 @app.command()
-def demo(again: Again = False) -> None:
-    """Show the declared demonstration: raw data to a released model, and a challenger judged."""
-    from mlops_assets.cli.commands import show_demo
+def demo(
+    again: Again = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Replay days against a running service instead, and the loop that watches it."
+        ),
+    ] = False,
+    first: Annotated[
+        datetime | None,
+        typer.Option(
+            "--from", formats=["%Y-%m-%d"], help="Of --live: the first day; by default as declared."
+        ),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option("--days", min=1, help="Of --live: how many; by default as declared.")
+    ] = None,
+    speed: Annotated[
+        float,
+        typer.Option("--speed", min=1, help="Of --live: seconds of the past in one second, at most."),
+    ] = 43_200,
+    online_each: Annotated[
+        int,
+        typer.Option(
+            "--online-each", min=1, max=24, help="Of --live: hours between two times that features go online."
+        ),
+    ] = 3,
+    port: Annotated[
+        int,
+        typer.Option("--port", min=0, max=65535, help="Of --live: of the service; zero: any that is free."),
+    ] = 0,
+) -> None:
+    """Show the declared demonstration: raw data to a released model and a challenger judged, or a month of it live."""
+    from mlops_assets.cli.deployment import PACKAGE
+    from mlops_assets.declaration.demo import read_demo
 
     with opened_deployment("run", "demo") as opened:
-        show_demo(opened, again=again, console=console)
+        declared = read_demo(PACKAGE / "defs" / "platform" / "demo.yaml")
+        if not live:
+            from mlops_assets.cli.commands import show_demo
+
+            show_demo(opened, declared, again=again, console=console)
+            return
+        from mlops_assets.cli.live import Pace, show_live
+
+        console.print(declared.live.title)
+        begins = first.date() if first else declared.live.first
+        pace = Pace(speed, timedelta(hours=online_each))
+        show_live(
+            opened, declared.model, begins, days or declared.live.days, pace, port=port, console=console
+        )
 
 
 @app.command()

@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_assets.errors import MlopsError, outermost
+from mlops_assets.errors import AccessDenied, ChangeRefused, MlopsError, outermost
 
 if TYPE_CHECKING:
     from mlops_assets.cli.deployment import Deployment
+    from mlops_assets.governance.access import Who
     from mlops_assets.steps.access import Shown
 
 # The exit code of a command that found what it looks for; 1 is for what could not be done.
@@ -39,6 +40,26 @@ def _note_ledger(opened: "Deployment") -> None:
     except MlopsError as error:
         problems.print(
             f"[bold yellow]{type(error).__name__}[/]: ", escape(str(error)), sep="", highlight=False
+        )
+
+
+def _note_refused(
+    opened: "Deployment", who: "Who", action: str, resource: str, error: AccessDenied | ChangeRefused
+) -> None:
+    """Note who was refused what. That this fails is told, and lets nobody do it."""
+    from mlops_assets.stores.denials import Denial
+
+    denied = Denial(who.name, action, resource, str(error))
+    if isinstance(error, AccessDenied):
+        denied = Denial(
+            who.name or error.who, error.action or action, error.resource or resource, denied.reason
+        )
+    try:
+        opened.stores.denials.note(denied)
+    # Whatever a database says that is full, locked or gone.
+    except Exception as failed:
+        problems.print(
+            "[bold yellow]the refusal was not noted[/]: ", escape(str(failed)), sep="", highlight=False
         )
 
 
@@ -90,14 +111,23 @@ def opened_deployment(action: str, resource: str = "", *, by: str | None = None)
     """The deployment, for who may do this; what the platform refuses on purpose is told without a traceback.
 
     action, resource: what is asked of the policy, as ``run`` of ``model:NAME``; READS asks nothing, KNOWN only who it
-        is.
+        is, and has the command in the place of the resource.
     by: the name that is signed with, which has to be that of who asks.
     """
     with refusals_told():
         from mlops_assets.cli.deployment import deployment
+        from mlops_assets.governance.access import NOBODY
 
         with deployment() as opened:
+            who = NOBODY
             try:
-                yield opened if action == READS else _let_in(opened, action, resource, by)
+                let_in = opened if action == READS else _let_in(opened, action, resource, by)
+                who = let_in.who
+                yield let_in
+            except (AccessDenied, ChangeRefused) as error:
+                _note_refused(
+                    opened, who, *((resource, "") if action == KNOWN else (action, resource)), error
+                )
+                raise
             finally:
                 _note_ledger(opened)

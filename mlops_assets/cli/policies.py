@@ -57,8 +57,10 @@ def show_explained(
     if policy is None:
         console.print(NONE, highlight=False, soft_wrap=True)
         return True
+    who = known_as(name)
+    who = replace(who, held=opened.stores.grants.held(who.name, opened.stores.ledger.now()))
     answers = [
-        decide(policy, replace(known_as(name), provider=provider, groups=among), action, resource)
+        decide(policy, replace(who, provider=provider, groups=among), action, resource)
         for provider, among in _by_provider(policy, groups).items()
     ]
     answer = next((one for one in answers if one.allowed), answers[0])

@@ -58,6 +58,7 @@ def _record(place: str, rows: Sequence[ServedPrediction]) -> dict[str, Any]:
         "version": first.version,
         "views": json.loads(first.views),
         "milliseconds": first.milliseconds,
+        "by": first.by,
         "request": [json.loads(one.request) for one in rows],
         "features": [json.loads(one.features) for one in rows],
         "probability": [one.probability for one in rows],

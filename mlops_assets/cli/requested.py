@@ -75,7 +75,9 @@ def propose_change(
     elif kind == "policy":
         resource = "policy"
     else:
-        raise BadRequest(f"found {kind!r}, expected promote, rollback or policy; `mlops override` asks too")
+        raise BadRequest(
+            f"found {kind!r}, expected promote, rollback or policy; `mlops override` and `mlops access grant` ask too"
+        )
     require(opened.stores, opened.who, f"propose:{kind}", resource)
     payload = (
         changes.policy_payload(opened.stores, read_policy(Path(what)))

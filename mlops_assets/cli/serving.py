@@ -1,7 +1,7 @@
 """``mlops serve`` and ``mlops predictions``; but for compacting without Dagster, which a service has no use for."""
 
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ from rich.markup import escape
 from mlops_assets.cli.opening import console, opened_deployment, refusals_told
 
 if TYPE_CHECKING:
+    from mlops_assets.serving.clock import Clock
     from mlops_assets.stores.stores import Places
 
 PACKAGE = Path(__file__).parents[1]
@@ -33,7 +34,10 @@ def serve(
     model: Annotated[str, typer.Argument(help="The name of a released model.", metavar="MODEL")],
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Zero: any that is free.")] = 8080,
     host: Annotated[
-        str, typer.Option("--host", help="Another address than this machine's own needs MLOPS_SERVE_TOKEN.")
+        str,
+        typer.Option(
+            "--host", help="Another address than this machine's own needs a policy or MLOPS_SERVE_TOKEN."
+        ),
     ] = "127.0.0.1",
     durability: Annotated[
         Durability,
@@ -60,6 +64,12 @@ def serve(
             "--now", help="A moment in UTC at which the service's clock begins, to replay days of the past."
         ),
     ] = None,
+    clock: Annotated[
+        Path | None,
+        typer.Option(
+            "--clock", help="A file that says what time it is, which a replay moves; never for true requests."
+        ),
+    ] = None,
     feature_repo: Annotated[
         Path, typer.Option("--feature-repo", help="The folder of the feature repository.")
     ] = FEATURES,
@@ -69,7 +79,7 @@ def serve(
     SIGHUP looks who reigns, as each two seconds; SIGTERM answers what waits and ends.
     """
     with refusals_told():
-        _serve(model, host, port, durability, edition, drain, now, feature_repo)
+        _serve(model, host, port, durability, edition, drain, now, clock, feature_repo)
 
 
 @predictions.command("show")
@@ -99,10 +109,48 @@ def compact(
         compact_predictions(opened, model, console=console)
 
 
+@predictions.command("ship")
+def ship(
+    model: Annotated[str, typer.Argument(help="The name of a model.", metavar="MODEL")],
+    to: Annotated[
+        str,
+        typer.Option("--to", help="folder:/PATH, or kafka://HOST:PORT,HOST:PORT/TOPIC?SETTING=VALUE."),
+    ],
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with what is answered from now on, until it is ended.")
+    ] = False,
+    end: Annotated[
+        bool, typer.Option("--end", help="Ship nothing more there, and keep nothing in the log for it.")
+    ] = False,
+) -> None:
+    """Ship what MODEL answered to a bus, as CloudEvents: each at least once, those of a process in their order.
+
+    The log keeps what was not confirmed. Who reads leaves out what has an id that was there already.
+    """
+    with refusals_told():
+        from mlops_assets.cli.shipping import end_shipping, ship_predictions
+
+        if end:
+            end_shipping(_places(), model, to, console=console)
+        else:
+            ship_predictions(_places(), model, to, follow=follow, console=console)
+
+
 def _places() -> "Places":
     from mlops_assets.resources.environment import places
 
     return places()
+
+
+def _clock(now: datetime | None, path: Path | None) -> "Clock":
+    from mlops_assets.errors import BadRequest
+    from mlops_assets.serving.clock import begun_at, told_by, true_time
+
+    if now is not None and path is not None:
+        raise BadRequest("--now and --clock both say what time it is; say one of them")
+    if path is not None:
+        return told_by(path)
+    return begun_at(now) if now is not None else true_time
 
 
 def _serve(
@@ -113,6 +161,7 @@ def _serve(
     edition: int | None,
     drain: float,
     now: datetime | None,
+    clock: Path | None,
     feature_repo: Path,
 ) -> None:
     os.environ.update(dict.fromkeys(ALONE, "1"))
@@ -120,8 +169,9 @@ def _serve(
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
     from mlops_assets.declaration.repository import read_feature_repository
     from mlops_assets.resources.environment import SERVE_TOKEN
-    from mlops_assets.serving.access import anyone, holder_of, require_guarded
+    from mlops_assets.serving.access import Anyone, HolderOf, require_guarded
     from mlops_assets.serving.app import App
+    from mlops_assets.serving.door import Door
     from mlops_assets.serving.released import reigning
     from mlops_assets.serving.server import Server, listener_at
     from mlops_assets.serving.service import Service, Settings
@@ -129,11 +179,10 @@ def _serve(
     from mlops_assets.stores.prediction_log import PredictionLog, log_folder, windows_folder
 
     places, token = _places(), os.environ.get(SERVE_TOKEN)
-    gatekeeper = holder_of(token) if token else anyone
-    require_guarded(host, gatekeeper)
     shelves, features = Shelves.open(places), read_feature_repository(feature_repo)
-    ahead = now.replace(tzinfo=now.tzinfo or UTC) - datetime.now(UTC) if now else timedelta()
-    settings = Settings(edition=edition, ahead=ahead, durability=durability.value)
+    gatekeeper = Door(shelves, model, HolderOf(token) if token else Anyone())
+    require_guarded(host, gatekeeper)
+    settings = Settings(edition=edition, clock=_clock(now, clock), durability=durability.value)
     # Before anything is made for a model that is none.
     reigning(shelves, model)
     log, windows = PredictionLog(log_folder(places.home, model)), windows_folder(places.home, model)

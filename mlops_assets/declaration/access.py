@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime
@@ -25,11 +26,15 @@ POLICY = "policy"
 POLICY_APPROVALS = 2
 LONGEST_NAME = 200
 # What signs its own doings, so that nobody may be called so.
-MACHINES = frozenset({"gate", "verification", "sensor", "platform"})
+MACHINES = frozenset({"gate", "verification", "sensor", "platform", "rollout", "service"})
 
 # ``*`` stands for any text; there is nothing else to escape or to know.
 PATTERN = r"^[A-Za-z0-9_.:/@*-]{1,200}$"
 Pattern = Annotated[str, StringConstraints(pattern=PATTERN)]
+# What is one resource and no pattern.
+PATTERN_OF_ONE = re.compile(r"[A-Za-z0-9_.:/@-]{1,200}")
+# The actions that change nothing. A role that has no others may be held for a time by who asks for it.
+READING = ("read", "metrics")
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 

@@ -13,12 +13,21 @@ from mlops_assets.declaration.located import read_documents
 from mlops_assets.errors import DeclarationError
 
 
+class Live(Declaration):
+    """Days that are replayed against a running service. first: as of which the first version is trained."""
+
+    title: str
+    first: date
+    days: int = Field(default=31, ge=1)
+
+
 class Demo(Declaration):
-    """One model, brought up to each of these dates in turn."""
+    """One model, brought up to each of these dates in turn; live: what is replayed of it."""
 
     title: str
     model: Name
     as_of: tuple[date, ...] = Field(min_length=1)
+    live: Live
 
     @field_validator("as_of")
     @classmethod

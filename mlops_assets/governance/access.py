@@ -18,6 +18,7 @@ from mlops_assets.declaration.access import (
     one_spelling,
 )
 from mlops_assets.errors import BadRequest
+from mlops_assets.governance.grants import Held
 
 _PATTERN = re.compile(PATTERN)
 # What begins so is an agreement to what another proposed.
@@ -44,7 +45,7 @@ class Who:
     """Somebody, as they were identified.
 
     name: in its one spelling. how: what said so, such as ``token 3f…``. provider, groups: of a provider of the policy.
-    scopes: of a token; empty for all that the bearer may do.
+    scopes: of a token; empty for all that the bearer may do. held: roles on a resource, for a time.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Who:
     provider: str = ""
     groups: tuple[str, ...] = ()
     scopes: tuple[Scope, ...] = ()
+    held: tuple[Held, ...] = ()
 
 
 NOBODY = Who("")
@@ -98,9 +100,9 @@ def decide(policy: Policy, who: Who, action: str, resource: str) -> Access:
         return Access(
             False, f"{no}: {who.how or 'the token'} is for {rule.removeprefix('scope ')} only", rule
         )
-    for role, grant in _rules(policy, who):
+    for named, grant in _rules(policy, who):
         if _covers(grant, action, resource):
-            rule = _said(role, grant)
+            rule = _said(named, grant)
             return Access(not grant.deny, f"{no if grant.deny else yes}: {rule} says so", rule)
     return Access(False, f"{no}: {_nothing(policy, who, action, resource)}")
 
@@ -118,7 +120,7 @@ def tier_of(policy: Policy, kind: str, resource: str) -> Tier:
 
 
 def roles_of(policy: Policy, who: Who) -> tuple[str, ...]:
-    """The roles of somebody, by name and by groups, in the order of the policy."""
+    """The roles of somebody on all that the roles say, by name and by groups, in the order of the policy."""
     provider = policy.identity.get(who.provider)
     by_group = [role for group in who.groups for role in (provider.groups.get(group, ()) if provider else ())]
     named = {*policy.members.get(who.name, ()), *by_group}
@@ -154,9 +156,10 @@ def _changes(policy: Policy, who: Who, step: str) -> bool:
 
 
 def _rules(policy: Policy, who: Who) -> list[tuple[str, Grant]]:
-    """The grants of the roles of somebody, those that deny first."""
-    rules = [(role, grant) for role in roles_of(policy, who) for grant in policy.roles[role]]
-    return sorted(rules, key=lambda one: not one[1].deny)
+    """The grants of somebody by the roles that give them, those that deny first, those for a time last."""
+    own = [(f"role {role}", grant) for role in roles_of(policy, who) for grant in policy.roles[role]]
+    for_a_time = [(one.named, grant) for one in who.held for grant in one.rules(policy)]
+    return sorted([*own, *for_a_time], key=lambda one: not one[1].deny)
 
 
 def _covers(grant: Grant, action: str, resource: str) -> bool:
@@ -167,8 +170,8 @@ def _fits(action: str, resource: str, actions: str, resources: str) -> bool:
     return fnmatchcase(action, actions) and fnmatchcase(resource, resources)
 
 
-def _said(role: str, grant: Grant) -> str:
-    return f"role {role}: {'deny ' if grant.deny else ''}{', '.join(grant.actions)} on {grant.resource}"
+def _said(named: str, grant: Grant) -> str:
+    return f"{named}: {'deny ' if grant.deny else ''}{', '.join(grant.actions)} on {grant.resource}"
 
 
 def _nothing(policy: Policy, who: Who, action: str, resource: str) -> str:
@@ -178,7 +181,8 @@ def _nothing(policy: Policy, who: Who, action: str, resource: str) -> str:
         for role, grants in policy.roles.items()
         if any(_covers(one, action, resource) and not one.deny for one in grants)
     ]
-    return f"no rule of their roles ({_list(roles_of(policy, who))}) allows it; roles that do: {_list(able)}"
+    held = [*roles_of(policy, who), *(one.named for one in who.held)]
+    return f"no rule of their roles ({_list(held)}) allows it; roles that do: {_list(able)}"
 
 
 def _list(names: Iterable[str]) -> str:

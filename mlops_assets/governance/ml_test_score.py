@@ -65,7 +65,12 @@ TESTS: tuple[Criterion, ...] = (
     Criterion("data", "privacy", "The data pipeline has appropriate privacy controls"),
     Criterion("data", "quick_features", "New features can be added quickly"),
     Criterion("data", "feature_code", "All input feature code is tested"),
-    Criterion("model", "specs_reviewed", "Model specs are reviewed and submitted"),
+    Criterion(
+        "model",
+        "specs_reviewed",
+        "Model specs are reviewed and submitted",
+        "adopt a policy whose tier for promote asks for approvals, release, and mlops changes approve",
+    ),
     Criterion(
         "model",
         "offline_online",

@@ -30,7 +30,8 @@ class ServedPrediction:
 
     day: on which it was answered, of the label's time zone. row: counted from zero. predicted_at: by the service's
     clock, in UTC, ISO 8601. milliseconds: from the request's head to its record. request, features: JSON, the row as it
-    was sent and the features as they were served. views: JSON, of each feature view the version that was asked.
+    was sent and the features as they were served. views: JSON, of each feature view the version that was asked. by: who
+    asked; empty where nobody had to show it.
     """
 
     model: str
@@ -44,13 +45,14 @@ class ServedPrediction:
     request: str
     features: str
     views: str
+    by: str
 
     @property
     def record(self) -> str:
         """All of it in its one spelling, as it is sealed; spelled each time, for a day of them would fill memory."""
         # As canonical() spells it, several times as fast: each compaction spells a whole day.
         return (
-            f'{{"day":{spell_text(self.day)},"features":{spell_text(self.features)},'
+            f'{{"by":{spell_text(self.by)},"day":{spell_text(self.day)},"features":{spell_text(self.features)},'
             f'"milliseconds":{canonical(plain(self.milliseconds))},"model":{spell_text(self.model)},'
             f'"predicted_at":{spell_text(self.predicted_at)},"probability":{canonical(plain(self.probability))},'
             f'"request":{spell_text(self.request)},"request_id":{spell_text(self.request_id)},"row":{self.row},'

@@ -19,14 +19,19 @@ from mlops_assets.stores.stores import Stores
 
 CODE = (
     "mlops_assets.steps.performance",
+    "mlops_assets.steps.estimate",
     "mlops_assets.steps.hindsight",
     "mlops_assets.steps.labels",
     "mlops_assets.steps.question",
     "mlops_assets.governance.decay",
     "mlops_assets.governance.paired",
+    "mlops_assets.modeling.calibration",
+    "mlops_assets.modeling.estimation",
     "mlops_assets.modeling.evaluation",
+    "mlops_assets.modeling.expected",
     "mlops_assets.modeling.intervals",
     "mlops_assets.monitoring.arrival",
+    "mlops_assets.monitoring.estimates",
     "mlops_assets.monitoring.performance",
     "mlops_assets.data.training_set",
     "mlops_assets.data.on_demand",
@@ -44,6 +49,7 @@ def performance_asset(catalog: Catalog, declared: Model) -> dg.AssetsDefinition:
     looked = {
         "mature_at": declared.label.mature_at,
         "decay": declared.retraining.decay,
+        "threshold": declared.evaluation.threshold,
         "days": (declared.window, declared.gates.champion.at_least_days),
     }
     identity = Version.of({"looked": looked, "question": question(catalog, declared)}).made_by(*CODE)

@@ -10,6 +10,7 @@ from mlops_assets.data.legible import in_html
 
 WIDTH, HEIGHT, HEAD, FOOT, SIDE = 560, 190, 22, 36, 52
 COLOURS = ("#8a8f98", "#d1495b", "#2e6f95")
+BAR = "#d9dee5"
 TITLE, NAME = 70, 30
 
 
@@ -21,20 +22,33 @@ class Line:
     points: Sequence[tuple[float, float]]
 
 
-def lines(title: str, drawn: Sequence[Line], ticks: Sequence[tuple[float, str]]) -> str:
-    """The lines, each in a colour of its own. ticks: places of the x axis and what is written there."""
+def lines(
+    title: str,
+    drawn: Sequence[Line],
+    ticks: Sequence[tuple[float, str]],
+    *,
+    bars: Sequence[tuple[float, float, float]] = (),
+) -> str:
+    """The lines, each in a colour of its own. ticks: places of the x axis and what is written there.
+
+    bars: behind the lines, each at an x from a y to another; those that are not finite are not drawn.
+    """
+    upright = [bar for bar in bars if all(map(math.isfinite, bar))]
     shown = [
         Line(one.name, [point for point in one.points if all(map(math.isfinite, point))]) for one in drawn
     ]
-    across = _range([*(x for one in shown for x, _ in one.points), *(x for x, _ in ticks)])
-    up = _range([y for one in shown for _, y in one.points])
+    points = [point for one in shown for point in one.points]
+    points += [(x, y) for x, low, high in upright for y in (low, high)]
+    across = _range([*(x for x, _ in points), *(x for x, _ in ticks)])
+    up = _range([y for _, y in points])
 
     def placed(point: tuple[float, float]) -> tuple[float, float]:
         x, y = (_share(value, ends) for value, ends in zip(point, (across, up), strict=True))
         return SIDE + x * (WIDTH - SIDE - 8), HEIGHT - FOOT - y * (HEIGHT - FOOT - HEAD)
 
     coloured = [(one, COLOURS[at % len(COLOURS)]) for at, one in enumerate(shown)]
-    body = "".join(_line([placed(point) for point in one.points], colour) for one, colour in coloured)
+    body = "".join(_bar(placed((x, low)), placed((x, high))) for x, low, high in upright)
+    body += "".join(_line([placed(point) for point in one.points], colour) for one, colour in coloured)
     written = [
         _text(placed((x, up[0]))[0], HEIGHT - FOOT + 14, "middle" if 0 < at < len(ticks) - 1 else end, label)
         for at, (x, label) in enumerate(ticks)
@@ -70,6 +84,11 @@ def _line(points: Sequence[tuple[float, float]], colour: str) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2" fill="{colour}"/>' for x, y in points)
     return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>{dots}'
+
+
+def _bar(low: tuple[float, float], high: tuple[float, float]) -> str:
+    ends = f'x1="{low[0]:.1f}" y1="{low[1]:.1f}" x2="{high[0]:.1f}" y2="{high[1]:.1f}"'
+    return f'<line {ends} stroke="{BAR}" stroke-width="5"/>'
 
 
 def _text(x: float, y: float, anchor: str, label: str) -> str:

@@ -8,9 +8,14 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from mlops_assets.governance.verdicts import Verdict
+from mlops_assets.monitoring.estimates import CHECKS as ESTIMATE_CHECKS
+from mlops_assets.monitoring.estimates import Estimates, holds
 
 DECAY = "decay"
-CHECKS = {DECAY: "The champion's daily loss on mature days has not surely grown since it was evaluated."}
+CHECKS = {
+    DECAY: "The champion's daily loss on mature days has not surely grown since it was evaluated.",
+    **ESTIMATE_CHECKS,
+}
 
 PerformanceVerdict: TypeAlias = Literal["steady", "decayed", "not enough data"]
 
@@ -49,6 +54,7 @@ class PerformanceReport:
     newest of them than when it was evaluated, in the mean and at least; None when there are too few days.
     predecessor: the version that reigned before it; without: why that was not asked, if it was not.
     new_labels: of the window, those that were not known when the champion was made.
+    estimates: of days that are not mature, with their audit; None where no version is measured.
     """
 
     as_of: str
@@ -68,6 +74,7 @@ class PerformanceReport:
     grown: float | None = None
     predecessor: int | None = None
     without: str = ""
+    estimates: Estimates | None = None
 
     @property
     def losses(self) -> dict[str, float]:
@@ -86,8 +93,8 @@ class PerformanceReport:
         return {day: theirs - losses[day] for day, theirs in self.predecessors.items()}
 
     def verdicts(self) -> tuple[Verdict, ...]:
-        """A warning when the loss surely grew."""
-        return (Verdict(DECAY, self.verdict != "decayed", self.why),)
+        """A warning when the loss surely grew, and one when what is estimated does not hold."""
+        return (Verdict(DECAY, self.verdict != "decayed", self.why), holds(self.estimates))
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -98,7 +105,9 @@ class PerformanceReport:
             Day(**{**day, "arrived": tuple((after, labels) for after, labels in day["arrived"])})
             for day in body["days"]
         )
-        return cls(**{**body, "arrival": tuple(body["arrival"]), "days": tuple(days)})
+        estimates = body.get("estimates")
+        found = None if estimates is None else Estimates.from_dict(estimates)
+        return cls(**{**body, "arrival": tuple(body["arrival"]), "days": tuple(days), "estimates": found})
 
 
 def judged(report: PerformanceReport, *, limit: float, needed: int) -> PerformanceReport:

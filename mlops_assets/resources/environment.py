@@ -28,6 +28,8 @@ BEARER = "MLOPS_TOKEN"
 SIGNED_IN = "MLOPS_ID_TOKEN"
 # What those show who may ask the prediction service.
 SERVE_TOKEN = "MLOPS_SERVE_TOKEN"  # noqa: S105 (the name of a variable)
+# What Kafka is told as the password of its user, where predictions are shipped to it.
+KAFKA_PASSWORD = "MLOPS_KAFKA_PASSWORD"  # noqa: S105 (the name of a variable)
 
 NO_PLACE = re.compile(r"%[0-9A-Fa-f]{2}|[?#\[\]]")
 MEMORY = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B)", re.IGNORECASE)

@@ -9,8 +9,13 @@ PROCESS_TAG = "mlops/process"
 
 
 def this_process() -> str:
+    """The name of the process that asks."""
+    return process_named(os.getpid())
+
+
+def process_named(pid: int) -> str:
     """A name that no later process will have: numbers come again, moments of birth do not."""
-    return f"{os.getpid()}@{int(psutil.Process().create_time())}"
+    return f"{pid}@{int(psutil.Process(pid).create_time())}"
 
 
 def is_alive(process: str) -> bool:

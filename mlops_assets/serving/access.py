@@ -3,39 +3,72 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Literal
+from typing import Literal, Protocol
 
 from mlops_assets.errors import ServiceRefused
+from mlops_assets.serving.request import Refused
 
-Action = Literal["predict", "read"]
-# Who may do something with a token (None: with none); None when nobody of that token may.
-Gatekeeper = Callable[[str | None, Action], str | None]
-ANYONE = "anyone"
+Action = Literal["predict", "read", "metrics"]
 LOCAL_NAMES = {"localhost", "127.0.0.1", "[::1]", "::1"}
 
 
-def anyone(token: str | None, action: Action) -> str | None:
+class Gatekeeper(Protocol):
+    """Says who may ask."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether a token has to be shown."""
+
+    def admit(self, token: str | None, action: Action) -> str:
+        """The name of who shows a token, or none, and may do this; empty where nobody says their name.
+
+        Raises Refused: 401 where nobody is known, 403 where who is known may not.
+        """
+
+    async def watch(self) -> None:
+        """Learn what changes, until cancelled."""
+
+
+@dataclass(frozen=True)
+class Anyone:
     """Whoever reaches the service. Only for an address that others do not reach."""
-    return ANYONE
+
+    asks = False
+
+    def admit(self, token: str | None, action: Action) -> str:
+        """Nobody says their name."""
+        return ""
+
+    async def watch(self) -> None:
+        """Nothing changes."""
 
 
-def holder_of(secret: str) -> Gatekeeper:
-    """Whoever shows this token may do everything."""
+@dataclass(frozen=True)
+class HolderOf:
+    """Whoever shows this one token may do everything."""
 
-    def may(token: str | None, action: Action) -> str | None:
-        shown = token is not None and hmac.compare_digest(token.encode(), secret.encode())
-        return "the token's holder" if shown else None
+    secret: str
+    asks = True
 
-    return may
+    def admit(self, token: str | None, action: Action) -> str:
+        """Who has it is not known by name."""
+        if token is None or not hmac.compare_digest(token.encode(), self.secret.encode()):
+            raise Refused(401, "unauthorized", f"the token is missing or may not {action}")
+        return ""
+
+    async def watch(self) -> None:
+        """Nothing changes."""
 
 
 def require_guarded(host: str, gatekeeper: Gatekeeper) -> None:
     """Raise ServiceRefused for an address that others reach, when anyone may ask."""
-    if gatekeeper is anyone and not is_loopback(host):
+    if not gatekeeper.asks and not is_loopback(host):
         raise ServiceRefused(
-            f"the service would listen on {host} and answer anyone; set MLOPS_SERVE_TOKEN, or listen on 127.0.0.1"
+            f"the service would listen on {host} and answer anyone; adopt a policy (`mlops access adopt`), set "
+            "MLOPS_SERVE_TOKEN, or listen on 127.0.0.1"
         )
 
 

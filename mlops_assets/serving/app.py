@@ -14,8 +14,8 @@ from uuid import uuid4
 
 from mlops_assets.serving.access import (
     Action,
+    Anyone,
     Gatekeeper,
-    anyone,
     comes_from_a_page,
     token_of,
 )
@@ -67,17 +67,18 @@ class App:
     """One model behind six addresses."""
 
     def __init__(
-        self, service: Service, gatekeeper: Gatekeeper = anyone, limits: Limits | None = None
+        self, service: Service, gatekeeper: Gatekeeper | None = None, limits: Limits | None = None
     ) -> None:
-        self.service, self._gatekeeper, self._limits = service, gatekeeper, limits or Limits()
+        self.service, self._limits = service, limits or Limits()
+        self._gatekeeper = gatekeeper or Anyone()
         self._in_flight = 0
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._shown: dict[str, tuple[Action | None, Callable[[], Response]]] = {
             "/health": (None, lambda: self._state(healthy=True)),
             "/ready": (None, lambda: self._state(healthy=self.service.state.is_ready)),
             "/contract": ("read", self._contract),
             "/openapi.json": ("read", self._openapi),
-            "/metrics": ("read", lambda: Response(200, self.service.metrics.text(), TEXT)),
+            "/metrics": ("metrics", lambda: Response(200, self.service.metrics.text(), TEXT)),
         }
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
@@ -91,14 +92,14 @@ class App:
     async def start(self) -> None:
         """Look who reigns, and begin to do so again and again."""
         await self.service.look()
-        self._watching = asyncio.create_task(self.service.watch())
+        self._watching = [asyncio.create_task(one.watch()) for one in (self.service, self._gatekeeper)]
 
     async def stop(self) -> None:
         """Answer what waits, and bring the log to disk."""
-        if self._watching is not None:
-            self._watching.cancel()
+        for one in self._watching:
+            one.cancel()
             with suppress(asyncio.CancelledError):
-                await self._watching
+                await one
         self.service.close()
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -137,7 +138,7 @@ class App:
     async def _predict(self, scope: Mapping[str, Any], receive: Receive, begun: float) -> Response:
         _require_method(scope, "POST")
         headers = dict(scope["headers"])
-        self._require_allowed(headers, "predict")
+        by = self._admitted(headers, "predict")
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON.encode():
             raise Refused(415, "unreadable", f"the content type is not {JSON}")
         if self._in_flight >= self._limits.at_once:
@@ -145,9 +146,10 @@ class App:
         self._in_flight += 1
         try:
             body = await self._body(headers, receive)
+            self.service.metrics.came(len(body))
             current = self.service.current
             request = read_request(body, current.released.fields)
-            answer = await self.service.predict(request, current, begun=begun)
+            answer = await self.service.predict(request, current, begun=begun, by=by)
         finally:
             self._in_flight -= 1
         return Response(200, _spelled(answer).encode())
@@ -184,16 +186,16 @@ class App:
         _require_method(scope, "GET")
         action, show = self._shown[scope["path"]]
         if action is not None:
-            self._require_allowed(dict(scope["headers"]), action)
+            self._admitted(dict(scope["headers"]), action)
         return show()
 
-    def _require_allowed(self, headers: Mapping[bytes, bytes], action: Action) -> None:
-        if self._gatekeeper is anyone and comes_from_a_page(headers):
+    def _admitted(self, headers: Mapping[bytes, bytes], action: Action) -> str:
+        """The name of who asks and may; empty where nobody says it. Raises Refused."""
+        if not self._gatekeeper.asks and comes_from_a_page(headers):
             raise Refused(
                 421, "unauthorized", "without a token the service answers to the names of this machine only"
             )
-        if self._gatekeeper(token_of(headers), action) is None:
-            raise Refused(401, "unauthorized", f"the token is missing or may not {action}")
+        return self._gatekeeper.admit(token_of(headers), action)
 
     def _state(self, *, healthy: bool) -> Response:
         state = self.service.state
@@ -213,7 +215,7 @@ class App:
 
     def _openapi(self) -> Response:
         released = self.service.current.released
-        token = self._gatekeeper is not anyone
+        token = self._gatekeeper.asks
         described = openapi(released.contract, released.release.version, released.fields, token=token)
         return Response(200, _spelled(described).encode())
 

@@ -6,25 +6,31 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlops_assets.governance.contract import Contract
-from mlops_assets.serving.fields import LEAST, LONGEST_TEXT, MOST, Field
+from mlops_assets.serving.fields import LEAST, LONGEST_TEXT, MOMENT, MOST, MOST_NUMBER, Field
 from mlops_assets.serving.request import MOST_EXPLAINED, MOST_ROWS, NAMED
 
 TYPES: dict[str, dict[str, Any]] = {
     "string": {"type": ["string", "null"], "maxLength": LONGEST_TEXT},
     "integer": {"type": ["integer", "null"], "format": "int64", "minimum": LEAST, "maximum": MOST},
-    "number": {"type": ["number", "null"], "format": "double"},
+    "number": {
+        "type": ["number", "null"],
+        "format": "double",
+        "minimum": -MOST_NUMBER,
+        "maximum": MOST_NUMBER,
+    },
     "boolean": {"type": ["boolean", "null"]},
-    "timestamp": {"type": ["string", "null"], "format": "date-time"},
+    "timestamp": {"type": ["string", "null"], "format": "date-time", "pattern": f"^{MOMENT.pattern}$"},
 }
 REFUSALS = {
     "400": "The body is not JSON in UTF-8.",
-    "401": "The token is missing or may not do this.",
+    "401": "No token is shown, or it is good for nothing.",
+    "403": "Whose token it is may not do this.",
     "408": "The body did not come in time.",
     "413": "The body is too large.",
     "415": "The content type is not application/json.",
     "422": "Fields are not as the contract has them; each is named by row.",
     "421": "Without a token only names of this machine are answered to.",
-    "503": "Too much at once, or features or the log cannot be reached; Retry-After says when to come again.",
+    "503": "Too much at once, or features, log or policy cannot be reached; Retry-After says when to come again.",
 }
 TEXT, WHOLE = {"type": "string"}, {"type": "integer"}
 # Of rows that are explained there may be fewer.
@@ -64,7 +70,7 @@ def _paths() -> dict[str, Any]:
         "requestBody": {"required": True, "content": _json("Request")},
         "responses": {"200": {"description": "Answered.", "content": _json("Answer")}, **refused},
     }
-    unauthorized = {"401": refused["401"]}
+    unauthorized = {status: refused[status] for status in ("401", "403", "503")}
     shown = {"description": "As it is.", "content": {"application/json": {"schema": {"type": "object"}}}}
     state = {"description": "What the service says of itself.", "content": _json("State")}
     return {

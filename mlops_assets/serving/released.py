@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,11 +13,19 @@ from mlops_assets.declaration.versions import (
     delivered_hash,
     transform_version,
 )
-from mlops_assets.errors import ArtifactMismatch, NotMaterialized, ServiceRefused, UnknownName
+from mlops_assets.errors import (
+    ArtifactMismatch,
+    NotMaterialized,
+    OtherVersion,
+    ServiceRefused,
+    UnknownName,
+)
 from mlops_assets.governance.contract import Contract
 from mlops_assets.modeling.engines import Engine, engine_of
 from mlops_assets.modeling.golden import ROUNDING, Golden
-from mlops_assets.modeling.serialization import Loaded, from_files
+from mlops_assets.modeling.serialization import PROFILE, Loaded, from_files
+from mlops_assets.monitoring.classes import Classes, classes_of
+from mlops_assets.monitoring.profile import Profile
 from mlops_assets.serving.fields import Field, fields_of
 from mlops_assets.serving.shelves import Shelves
 from mlops_assets.stores.online import Online
@@ -26,7 +35,11 @@ from mlops_assets.stores.releases import Release
 
 @dataclass(frozen=True)
 class Released:
-    """A verified version. engine: what computes its answers. features: as declared, which its contract agrees with."""
+    """A verified version.
+
+    engine: what computes its answers. features: as declared, which its contract agrees with. classes: of its
+    answers to the rows that it was evaluated on; None where it keeps none that can be read.
+    """
 
     release: Release
     contract: Contract
@@ -35,6 +48,15 @@ class Released:
     engine: Engine
     features: FeatureRepository
     fields: Mapping[str, Field]
+    classes: Classes | None = None
+
+
+@dataclass(frozen=True)
+class Current:
+    """What answers. versions: of each feature view, the one that is asked."""
+
+    released: Released
+    versions: Mapping[str, str]
 
 
 def reigning(shelves: Shelves, model: str) -> Reign:
@@ -47,7 +69,7 @@ def reigning(shelves: Shelves, model: str) -> Reign:
 
 
 def load_released(
-    shelves: Shelves, features: FeatureRepository, reign: Reign, *, edition: int | None = None
+    shelves: Shelves, features: FeatureRepository, model: str, version: int, *, edition: int | None = None
 ) -> Released:
     """Read a version and verify all that an answer of it rests on.
 
@@ -55,11 +77,9 @@ def load_released(
     Raises ArtifactMismatch when its files are not the ones that were released or do not answer as they did, and
     ServiceRefused when its contract is an older one, or was drawn up for other features than are declared.
     """
-    release = shelves.releases.version(reign.model, reign.version)
+    release = shelves.releases.version(model, version)
     if release is None:
-        raise ArtifactMismatch(
-            f"version {reign.version} of {reign.model} reigns, and the release record does not hold it"
-        )
+        raise ArtifactMismatch(f"the release record does not hold version {version} of {model}")
     contract = Contract.of(shelves.artifacts.load(release.contract))
     files = shelves.artifacts.load(release.artifact_digest)
     loaded, golden = from_files(files), Golden.of(files)
@@ -75,7 +95,8 @@ def load_released(
             f"{', '.join(f'{name} {one}' for name, one in contract.environment.items())}"
         )
     engine = engine_of(loaded.model, loaded.inputs, golden)
-    return Released(release, contract, loaded, golden, engine, features, fields_of(contract))
+    fields, classes = fields_of(contract), _classes(files)
+    return Released(release, contract, loaded, golden, engine, features, fields, classes)
 
 
 def require_declared(features: FeatureRepository, contract: Contract) -> None:
@@ -101,6 +122,15 @@ def require_declared(features: FeatureRepository, contract: Contract) -> None:
             f"feature service {service!r} delivers other columns, or joins them by other keys, than when {model} was "
             f"trained; {REMEDY}"
         )
+
+
+def _classes(files: Mapping[str, bytes]) -> Classes | None:
+    if PROFILE not in files:
+        return None
+    try:
+        return classes_of(Profile.from_dict(json.loads(files[PROFILE])))
+    except OtherVersion:
+        return None
 
 
 REMEDY = "train it again on what is declared, or serve it where its own declarations are"

@@ -8,28 +8,40 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
-from mlops_assets.errors import LogUnwritable, NotMaterialized, ServiceRefused
+from mlops_assets.errors import (
+    BadEnvironment,
+    LogUnwritable,
+    NotMaterialized,
+    ReleaseConflict,
+    ServiceRefused,
+)
 from mlops_assets.governance.contract import breaches
 from mlops_assets.serving.answers import Answer, answers
 from mlops_assets.serving.batching import Batches
-from mlops_assets.serving.metrics import Metrics
-from mlops_assets.serving.released import Released, load_released, reigning, versions_online
+from mlops_assets.serving.clock import Clock, true_time
+from mlops_assets.serving.metrics import Answering, Metrics
+from mlops_assets.serving.released import Current, Released, load_released, reigning, versions_online
 from mlops_assets.serving.request import Finding, Refused, Request
+from mlops_assets.serving.rollout_metrics import RolloutMetrics
 from mlops_assets.serving.shelves import Shelves
+from mlops_assets.serving.trials import Trials
+from mlops_assets.serving.watch import Watch
 from mlops_assets.serving.windows import Windows
 from mlops_assets.stores.prediction_log import PredictionLog
-from mlops_assets.stores.reigns import Reign
+from mlops_assets.stores.reigns import SERVICE, Reign
 
 Durability = Literal["write", "fsync"]
 # After so many seconds a version that was refused is tried again: its features may be online by now.
 AGAIN_SECONDS = 30.0
 # Warnings that an answer tells one by one.
 TOLD = 20
+# What a view that is not online raises, and what features are read from where it cannot be reached.
+UNREAD = (NotMaterialized, BadEnvironment)
 logger = logging.getLogger(__name__)
 
 
@@ -37,23 +49,15 @@ logger = logging.getLogger(__name__)
 class Settings:
     """How a service is run.
 
-    edition: of the contract that callers know; by default the highest that reigned. ahead: by how much its clock is
-    ahead of the true time; below zero for days of the past. durability: whether an answer waits until its record is
-    written, or on disk. poll_seconds: between two looks at who reigns.
+    edition: of the contract that callers know; by default the highest that reigned. clock: what time it is, another one
+    than the true one for days of the past. durability: whether an answer waits until its record is written, or on disk.
+    poll_seconds: between two looks at who reigns.
     """
 
     edition: int | None = None
-    ahead: timedelta = timedelta()
+    clock: Clock = true_time
     durability: Durability = "write"
     poll_seconds: float = 2.0
-
-
-@dataclass(frozen=True)
-class Current:
-    """What answers. versions: of each feature view, the one that is asked."""
-
-    released: Released
-    versions: Mapping[str, str]
 
 
 @dataclass
@@ -98,29 +102,34 @@ class Service:
         self.model, self.state = model, State()
         self._shelves, self._features, self._log = shelves, features, log
         self._settings = settings or Settings()
-        self.current = self._verified(reigning(shelves, model))
+        self.current = self._verified(reigning(shelves, model).version)
         self._refused, self._refused_at = 0, 0.0
         self._wake = asyncio.Event()
         self.metrics = Metrics(model, lambda: log.failures if log else 0)
-        self.windows = Windows(windows, self._now)
+        self.windows = Windows(windows, self._settings.clock)
         self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
+        self._watch: Watch | None = None
+        tried = RolloutMetrics(model, self.metrics.registry)
+        self._trials = Trials(shelves, model, self._successor, self._work, self._settings.clock, tried)
         self._tell()
 
-    async def predict(self, request: Request, current: Current, *, begun: float) -> dict[str, Any]:
+    async def predict(
+        self, request: Request, current: Current, *, begun: float, by: str = ""
+    ) -> dict[str, Any]:
         """The answer of the version by whose contract the request was read. begun: when it came, monotonic.
 
-        Raises Refused.
+        by: the name of who asks, where they showed it. Raises Refused.
         """
         if self.state.features:
             raise Refused(503, "features", self.state.features)
         try:
-            answer = await self._batches.ask((current, request), rows=len(request.rows))
-        except NotMaterialized as error:
+            answer, answering = await self._trials.answered(request, lambda: self._answered(request, current))
+        except UNREAD as error:
             raise Refused(503, "features", str(error)) from error
-        await self._write_down(request, current, answer, begun)
+        await self._write_down(request, answering, answer, begun, by)
         warnings = [*request.warnings, *answer.findings]
         self.metrics.predicted(answer.probabilities, answer.features, [one.field for one in warnings])
-        return _told(request, current.released, answer, warnings)
+        return _told(request, answering.released, answer, warnings)
 
     async def watch(self) -> None:
         """Look who reigns, each few seconds and when it is asked to, until cancelled."""
@@ -155,18 +164,22 @@ class Service:
         """Answer what waits, and bring the log to disk."""
         self._batches.close()
         self.windows.close()
+        self._trials.close()
         if self._log is not None:
             self._log.close()
 
     async def _look(self) -> None:
         """Let the version that reigns answer, once it is verified; otherwise go on as before, and say why."""
+        await self._judge_watch()
+        await self._trials.look(self.current)
         reign = await asyncio.to_thread(reigning, self._shelves, self.model)
         if reign.version == self.current.released.release.version:
             self.state.update = ""
         elif reign.number != self._refused or time.monotonic() - self._refused_at >= AGAIN_SECONDS:
             try:
                 # In a thread: reading and verifying a model takes a second, and requests go on.
-                self.current = await asyncio.to_thread(self._successor, reign)
+                successor = await asyncio.to_thread(self._successor, reign.version)
+                self._take_over(successor, is_new=await asyncio.to_thread(self._is_new, reign))
                 self.state.update = ""
             except Exception as error:
                 logger.exception("version %s of %s may not be served", reign.version, self.model)
@@ -174,26 +187,91 @@ class Service:
                 self.state.update = f"version {reign.version} reigns and may not be served: {error}"
         await self._look_for_features()
 
+    def _take_over(self, successor: Current, *, is_new: bool) -> None:
+        """Let another version answer. A new one is watched, if the one before it can answer what it is asked.
+
+        What reigned before is not: somebody, or a watch, let it reign again, and what it follows was taken back.
+        """
+        former, self.current = self.current, successor
+        same = former.released.contract.edition == successor.released.contract.edition
+        able = same and not breaches(successor.released.contract, former.released.contract)
+        self._watch = Watch(successor, former) if is_new and able else None
+
+    def _is_new(self, reign: Reign) -> bool:
+        return all(
+            one.version != reign.version or one.number >= reign.number
+            for one in self._shelves.reigns.history(self.model)
+        )
+
+    async def _judge_watch(self) -> None:
+        """Let the version before reign again where the one that took over surely fails."""
+        watch = self._watch
+        if watch is None:
+            return
+        why = watch.verdict()
+        if why is not None:
+            await asyncio.to_thread(self._take_back, watch, why)
+        elif watch.is_over:
+            self._watch = None
+
+    def _take_back(self, watch: Watch, why: str) -> None:
+        """Of several services that watch one does."""
+        reign = reigning(self._shelves, self.model)
+        if reign.version != watch.current.released.release.version:
+            return
+        version, at = watch.former.released.release.version, self._shelves.ledger.now()
+        with suppress(ReleaseConflict):
+            self._shelves.reigns.begin(
+                self.model, version, after=reign.number, by=SERVICE, reason=why, at=at, run_id=""
+            )
+
     async def _look_for_features(self) -> None:
         """A view may have gone offline, or may be online as computed by another version that means the same."""
         current = self.current
         try:
             versions = await asyncio.to_thread(self._online, current.released)
-        except NotMaterialized as error:
+        except UNREAD as error:
             self.state.features = str(error)
         else:
             self.state.features = ""
             if versions != current.versions:
                 self.current = replace(current, versions=versions)
 
-    def _successor(self, reign: Reign) -> Current:
-        found = self._verified(reign)
+    async def _answered(self, request: Request, current: Current) -> tuple[Answer, Current]:
+        """By the version that reigns; where that was not so long ago and it fails, by the one before, if that can."""
+        watch = self._watch if self._watch and self._watch.is_of(current) else None
+        try:
+            answer = await self._batches.ask((current, request), rows=len(request.rows))
+        except Exception as error:
+            if watch is None:
+                raise
+            with suppress(Exception):
+                answer = await self._batches.ask((watch.former, request), rows=len(request.rows))
+                watch.failed()
+                logger.error("version %s failed", current.released.release.version, exc_info=error)
+                return answer, watch.former
+            raise
+        if watch is not None:
+            watch.answered()
+        return answer, current
+
+    def _successor(self, version: int) -> Current:
+        """A version that can take over, or be tried: verified, and bound to what callers were told."""
+        found = self._loaded(version) or self._verified(version)
         if broken := breaches(self.current.released.contract, found.released.contract):
             raise ServiceRefused("; ".join(broken))
         return found
 
-    def _verified(self, reign: Reign) -> Current:
-        released = load_released(self._shelves, self._features, reign, edition=self._settings.edition)
+    def _loaded(self, version: int) -> Current | None:
+        """What was verified and is still loaded: the version before, and one that has just passed."""
+        if self._watch is not None and self._watch.former.released.release.version == version:
+            return self._watch.former
+        return self._trials.loaded(version)
+
+    def _verified(self, version: int) -> Current:
+        released = load_released(
+            self._shelves, self._features, self.model, version, edition=self._settings.edition
+        )
         if self._log is None and released.contract.prediction_log == "required":
             raise ServiceRefused(
                 f"the contract of {self.model} requires that predictions are logged; serve it with its log"
@@ -205,7 +283,7 @@ class Service:
 
     def _work(self, asked: Sequence[tuple[Current, Request]]) -> Sequence[Answer]:
         """A batch with a swap in it is answered by two versions, each its own requests."""
-        at = self._now()
+        at = self._settings.clock()
         found: dict[int, Answer] = {}
         for current in {id(one): one for one, _ in asked}.values():
             places = [place for place, (one, _) in enumerate(asked) if one is current]
@@ -214,12 +292,14 @@ class Service:
             found |= dict(zip(places, told, strict=True))
         return [found[place] for place in range(len(asked))]
 
-    async def _write_down(self, request: Request, current: Current, answer: Answer, begun: float) -> None:
+    async def _write_down(
+        self, request: Request, current: Current, answer: Answer, begun: float, by: str
+    ) -> None:
         if self._log is None:
             return
         record = {
             "id": request.id,
-            "at": self._now().isoformat(),
+            "at": self._settings.clock().isoformat(),
             "model": self.model,
             "version": current.released.release.version,
             "views": current.versions,
@@ -227,6 +307,7 @@ class Service:
             "request": [_spelled(row) for row in request.rows],
             "features": [_spelled(row) for row in answer.features],
             "probability": answer.probabilities,
+            **({"by": by} if by else {}),
         }
         try:
             number = self._log.append(record)
@@ -237,14 +318,21 @@ class Service:
             if current.released.contract.prediction_log == "required":
                 raise Refused(503, "log", "the answer could not be written down, so it is none") from error
 
-    def _now(self) -> datetime:
-        return datetime.now(UTC) + self._settings.ahead
-
     def _tell(self) -> None:
-        released = self.current.released
-        release = released.release
-        self.metrics.serves(release.version, release.as_of, release.model_digest, released.engine.name)
+        self.metrics.serves(_answering(self.current.released))
         self.metrics.state(ready=self.state.is_ready, update_refused=bool(self.state.update))
+
+
+def _answering(released: Released) -> Answering:
+    release = released.release
+    return Answering(
+        version=str(release.version),
+        as_of=release.as_of,
+        digest=release.model_digest,
+        engine=released.engine.name,
+        objectives=released.contract.objectives,
+        classes=released.classes,
+    )
 
 
 def _told(

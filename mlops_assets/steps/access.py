@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mlops_assets.declaration.access import Policy, is_service
 from mlops_assets.errors import AccessDenied, BadRequest
@@ -35,7 +35,7 @@ def who_asks(stores: Stores, shown: Shown) -> Who:
             f"policy {adopted.number} is in force, and nobody is known to ask; set MLOPS_TOKEN (`mlops access token "
             "NAME` makes one) or MLOPS_ID_TOKEN"
         )
-    return who
+    return replace(who, held=stores.grants.held(who.name, stores.ledger.now()))
 
 
 def require(stores: Stores, who: Who, action: str, resource: str) -> None:
@@ -43,14 +43,17 @@ def require(stores: Stores, who: Who, action: str, resource: str) -> None:
     adopted = stores.policies.current()
     answer = decide(adopted.policy, who, action, resource) if adopted else None
     if adopted and answer and not answer.allowed:
-        raise AccessDenied(f"{answer.sentence} (policy {adopted.number})")
+        raise AccessDenied(
+            f"{answer.sentence} (policy {adopted.number})", who=who.name, action=action, resource=resource
+        )
 
 
 def require_own_name(stores: Stores, who: Who, by: str) -> None:
     """Raise AccessDenied when a policy is in force and somebody signs as another."""
     if stores.policies.current() and by.strip() != who.name:
         raise AccessDenied(
-            f"found --by {by!r}, expected --by {who.name!r}, who asks by {who.how}: nobody signs as another"
+            f"found --by {by!r}, expected --by {who.name!r}, who asks by {who.how}: nobody signs as another",
+            who=who.name,
         )
 
 
@@ -79,7 +82,10 @@ def make_token(stores: Stores, who: Who, name: str, *, scopes: Sequence[str], da
     bearer, read = known_as(name).name, [scope(one) for one in scopes]
     if who.scopes:
         raise AccessDenied(
-            f"{who.how} is for some things only, so it makes no tokens, which could be for more"
+            f"{who.how} is for some things only, so it makes no tokens, which could be for more",
+            who=who.name,
+            action="token",
+            resource=f"token:{bearer}",
         )
     require(stores, who, "token", f"token:{bearer}")
     return stores.tokens.make(bearer, scopes=read, days=days, by=who.name, at=stores.ledger.now())

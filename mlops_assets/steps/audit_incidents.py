@@ -7,7 +7,7 @@ from typing import Any
 
 from mlops_assets.governance.ledger import Entry, body_of
 from mlops_assets.steps.audit_trail import Recorded, Written
-from mlops_assets.stores.reigns import GATE
+from mlops_assets.stores.reigns import GATE, ROLLOUT
 
 BAD_ANSWERS = ("worse", "rolled back")
 
@@ -36,7 +36,7 @@ def _of_reigns(reigns: Iterable[Entry]) -> Iterator[dict[str, Any]]:
         said = f"version {body['version']} reigns since {body['since']} by the word of {body['by']}: {body['reason']}"
         if body["version"] in seen:
             yield _incident(entry, "rollback", said)
-        elif body["by"] != GATE:
+        elif body["by"] not in (GATE, ROLLOUT):
             yield _incident(entry, "released by a person", said)
         seen.add(body["version"])
 
@@ -62,6 +62,9 @@ def _of_words(recorded: Recorded) -> Iterator[dict[str, Any]]:
             case "override":
                 what = f"{body['check_name']} of {body['what']}, {body['partition']}"
                 yield _incident(entry, "override", f"{body['by']} allowed {what}: {body['reason']}")
+            case "rollout" if body["state"] in ("failed", "stopped"):
+                said = f"version {body['version']}: {body['reason']}"
+                yield _incident(entry, f"rollout {body['state']}", said)
             case "certificate" if not body["identical"]:
                 said = f"version {body['version']}: answers differ by up to {body['largest_difference']:g}"
                 yield _incident(entry, "not reproduced", said)

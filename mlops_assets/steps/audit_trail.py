@@ -161,7 +161,7 @@ class _About:
             case "anchor":
                 # Somebody accepted that the ledger does not continue what was noted.
                 return bool(body_of(entry).get("reason"))
-            case "change_request" | "vote" | "application":
+            case "change_request" | "vote" | "application" | "role_grant" | "role_withdrawal":
                 return self._requested(entry)
         return of_model or entry.kind in ALWAYS
 

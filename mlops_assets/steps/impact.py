@@ -9,8 +9,10 @@ from typing import Any
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, feature_hash, view_versions
+from mlops_assets.steps.open_requests import OpenRequest, open_about
 from mlops_assets.stores.records import Records
 from mlops_assets.stores.releases import Release, Releases
+from mlops_assets.stores.stores import Stores
 
 # What a service delivers, and by which keys it joins, may change while all below it stays as it is.
 SERVICE, DELIVERED = "service", ("columns or keys",)
@@ -51,10 +53,15 @@ class TouchedModel:
 
 @dataclass(frozen=True)
 class Impact:
-    """What would be computed again, and which models rest on it."""
+    """What would be computed again, which models rest on it, and which change requests wait for any of that."""
 
     tables: tuple[Recomputed, ...]
     models: tuple[TouchedModel, ...]
+    requests: tuple[OpenRequest, ...]
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.tables or self.models or self.requests)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
@@ -63,6 +70,7 @@ class Impact:
             "models": [
                 {**vars(one), "releases": [vars(release) for release in one.releases]} for one in self.models
             ],
+            "requests": [vars(one) for one in self.requests],
         }
 
 
@@ -71,18 +79,22 @@ def impact(
     models: Iterable[Model],
     tables: Iterable[str],
     current: Callable[[str], str | None],
-    records: Records,
-    releases: Releases,
+    stores: Stores,
 ) -> Impact:
     """What the declarations as they are touch. tables: those to look at. current: what would make a table now.
 
     A model is touched when a view of its service was made by other code, or when its champion was trained
-    on features that are declared otherwise by now. Tables that were never made are not touched.
+    on features that are declared otherwise by now. Tables that were never made are not touched. A change request is
+    touched when it is about any of these, or asks that a version reigns that was trained on other features.
     """
-    again = [found for table in tables if (found := _recomputed(table, current(table), records))]
+    again = [found for table in tables if (found := _recomputed(table, current(table), stores.records))]
     changed = {one.table.removeprefix("features/") for one in again if one.table.startswith("features/")}
-    touched = (_touched(catalog, model, changed, releases) for model in models)
-    return Impact(tuple(again), tuple(model for model in touched if model is not None))
+    outdated = [(model, tuple(_outdated(catalog, model, stores.releases))) for model in models]
+    beside = [_touched(catalog, model, changed, old) for model, old in outdated]
+    touched = tuple(one for one in beside if one is not None)
+    resources = [f"table:{one.table}" for one in again] + [f"model:{one.model}" for one in touched]
+    versions = [(model.name, one.version) for model, old in outdated for one in old]
+    return Impact(tuple(again), touched, open_about(stores, resources, versions))
 
 
 def _recomputed(table: str, current: str | None, records: Records) -> Recomputed | None:
@@ -95,9 +107,10 @@ def _recomputed(table: str, current: str | None, records: Records) -> Recomputed
     return Recomputed(table, tuple(sorted(parts)), tuple(sorted(other)), len(made))
 
 
-def _touched(catalog: Catalog, model: Model, changed: set[str], releases: Releases) -> TouchedModel | None:
+def _touched(
+    catalog: Catalog, model: Model, changed: set[str], outdated: tuple[TouchedRelease, ...]
+) -> TouchedModel | None:
     views = [view for view in catalog.features.views_of(model.features) if view in changed]
-    outdated = tuple(_outdated(catalog, model, releases))
     if not views and not any(release.reigns for release in outdated):
         return None
     return TouchedModel(model.name, model.features, tuple(views), outdated)

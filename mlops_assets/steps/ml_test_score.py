@@ -21,12 +21,13 @@ from mlops_assets.monitoring.parity import PARITY
 from mlops_assets.monitoring.performance import DECAY
 from mlops_assets.steps.audit_trail import Written, written_by
 from mlops_assets.steps.performance import recorded_performance
+from mlops_assets.steps.standing import about
 from mlops_assets.steps.training import only_row
 from mlops_assets.stores.attestations import Attestation
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.records import COMMIT
 from mlops_assets.stores.reigns import SENSOR, VERIFICATION
-from mlops_assets.stores.releases import Release
+from mlops_assets.stores.releases import Release, promised
 from mlops_assets.stores.stores import Stores
 
 # Of a table's newest commits so many are looked at for one that wrote something.
@@ -186,6 +187,18 @@ def _invariants(known: _Known) -> Iterator[Found]:
     yield Found("invariants", "machine", not failed, oldest.commit.provenance.written_at, told, place)
 
 
+def _reviewed(known: _Known) -> Iterator[Found]:
+    """Others agreed to exactly these files and this contract; what it was made by is among the files."""
+    for one, stands in about(known.stores, known.champion):
+        said = one.request.proposal
+        agreed = [vote for vote in one.votes if vote.answer == "approve"]
+        same = promised(known.champion, after=said.payload["after"]) == dict(said.payload)
+        if stands.stage == "applied" and agreed and same:
+            names = ", ".join(vote.by for vote in agreed)
+            told = f"request {one.request.number} of {said.by}: {names} looked at its files and contract and agreed"
+            yield Found("specs_reviewed", "person", True, agreed[-1].at, told, known.of_release("release"))
+
+
 def _beneficial(known: _Known) -> Iterator[Found]:
     """What the champion would lose without each input, as its own evaluation says."""
     table = known.own("evaluation_report")
@@ -302,6 +315,7 @@ def _loop(known: _Known) -> Iterator[Found]:
 FINDERS: tuple[Callable[[_Known], Iterator[Found]], ...] = (
     _feature_schema,
     _invariants,
+    _reviewed,
     _beneficial,
     _staleness,
     _tuned,

@@ -19,8 +19,9 @@ from mlops_assets.modeling.intervals import DayDraws, intervals
 from mlops_assets.modeling.serialization import Loaded
 from mlops_assets.monitoring.arrival import Arrival, DayLabels, days_between, new_labels
 from mlops_assets.monitoring.performance import Day, PerformanceReport, judged
+from mlops_assets.steps.estimate import Estimating
 from mlops_assets.steps.evaluation import OTHER_QUESTION, loaded_model
-from mlops_assets.steps.hindsight import Known, by_day, daily_losses, known_events
+from mlops_assets.steps.hindsight import Asked, Known, asked_events, by_day, daily_losses, known_events
 from mlops_assets.steps.labels import label_days, label_window
 from mlops_assets.steps.question import pinned_question
 from mlops_assets.steps.training import one_row
@@ -73,8 +74,11 @@ def judge_performance(
     look.require_versions(then[1])
     before = look.known(*then, evaluated)
     # Days that the version could have learned from, or that no training set of this date would hold, are left out.
-    after = look.known(events, views, (max(champion.as_of, days[0].day), newest[1]))
+    since = max(champion.as_of, days[0].day)
+    asked = look.asked(events, views, since)
+    after = asked.known(newest[1])
     found = look.beside_predecessor(champion, look.measured(seen, loaded, before, after, newest), after)
+    found = look.estimated(found, loaded, before, asked, since)
     return _performed(model, found, (*read, *contents_read(*then, window)))
 
 
@@ -117,6 +121,10 @@ class _Look:
     def known(self, events: Pinned, views: Mapping[str, Pinned], stretch: Stretch) -> Known:
         days = [date.fromisoformat(one) for one in (*stretch, self.as_of)]
         return known_events(self.stores, self.catalog, self.model, events, views, *days)
+
+    def asked(self, events: Pinned, views: Mapping[str, Pinned], since: str) -> Asked:
+        days = [date.fromisoformat(one) for one in (since, self.as_of)]
+        return asked_events(self.stores, self.catalog, self.model, events, views, *days)
 
     def measured(
         self, seen: PerformanceReport, loaded: Loaded, before: Known, after: Known, newest: Stretch
@@ -161,6 +169,21 @@ class _Look:
             for one in report.days
         )
         return replace(report, days=tuple(days), predecessor=release.version)
+
+    def estimated(
+        self, report: PerformanceReport, loaded: Loaded, before: Known, asked: Asked, since: str
+    ) -> PerformanceReport:
+        """The report with what is to be expected of days whose labels are not there, and how that did before."""
+        if report.mature_after is None:
+            return report
+        estimating = Estimating.of(
+            [(one, score(loaded.model, loaded.inputs, one.rows)) for one in (before, asked)],
+            since=since,
+            as_of=self.as_of,
+            mature_after=report.mature_after,
+            threshold=self.model.evaluation.threshold,
+        )
+        return replace(report, estimates=estimating.estimates())
 
     def _predecessor(self, champion: Release) -> Release | None:
         """The version that reigned before, of those made for dates before this one."""

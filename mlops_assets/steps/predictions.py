@@ -24,6 +24,7 @@ from mlops_assets.steps.sealing import is_sealed, seal
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.prediction_log import Segment, log_folder, readings, segments, set_aside
 from mlops_assets.stores.produced import Produced
+from mlops_assets.stores.shipments import forgettable
 from mlops_assets.stores.stores import Stores
 
 ID = "prediction_id"
@@ -42,6 +43,7 @@ SCHEMA = pa.schema(
         "request": pa.string(),
         "features": pa.string(),
         "views": pa.string(),
+        "by": pa.string(),
     }
 )
 # A request within a day: its day, and the id by which it counts once.
@@ -71,14 +73,15 @@ class Compacted:
     logged: tuple[Logged, ...]
 
     def forget(self) -> None:
-        """Remove the segments all of whose records are kept by now, those of a writer in their order.
+        """Remove the segments all of whose records are kept by now, and shipped; those of a writer in their order.
 
         Out of order, one that is missing would look like one that was forgotten. One that was damaged stays, under
         another name.
         """
         kept = _kept(self.stores, self.model, {day for one in self.logged for day, _ in one.keys})
+        shipped = set(forgettable([one.segment for one in self.logged]))
         for _, of_writer in groupby(self.logged, key=attrgetter("segment.run")):
-            for one in takewhile(lambda one: one.keys <= kept, of_writer):
+            for one in takewhile(lambda one: one.keys <= kept and one.segment in shipped, of_writer):
                 one.segment.forget(damaged=bool(one.damage))
 
 
@@ -247,6 +250,7 @@ def _said(model: str, record: Mapping[str, Any], zone: ZoneInfo) -> list[ServedP
             features=json.dumps(features, sort_keys=True),
             # The same of most requests, and kept once.
             views=intern(json.dumps(record["views"], sort_keys=True)),
+            by=record.get("by", ""),
         )
         for number, (request, features, probability) in enumerate(told)
     ]

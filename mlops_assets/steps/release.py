@@ -26,7 +26,7 @@ from mlops_assets.steps.training import one_row, require_made_from, require_newe
 from mlops_assets.stores.overrides import Override
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
-from mlops_assets.stores.reigns import GATE
+from mlops_assets.stores.reigns import GATE, ROLLOUT
 from mlops_assets.stores.releases import Against, Candidate, Judged, Release
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
@@ -209,7 +209,7 @@ def _taken_back(stores: Stores, candidate: Candidate) -> list[str]:
     own = {one.version for one in stores.releases.versions(candidate.model) if _is(one, candidate)}
     reigns = stores.reigns.history(candidate.model)
     ended = [after for before, after in pairwise(reigns) if before.version in own]
-    if not ended or ended[-1].by == GATE or reigns[-1].version in own:
+    if not ended or ended[-1].by in (GATE, ROLLOUT) or reigns[-1].version in own:
         return []
     (number,), by = own, ended[-1]
     return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 from mlops_assets.declaration.catalog import Catalog
@@ -103,11 +103,11 @@ def _of_looks(
     looks = [look for look in both if champion.as_of < look <= max(unanswered)]
     seen = seen_in(stores, model, champion, looks)
     trigger, trained = declared(model.retraining), _trained(stores, model, at)
+    held = _held(stores, model, champion)
     for count, look in enumerate(looks, start=1):
         if look not in unanswered:
             continue
         before, later = [one for one in trained if one < look], [one for one in trained if one >= look]
-        held = _held(champion, before)
         asked = (
             Asked(False, f"a training as of {later[0]} was asked for already")
             if later
@@ -131,7 +131,7 @@ def _of_changes(
         # Definitions are changed by people, who are not made to wait.
         but = None
         if kind == "restated":
-            but = held_back(model.retraining, as_of, trained, _held(champion, trained))
+            but = held_back(model.retraining, as_of, trained, _held(stores, model, champion))
         if but is None:
             yield _decide(stores, model, as_of, evidence, kind, Asked(True, reason), at)
         else:
@@ -174,9 +174,13 @@ def _answer(model: Model, as_of: str, evidence: str, kind: Kind, asked: Asked, a
     return RetrainingDecision(model.name, as_of, evidence, kind, asked.train, asked.sentence, SENSOR, at)
 
 
-def _held(champion: Release, trained: Sequence[str]) -> int:
-    """How many trainings came after the champion, which reigns still."""
-    return sum(one > champion.as_of for one in trained)
+def _held(stores: Stores, model: Model, champion: Release) -> int:
+    """How many challengers were judged after the champion, which reigns still.
+
+    One whose run failed was never judged: it costs its cool-down, and says nothing about the champion.
+    """
+    judged = {one["as_of"] for one in stores.releases.history(model.name)}
+    return sum(one > champion.as_of for one in judged)
 
 
 def _trained(stores: Stores, model: Model, at: str) -> list[str]:

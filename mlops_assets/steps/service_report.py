@@ -16,6 +16,7 @@ from mlops_assets.declaration.training_columns import USE
 from mlops_assets.errors import ArtifactMismatch, NotMaterialized
 from mlops_assets.governance.served_prediction import TABLE, ServedPrediction
 from mlops_assets.modeling.frames import score
+from mlops_assets.modeling.made import Made
 from mlops_assets.monitoring.service import Answered, ServiceReport, Window, verdicts
 from mlops_assets.monitoring.service_day import report
 from mlops_assets.steps.evaluation import loaded_model
@@ -94,27 +95,27 @@ def _expected(
     stores: Stores, model: Model, releases: Mapping[int, Release]
 ) -> tuple[dict[int, float], list[Content]]:
     """Version -> the share of the positive class it answered when it was evaluated, and what that was read from."""
-    table, shares, read = f"{model.name}/training_set", {}, []
+    shares: dict[int, float] = {}
+    read: list[Content] = []
     for version, release in releases.items():
-        content = next((one for one in release.made_from if one.table == table), None)
-        if content is None:
-            continue
         try:
-            shares[version] = _share(stores, model, release, content)
+            shares[version], contents = _share(stores, model, release)
         except (ArtifactMismatch, NotMaterialized):
             # Who moved it away is told by other checks; here nothing is known of that version.
             continue
-        read.append(content)
+        read += contents
     return shares, read
 
 
-def _share(stores: Stores, model: Model, release: Release, content: Content) -> float:
-    pinned = stores.lake.pin(content.table, [content.partition], version=content.version)
+def _share(stores: Stores, model: Model, release: Release) -> tuple[float, tuple[Content, ...]]:
+    """Of the rows that were kept from training, and their partition."""
+    made = Made.of(stores.artifacts.load(release.artifact_digest)).rows
+    pinned = stores.lake.pin(made.table, [made.partition], version=made.version)
     rows = stores.engine.rows(
         f"SELECT * FROM training_set WHERE {USE} = 'evaluate'", {"training_set": pinned}
     )
     if not len(rows):
-        raise NotMaterialized(f"{content.table} of {content.partition} has no row to evaluate on")
+        raise NotMaterialized(f"{made.table} of {made.partition} has no row to evaluate on")
     loaded = loaded_model(stores, release.artifact_digest)
     scores = score(loaded.model, loaded.inputs, rows.to_pandas())
-    return float((scores >= model.evaluation.threshold).mean())
+    return float((scores >= model.evaluation.threshold).mean()), pinned.contents

@@ -2,32 +2,57 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from mlops_assets.declaration.access import Policy, Tier
 from mlops_assets.errors import BadRequest
 from mlops_assets.governance.access import decide, tier_of
 from mlops_assets.governance.changes import Proposal, Standing, standing
-from mlops_assets.stores.changes import Recorded
-from mlops_assets.stores.overrides import Subject
+from mlops_assets.governance.grants import why_not_held
+from mlops_assets.stores.changes import Changes, Recorded
+from mlops_assets.stores.grants import Grants
+from mlops_assets.stores.ledger import Ledger
+from mlops_assets.stores.overrides import Overrides, Subject
+from mlops_assets.stores.policies import Policies
+from mlops_assets.stores.reigns import Reigns
 from mlops_assets.stores.releases import Release
-from mlops_assets.stores.stores import Stores
 
 # Kinds of which a version reigns when they are carried out.
 REIGNS = ("promote", "rollback")
+# The kind by which somebody holds a role that reads, on one resource for a time.
+GRANT = "grant"
 
 
-def asked_for(stores: Stores, kind: str, resource: str) -> Tier | None:
+class Standings(Protocol):
+    """What of the stores says where requests stand."""
+
+    @property
+    def changes(self) -> Changes: ...
+    @property
+    def grants(self) -> Grants: ...
+    @property
+    def ledger(self) -> Ledger: ...
+    @property
+    def overrides(self) -> Overrides: ...
+    @property
+    def policies(self) -> Policies: ...
+    @property
+    def reigns(self) -> Reigns: ...
+
+
+def asked_for(stores: Standings, kind: str, resource: str) -> Tier | None:
     """What a change needs by the policy in force; None where nothing has to be asked, for want of one or by a gate."""
     adopted = stores.policies.current()
     tier = tier_of(adopted.policy, kind, resource) if adopted is not None else None
     return None if tier is None or tier.gate else tier
 
 
-def where(stores: Stores, recorded: Recorded, now: str) -> Standing:
+def where(stores: Standings, recorded: Recorded, now: str) -> Standing:
     """Where a request stands at a moment, by the policy in force."""
     return _where(stores, _policy(stores), recorded, now)
 
 
-def listed(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
+def listed(stores: Standings, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
     """Every request, or those about a resource, with where it stands now; oldest first."""
     found = stores.changes.all(resource)
     if not found:
@@ -36,12 +61,12 @@ def listed(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, 
     return [(one, _where(stores, policy, one, now)) for one in found]
 
 
-def waiting(stores: Stores, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
+def waiting(stores: Standings, resource: str | None = None) -> list[tuple[Recorded, Standing]]:
     """Those that can still be applied, now or later."""
     return [(one, stands) for one, stands in listed(stores, resource) if stands.waits]
 
 
-def about(stores: Stores, release: Release) -> list[tuple[Recorded, Standing]]:
+def about(stores: Standings, release: Release) -> list[tuple[Recorded, Standing]]:
     """The requests that a version reigns, oldest first."""
     return [
         (one, stands)
@@ -50,7 +75,7 @@ def about(stores: Stores, release: Release) -> list[tuple[Recorded, Standing]]:
     ]
 
 
-def waits_for(stores: Stores, release: Release) -> str | None:
+def waits_for(stores: Standings, release: Release) -> str | None:
     """What a version waits for before it reigns; None when it waits for nothing."""
     said = [
         f"request {one.request.number}: {stands.sentence}"
@@ -60,7 +85,15 @@ def waits_for(stores: Stores, release: Release) -> str | None:
     return "; ".join(said) or None
 
 
-def _where(stores: Stores, policy: Policy, recorded: Recorded, now: str) -> Standing:
+def held_already(stores: Standings, name: str, role: str, resource: str) -> str | None:
+    """That somebody holds a role on a resource now; None when they do not."""
+    for one in stores.grants.held(name, stores.ledger.now()):
+        if (one.role, one.resource) == (role, resource):
+            return f"{name} holds {one.named}"
+    return None
+
+
+def _where(stores: Standings, policy: Policy, recorded: Recorded, now: str) -> Standing:
     said = recorded.request.proposal
     return standing(
         recorded.request,
@@ -73,14 +106,14 @@ def _where(stores: Stores, policy: Policy, recorded: Recorded, now: str) -> Stan
     )
 
 
-def _policy(stores: Stores) -> Policy:
+def _policy(stores: Standings) -> Policy:
     adopted = stores.policies.current()
     if adopted is None:
         raise BadRequest("no policy is in force, so there are no change requests; `mlops access adopt FILE`")
     return adopted.policy
 
 
-def _overtaken(stores: Stores, said: Proposal) -> str | None:
+def _overtaken(stores: Standings, said: Proposal) -> str | None:
     """Why a request can no longer be carried out, whoever agrees; None when it can."""
     if said.kind in REIGNS:
         current = stores.reigns.current(said.payload["model"])
@@ -92,5 +125,9 @@ def _overtaken(stores: Stores, said: Proposal) -> str | None:
         adopted = stores.policies.current()
         same = adopted is not None and adopted.number == said.payload["after"]
         return None if same else "another policy was adopted since; propose it again"
+    if said.kind == GRANT:
+        role, days = said.payload["role"], said.payload["days"]
+        why_not = why_not_held(_policy(stores), role, said.resource, days)
+        return why_not or held_already(stores, said.by, role, said.resource)
     given = stores.overrides.of(Subject.of(said.payload))
     return None if given is None else f"{given.by} allowed it at {given.at}"

@@ -10,6 +10,7 @@ from mlops_assets.errors import BadRequest, NotMaterialized, nearest
 from mlops_assets.governance.sealed import Proof
 from mlops_assets.modeling.environment import told
 from mlops_assets.modeling.made import Made
+from mlops_assets.steps.open_requests import open_above
 from mlops_assets.steps.standing import about
 from mlops_assets.stores.lineage import Reached
 from mlops_assets.stores.releases import Release
@@ -77,6 +78,8 @@ def trace_release(stores: Stores, model: str, as_of: str) -> Traced | None:
 def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
     """All that was made from a file of a source, whatever it held, or from a partition of a table.
 
+    Change requests that wait for any of it are told with it.
+
     Raises BadRequest when nothing of that name was ever read or written.
     """
     if partition is None:
@@ -94,7 +97,10 @@ def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
                 f"partition {partition!r} of {what!r} was never written; a table is named as raw/flights"
             )
     reached = stores.lineage.forward(start)
-    return Traced(about, {}, reached, _made_from(stores, reached))
+    touched = _made_from(stores, reached)
+    waits = open_above(stores, reached, [(one.model, one.version) for one in touched])
+    facts = {"requests": [vars(one) for one in waits]} if waits else {}
+    return Traced(about, facts, reached, touched)
 
 
 def facts_of(stores: Stores, release: Release, reached: Reached) -> dict[str, Any]:
@@ -143,6 +149,17 @@ def facts_of(stores: Stores, release: Release, reached: Reached) -> dict[str, An
                 "stands": f"{stands.stage}: {stands.sentence}",
             }
             for one, stands in about(stores, release)
+        ],
+        "grants": [
+            {
+                "number": one.number,
+                "role": one.role,
+                "held_by": one.name,
+                "since": one.at,
+                "until": one.expires,
+                "withdrawn": one.withdrawn,
+            }
+            for one in stores.grants.about(f"model:{release.model}")
         ],
         "ledger": [
             {"number": one.number, "kind": one.kind, "hash": one.hash} for one in stores.ledger.about(subject)

@@ -132,6 +132,7 @@ def _told(said: ServedPrediction, place: _Place, pinned: Pinned) -> dict[str, An
         "request_id": said.request_id,
         "row": f"{place.row} of {place.rows}",
         "predicted_at": said.predicted_at,
+        "asked_by": said.by or "nobody had to say",
         "milliseconds": said.milliseconds,
         "table_version": pinned.contents[0].version,
         "request": [{"column": name, "value": value} for name, value in json.loads(said.request).items()],

@@ -14,7 +14,7 @@ from mlops_assets.steps.reigns import reign_again, require_whole
 from mlops_assets.steps.training import one_row
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
-from mlops_assets.stores.reigns import GATE, VERIFICATION, Reign
+from mlops_assets.stores.reigns import GATE, ROLLOUT, SERVICE, VERIFICATION, Reign
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.retrainings import VerifiedRelease
 from mlops_assets.stores.stores import Stores
@@ -29,10 +29,10 @@ def verify(
 ) -> Produced:
     """What the days that a performance report knows say of the current reign; acted upon and written down.
 
-    A version that the gate released and that surely loses more than the one before is taken back, if the declaration
-    allows it; the one that it was compared with reigns again at once. What a person released is told of, and stays
-    until a person says so. Asked again it does nothing again. Raises ArtifactMismatch, and takes nothing back, when
-    the files of the version before are not the ones that were released.
+    A version that the gate or a rollout released and that surely loses more than the one before is taken back, if the
+    declaration allows it; the one that it was compared with reigns again at once. What a person released is told of,
+    and stays until a person says so. Asked again it does nothing again. Raises ArtifactMismatch, and takes nothing
+    back, when the files of the version before are not the ones that were released.
     """
     reign = stores.reigns.current(model.name)
     found = recorded_performance(stores, model, [as_of])[as_of]
@@ -41,7 +41,7 @@ def verify(
         return _produced(as_of, report, Verified("waiting", why_not or NOTHING), 0, NOTHING)
     daily = _since(stores, model, reign, found)
     said = verified(list(daily.values()), model.retraining.verification)
-    acts = said.answer == "worse" and reign.by == GATE and model.retraining.verification.rollback
+    acts = said.answer == "worse" and reign.by in (GATE, ROLLOUT) and model.retraining.verification.rollback
     if acts:
         # Before it is written down that it reigns again, for it would not if its files were not whole.
         require_whole(stores, _version(stores, model.name, found.predecessor))
@@ -72,7 +72,7 @@ def _why_not(stores: Stores, model: Model, reign: Reign | None, found: Performan
     if found.champion != reign.version:
         about = "no version" if found.champion is None else f"version {found.champion}"
         return f"the report is about {about}, and version {reign.version} reigns"
-    if reign.by == VERIFICATION:
+    if reign.by in (VERIFICATION, SERVICE):
         return f"version {reign.version} reigns again since {reign.since}, because the one after it was worse"
     if found.predecessor is None:
         return f"version {reign.version} has none before it to be compared with{_because(found.without)}"

@@ -39,6 +39,8 @@ RECORDS = {
     "change_request": "approval/requests.jsonl",
     "vote": "approval/requests.jsonl",
     "application": "approval/requests.jsonl",
+    "role_grant": "approval/grants.jsonl",
+    "role_withdrawal": "approval/grants.jsonl",
     "attestation": "history/attestations.jsonl",
     "batch": "monitoring/batches.jsonl",
 }

@@ -10,6 +10,7 @@ from mlops_assets.declaration.access import Policy
 from mlops_assets.errors import BadRequest
 from mlops_assets.governance.changes import Vote
 from mlops_assets.stores.changes import Recorded
+from mlops_assets.stores.grants import add_grant
 from mlops_assets.stores.ledger import Draft
 from mlops_assets.stores.overrides import Subject, add_override
 from mlops_assets.stores.policies import add_policy
@@ -59,6 +60,20 @@ def _policy(connection: sa.Connection, recorded: Recorded, at: str, run_id: str)
     )
 
 
+def _grant(connection: sa.Connection, recorded: Recorded, at: str, run_id: str) -> Draft:
+    said = recorded.request.proposal
+    return add_grant(
+        connection,
+        recorded.request.number,
+        name=said.by,
+        role=said.payload["role"],
+        resource=said.resource,
+        days=said.payload["days"],
+        reason=_agreed(recorded),
+        at=at,
+    )
+
+
 def _agreed(recorded: Recorded) -> str:
     """Why it was done, and who agreed to it."""
     said, number = recorded.request.proposal.reason, recorded.request.number
@@ -76,4 +91,5 @@ KINDS: dict[str, Callable[[sa.Connection, Recorded, str, str], Draft]] = {
     "rollback": _reign,
     "override": _override,
     "policy": _policy,
+    "grant": _grant,
 }

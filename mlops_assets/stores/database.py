@@ -152,6 +152,29 @@ reign = sa.Table(
     info={"subject": "{model}:{version}"},
 )
 
+# A version that is tried beside the one that reigns (governance/rollout.py): each step a row, the newest counts.
+rollout = sa.Table(
+    "rollout",
+    SCHEMA,
+    sa.Column("model", sa.Text, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("step", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    # The number of the reign beside which it is tried.
+    sa.Column("reign", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("limits", sa.JSON, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("share", sa.Float, nullable=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(["model", "version"], ["release.model", "release.version"]),
+    sa.ForeignKeyConstraint(["model", "reign"], ["reign.model", "reign.number"]),
+    info={"subject": "{model}:{version}"},
+)
+
 # What a person allowed although a gate or a blocking check said no: of exactly this content, once.
 override = sa.Table(
     "override",
@@ -340,6 +363,45 @@ application = sa.Table(
     sa.Column("at", sa.Text, nullable=False),
     sa.Column("run_id", sa.Text, nullable=False),
     info={"subject": "{request_id}"},
+)
+
+# A role that somebody holds on one resource until a moment (governance/grants.py), by the request that asked for it.
+role_grant = sa.Table(
+    "role_grant",
+    SCHEMA,
+    sa.Column("request_id", sa.ForeignKey("change_request.id"), primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False, index=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    info={"subject": "{request_id}"},
+)
+
+# Those that ended before they expired.
+role_withdrawal = sa.Table(
+    "role_withdrawal",
+    SCHEMA,
+    sa.Column("request_id", sa.ForeignKey("role_grant.request_id"), primary_key=True, autoincrement=False),
+    sa.Column("by", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    info={"subject": "{request_id}"},
+)
+
+# What was refused to somebody: the first time in a day (UTC) for each action, so that nobody fills the ledger with it.
+# who: empty for whoever nobody knows.
+denial = sa.Table(
+    "denial",
+    SCHEMA,
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("who", sa.Text, primary_key=True),
+    sa.Column("action", sa.Text, primary_key=True),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    info={"subject": "{day} {who} {action}"},
 )
 
 # What people say that they tested by hand.

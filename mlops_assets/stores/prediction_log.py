@@ -39,6 +39,11 @@ def windows_folder(home: Path, model: str) -> Path:
     return home / "windows" / model
 
 
+def shadow_folder(home: Path, model: str) -> Path:
+    """Where the scores of versions that are tried in a shadow are written down."""
+    return home / "shadows" / model
+
+
 @dataclass
 class _Segment:
     """A file that is appended to. size: of its whole lines, in bytes."""
@@ -170,7 +175,7 @@ class PredictionLog:
     def _bring_to_disk(self, segment: _Segment) -> None:
         os.fdatasync(segment.descriptor)
         if segment.is_new:
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             segment.is_new = False
 
 
@@ -194,20 +199,26 @@ class Segment:
     run: str
     first: int
 
+    def records(self) -> list[dict[str, Any]]:
+        """What was appended, in order; a last line that was torn is left out.
+
+        Raises LogDamaged when any other line is not the next one, or not as it was written.
+        """
+        return [self.record(number, line) for number, line in enumerate(self.lines(), self.first)]
+
     def read(self) -> Reading:
-        """What was appended; a last line that was torn is left out. Raises FileNotFoundError once it is forgotten."""
-        *lines, _torn = self._bytes().split(b"\n")
+        """The same, with what is not so told beside what is. Raises FileNotFoundError once it is forgotten."""
         records: list[dict[str, Any]] = []
         damage: list[str] = []
         expected = self.first
-        for line in lines:
+        for line in self.lines():
             number, record = _read_line(line)
             if record is None:
-                damage.append(f"{self.path}: record {expected} has been changed since it was written")
+                damage.append(self._changed(expected))
                 expected += 1
                 continue
             if number != expected:
-                damage.append(f"{self.path}: found record {number}, expected {expected}: lines are missing")
+                damage.append(self._lacking(number, expected))
             expected = number + 1
             records.append(record)
         return Reading(records, tuple(damage), expected)
@@ -219,12 +230,40 @@ class Segment:
         else:
             self.path.unlink()
 
-    def _bytes(self) -> bytes:
+    @property
+    def last(self) -> int:
+        """The number of the last whole record by now; one less than the first where there is none."""
+        return self.first + len(self.lines()) - 1
+
+    def lines(self, position: int = 0) -> list[bytes]:
+        """The whole lines from a position on, in bytes, that is where a line begins."""
+        *lines, _torn = self._bytes(position).split(b"\n")
+        return lines
+
+    def record(self, number: int, line: bytes) -> dict[str, Any]:
+        """What a line says. Raises LogDamaged when it has another number, or is not as it was written."""
+        found, record = _read_line(line)
+        if record is None:
+            raise LogDamaged(self._changed(number))
+        if found != number:
+            raise LogDamaged(self._lacking(found, number))
+        return record
+
+    def _bytes(self, position: int) -> bytes:
         try:
-            return self.path.read_bytes()
+            stream = self.path.open("rb")
         except FileNotFoundError:
             # Its writer has closed it since it was listed.
-            return self.path.with_suffix(CLOSED).read_bytes()
+            stream = self.path.with_suffix(CLOSED).open("rb")
+        with stream:
+            stream.seek(position)
+            return stream.read()
+
+    def _changed(self, number: int) -> str:
+        return f"{self.path}: record {number} has been changed since it was written"
+
+    def _lacking(self, found: int, expected: int) -> str:
+        return f"{self.path}: found record {found}, expected {expected}: lines are missing"
 
 
 def segments(folder: Path, *, finished: bool = False) -> list[Segment]:
@@ -293,13 +332,17 @@ def _names(folder: Path) -> list[str]:
 
 
 def _is_left(path: Path) -> bool:
-    """Whether the writer of an open segment is gone; one that is closed meanwhile has another name by now."""
+    """Whether the writer of an open segment is gone; one that was closed since it was listed is not taken for left."""
     try:
-        with path.open("rb") as stream:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except (BlockingIOError, FileNotFoundError):
+        stream = path.open("rb")
+    except FileNotFoundError:
         return False
-    return True
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return path.exists()
 
 
 def _write_whole(segment: _Segment, line: bytes) -> None:
@@ -325,7 +368,8 @@ def _close(segment: _Segment) -> None:
     os.close(segment.descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -13,6 +13,8 @@ from mlops_assets.stores.ledger import Draft, add, append
 
 # Who says so where no person does: what was known at a release, what later days said of it, and what asks for models.
 GATE, VERIFICATION, SENSOR = "gate", "verification", "sensor"
+# What requests said of a version: while it was tried beside the one that reigned, and once it reigned.
+ROLLOUT, SERVICE = "rollout", "service"
 
 
 def require_person(by: str) -> None:

@@ -1,6 +1,7 @@
 """What the database itself asks of a new row: conditions, in SQL, under which it is refused.
 
-The same that ``governance/changes.py`` decides, for whoever writes past it. Moments are texts that sort as they do.
+The same that ``governance/changes.py`` and ``stores/rollouts.py`` decide, for whoever writes past it. Moments are texts
+that sort as they do.
 """
 
 from __future__ import annotations
@@ -8,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mlops_assets.declaration.access import POLICY, POLICY_APPROVALS
+from mlops_assets.declaration.access import POLICY, POLICY_APPROVALS, READING
 from mlops_assets.governance.access import STRICTEST
+from mlops_assets.governance.grants import LONGEST_DAYS
+from mlops_assets.governance.rollout import ENDS, KINDS, MOST_SHARE, STATES
 
+# The text of the policy in force.
+IN_FORCE = "(SELECT ruling.body FROM policy ruling ORDER BY ruling.number DESC LIMIT 1)"
 # Clocks of machines differ by so many seconds at most.
 APART = 300
 
@@ -50,7 +55,7 @@ class Sql:
 
         The same as ``governance/access.tier_of``.
         """
-        body = "(SELECT ruling.body FROM policy ruling ORDER BY ruling.number DESC LIMIT 1)"
+        body = IN_FORCE
         if self.postgres:
             tiers = f"jsonb_array_elements({body}::jsonb -> 'tiers') WITH ORDINALITY AS tier (value, key)"
             found, gate = f"(tier.value ->> '{what}')::int", "(tier.value ->> 'gate')::boolean"
@@ -68,6 +73,23 @@ class Sql:
             first = f"CASE WHEN {least} THEN {POLICY_APPROVALS} ELSE {first} END"
         return f"(CASE WHEN {body} IS NOT NULL THEN {first} END)"
 
+    def may(self, role: str, holds: str = "TRUE") -> str:
+        """Whether the policy in force lets a role do an ``act.value`` of which something holds.
+
+        ``{deny}`` in it stands for whether it is denied.
+        """
+        if self.postgres:
+            roles = f"jsonb_each({IN_FORCE}::jsonb -> 'roles') AS named (key, value)"
+            given = "jsonb_array_elements(named.value) AS given (value)"
+            acts = "jsonb_array_elements_text(given.value -> 'actions') AS act (value)"
+            deny = "(given.value ->> 'deny')::boolean"
+        else:
+            roles = f"json_each({IN_FORCE}, '$.roles') named"
+            given, acts = "json_each(named.value) given", "json_each(given.value, '$.actions') act"
+            deny = "json_extract(given.value, '$.deny')"
+        held = holds.format(deny=deny)
+        return f"EXISTS (SELECT 1 FROM {roles}, {given}, {acts} WHERE named.key = {role} AND ({held}))"
+
 
 def rules(table: str, *, postgres: bool) -> dict[str, str]:
     """What is said -> the condition on the new row under which it is said; none for most tables."""
@@ -76,8 +98,11 @@ def rules(table: str, *, postgres: bool) -> dict[str, str]:
         "vote": _of_a_vote,
         "application": _of_an_application,
         "reign": _of_a_reign,
+        "rollout": _of_a_rollout,
         "override": _of_an_override,
         "policy": _of_a_policy,
+        "role_grant": _of_a_grant,
+        "role_withdrawal": _now,
     }
     return dict(makes[table](Sql(postgres))) if table in makes else {}
 
@@ -132,6 +157,52 @@ def _of_a_reign(sql: Sql) -> Iterator[tuple[str, str]]:
     yield "nobody agreed to it", f"coalesce({needed}, 0) > 0 AND NOT {before} AND NOT {agreed}"
 
 
+def _of_a_rollout(sql: Sql) -> Iterator[tuple[str, str]]:
+    yield from _now(sql)
+    yield f"a state is {', '.join(STATES)}", f"NEW.state NOT IN ({_texts(STATES)})"
+    yield f"a kind is {' or '.join(KINDS)}", f"NEW.kind NOT IN ({_texts(KINDS)})"
+    share = f"NEW.kind = 'canary' AND NOT (NEW.share > 0 AND NEW.share <= {MOST_SHARE})"
+    yield f"the share of a canary is above 0 and at most {MOST_SHARE:g}", share
+    yield "only the share of a canary changes", "NEW.state = 'share changed' AND NEW.kind <> 'canary'"
+    earlier = "FROM rollout earlier WHERE earlier.model = NEW.model"
+    own = f"{earlier} AND earlier.number = NEW.number"
+    yield (
+        "it does not follow the last step",
+        f"NEW.step <> (SELECT coalesce(max(earlier.step), 0) {own}) + 1",
+    )
+    yield "it begins with being started, and only so", "(NEW.step = 1) <> (NEW.state = 'started')"
+    yield "it has ended", f"EXISTS (SELECT 1 {own} AND earlier.state IN ({_texts(ENDS)}))"
+    same = " AND ".join(f"earlier.{name} = NEW.{name}" for name in ("version", "reign", "kind"))
+    limits = f"{sql.text('earlier.limits')} = {sql.text('NEW.limits')}"
+    yield (
+        "it is of another version, reign, kind or limits than when it was started",
+        f"EXISTS (SELECT 1 {own} AND NOT ({same} AND {limits}))",
+    )
+    first = "NEW.step = 1 AND "
+    yield (
+        "it does not follow the last rollout of its model",
+        f"{first}NEW.number <> (SELECT coalesce(max(earlier.number), 0) {earlier}) + 1",
+    )
+    of_model = "FROM rollout ending WHERE ending.model = NEW.model"
+    ended = f"SELECT ending.number {of_model} AND ending.state IN ({_texts(ENDS)})"
+    yield (
+        "another rollout of the model is open",
+        f"{first}EXISTS (SELECT 1 {earlier} AND earlier.number NOT IN ({ended}))",
+    )
+    reigning = (
+        "SELECT last.{0} FROM reign last WHERE last.model = NEW.model ORDER BY last.number DESC LIMIT 1"
+    )
+    yield (
+        "it is beside another reign than the one that lasts",
+        f"{first}NEW.reign <> coalesce(({reigning.format('number')}), 0)",
+    )
+    yield "the version reigns", f"{first}NEW.version = ({reigning.format('version')})"
+
+
+def _texts(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
 def _of_an_override(sql: Sql) -> Iterator[tuple[str, str]]:
     same = " AND ".join(
         f"{sql.field('asked.payload', name)} = NEW.{column}"
@@ -156,6 +227,23 @@ def _of_a_policy(sql: Sql) -> Iterator[tuple[str, str]]:
         f"AND {sql.field('asked.payload', 'after')} = {sql.text('NEW.number - 1')}",
     )
     yield "nobody agreed to it", f"NEW.number > 1 AND NOT {agreed}"
+
+
+def _of_a_grant(sql: Sql) -> Iterator[tuple[str, str]]:
+    yield from _now(sql)
+    reads = ", ".join(f"'{one}'" for one in READING)
+    writes = sql.may("NEW.role", f"act.value NOT IN ({reads}) OR {{deny}}")
+    yield "it is of no role that only reads", f"{writes} OR NOT {sql.may('NEW.role')}"
+    begins, ends = sql.seconds("NEW.at"), sql.seconds("NEW.expires")
+    days = f"CAST({sql.field('asked.payload', 'days')} AS INTEGER)"
+    # Half a second for what a number of seconds cannot say.
+    agreed = _applied(
+        ("grant",),
+        f'asked.id = NEW.request_id AND asked."by" = NEW.name AND asked.resource = NEW.resource '
+        f"AND {sql.field('asked.payload', 'role')} = NEW.role AND {ends} <= {begins} + 86400 * {days} + 0.5",
+    )
+    yield "it is for too long", f"{ends} > {begins} + 86400 * {LONGEST_DAYS} + 0.5"
+    yield "nobody agreed to it", f"NOT {agreed}"
 
 
 def _applied(kinds: tuple[str, ...], holds: str) -> str:

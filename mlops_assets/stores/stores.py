@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from mlops_assets.stores.attestations import Attestations
     from mlops_assets.stores.certificates import Certificates
     from mlops_assets.stores.changes import Changes
+    from mlops_assets.stores.denials import Denials
     from mlops_assets.stores.engine import Engine, Queries
     from mlops_assets.stores.files import Files
+    from mlops_assets.stores.grants import Grants
     from mlops_assets.stores.lake import Lake
     from mlops_assets.stores.ledger import Ledger
     from mlops_assets.stores.lineage import Lineage
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from mlops_assets.stores.releases import Releases
     from mlops_assets.stores.reports import Reports
     from mlops_assets.stores.retrainings import Retrainings
+    from mlops_assets.stores.rollouts import Rollouts
     from mlops_assets.stores.tokens import Tokens
     from mlops_assets.stores.tracked import TrackedRuns
 
@@ -74,6 +77,7 @@ class Stores:
     artifacts: Artifacts
     releases: Releases
     reigns: Reigns
+    rollouts: Rollouts
     overrides: Overrides
     certificates: Certificates
     attestations: Attestations
@@ -81,6 +85,8 @@ class Stores:
     changes: Changes
     policies: Policies
     tokens: Tokens
+    grants: Grants
+    denials: Denials
     ledger: Ledger
     anchors: tuple[AnchorPlace, ...]
     lineage: Lineage
@@ -98,8 +104,10 @@ class Stores:
         from mlops_assets.stores.certificates import Certificates
         from mlops_assets.stores.changes import Changes
         from mlops_assets.stores.database import open_database
+        from mlops_assets.stores.denials import Denials
         from mlops_assets.stores.engine import Engine
         from mlops_assets.stores.files import Files
+        from mlops_assets.stores.grants import Grants
         from mlops_assets.stores.lake import Lake
         from mlops_assets.stores.ledger import Ledger
         from mlops_assets.stores.lineage import Lineage
@@ -111,6 +119,7 @@ class Stores:
         from mlops_assets.stores.releases import Releases
         from mlops_assets.stores.reports import Reports
         from mlops_assets.stores.retrainings import Retrainings
+        from mlops_assets.stores.rollouts import Rollouts
         from mlops_assets.stores.tokens import Tokens
         from mlops_assets.stores.tracked import TrackedRuns
         from mlops_assets.stores.windows import WindowedEngine
@@ -132,6 +141,7 @@ class Stores:
             artifacts=Artifacts(places.home / "artifacts"),
             releases=Releases(database),
             reigns=Reigns(database),
+            rollouts=Rollouts(database),
             overrides=Overrides(database),
             certificates=Certificates(database),
             attestations=Attestations(database),
@@ -139,6 +149,8 @@ class Stores:
             changes=Changes(database),
             policies=Policies(database),
             tokens=Tokens(database),
+            grants=Grants(database),
+            denials=Denials(database),
             ledger=Ledger(database),
             anchors=anchor_places(places.anchors, places.home),
             lineage=Lineage(database),

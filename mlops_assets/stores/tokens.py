@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
@@ -42,6 +42,14 @@ class Token:
     def state(self, at: str) -> str:
         """``good``, ``expired`` or ``revoked``, at a moment."""
         return "revoked" if self.revoked else "good" if at < self.expires else "expired"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is stored of a token, with the digest of its secret."""
+
+    token: Token
+    secret_digest: str
 
 
 class Tokens:
@@ -87,21 +95,17 @@ class Tokens:
 
     def shown(self, text: str, at: str) -> Token:
         """The token whose text somebody shows at a moment. Raises AccessDenied when it is good for nothing."""
-        # Other characters are of no token, and some have no bytes that could be looked for.
-        prefix, token_id, secret = [*(text.strip() if text.isascii() else "").split("_", 2), "", ""][:3]
+        return recognized(text, at, self._kept)
+
+    def known(self) -> dict[str, Kept]:
+        """Every token by its id, with the digest of its secret: for who looks often and does not ask each time."""
+        with self._database.connect() as connection:
+            return {row.id: Kept(_token(row), row.secret_digest) for row in connection.execute(_select())}
+
+    def _kept(self, token_id: str) -> Kept | None:
         with self._database.connect() as connection:
             row = connection.execute(_select().where(tokens.c.id == token_id)).first()
-        # What is shown is never told: it may be a token with a slip of the hand.
-        right = compare_digest(row.secret_digest if row else "", digest(secret))
-        if prefix != PREFIX or row is None or not right:
-            raise AccessDenied(
-                "the token is not one of this platform; make one with `mlops access token NAME`"
-            )
-        found = _token(row)
-        if found.state(at) != "good":
-            said = f"was revoked: {found.revoked}" if found.revoked else f"expired at {found.expires}"
-            raise AccessDenied(f"token {found.id} of {found.name} {said}; make another")
-        return found
+        return Kept(_token(row), row.secret_digest) if row else None
 
     def revoke(self, token_id: str, *, by: str, reason: str, at: str) -> Token:
         """Make a token good for nothing, at once. Raises BadRequest when there is none, or it was before."""
@@ -115,6 +119,25 @@ class Tokens:
                 f"token {token_id} of {before.name} was revoked before: {self.get(token_id).revoked}"
             ) from error
         return self.get(token_id)
+
+
+def recognized(text: str, at: str, kept: Callable[[str], Kept | None]) -> Token:
+    """The token whose text somebody shows at a moment. kept: what is known of an id.
+
+    Raises AccessDenied when it is good for nothing.
+    """
+    # Other characters are of no token, and some have no bytes that could be looked for.
+    prefix, token_id, secret = [*(text.strip() if text.isascii() else "").split("_", 2), "", ""][:3]
+    found = kept(token_id)
+    # What is shown is never told: it may be a token with a slip of the hand.
+    right = compare_digest(found.secret_digest if found else "", digest(secret))
+    if prefix != PREFIX or found is None or not right:
+        raise AccessDenied("the token is not one of this platform; make one with `mlops access token NAME`")
+    token = found.token
+    if token.state(at) != "good":
+        said = f"was revoked: {token.revoked}" if token.revoked else f"expired at {token.expires}"
+        raise AccessDenied(f"token {token.id} of {token.name} {said}; make another", who=token.name)
+    return token
 
 
 def _select() -> sa.Select[tuple[object, ...]]:

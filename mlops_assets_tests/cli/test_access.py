@@ -24,7 +24,7 @@ READING = {
         "features list",
     ),
     *("features windows", "ledger anchor", "ledger show", "ledger verify"),
-    *("changes list", "changes show"),
+    *("access grants", "changes list", "changes show", "rollout show"),
     *("trace column", "trace export", "trace impact", "trace model", "trace prediction"),
 }
 ASKING = {
@@ -37,6 +37,9 @@ ASKING = {
     "predict": ("predict", "model:{model}"),
     "predictions compact": ("predict", "model:{model}"),
     "rollback": ("rollback", "model:{model}", "by"),
+    "rollout share": ("rollout", "model:{model}", "by"),
+    "rollout start": ("rollout", "model:{model}", "by"),
+    "rollout stop": ("rollout", "model:{model}", "by"),
     "override": ("override", "_overridden(subject, check)", "by"),
     "reproduce": ("reproduce", "model:{model}"),
     "retrain": ("retrain", "model:{model}", "by"),
@@ -49,7 +52,7 @@ ASKING = {
 }
 # Asks the policy about what it finds, or is for when there is none.
 KNOWING = {
-    *("access adopt", "access revoke", "access token"),
+    *("access adopt", "access grant", "access revoke", "access token", "access ungrant"),
     *("changes apply", "changes approve", "changes propose", "changes refuse", "changes withdraw"),
 }
 # Open no deployment: an example, and the prediction service, which has a token of its own.
@@ -98,7 +101,7 @@ def test_a_command_asks_for_what_it_does_or_is_known_to_read(command):
     if command in ALONE:
         assert asked == []
     elif command in KNOWING:
-        assert asked[0] == "KNOWN"
+        assert asked[:2] == ["KNOWN", command]
     elif command in READING:
         assert asked == ["READS"]
     else:
@@ -153,8 +156,15 @@ def test_the_door_asks_who_it_is_whether_they_may_and_whose_name_they_sign_with(
     assert "nobody signs as another" in refused.stderr
     refused = mlops("access", "adopt", str(home / "policy.yaml"), *signed, MLOPS_TOKEN=otto)
     assert "it is changed by a change request" in refused.stderr
-    # Nobody who was refused left more than an anchor.
-    assert {one.kind for one in stores.ledger.newest(99) if one.number > head.number} <= {"anchor"}
+    # Who was refused left that they were, and nothing else.
+    told = [one for one in stores.ledger.newest(99) if one.number > head.number]
+    assert {one.kind for one in told} <= {"anchor", "denial"}
+    denied = [(one.who, one.action, one.resource) for _, one in stores.denials.all()]
+    assert denied == [
+        ("", "rollback", "model:flight_delay"),
+        ("otto@example.org", "run", "model:flight_delay"),
+        ("otto@example.org", "rollback", "model:flight_delay"),
+    ]
     let_in = mlops(*rollback, MLOPS_TOKEN=otto)
     assert "BadRequest: flight_delay has no released version to roll back from" in let_in.stderr
 
@@ -173,3 +183,55 @@ def test_an_override_of_a_table_is_asked_for_by_its_whole_name_however_it_is_typ
         "table:validated/flights"
     }
     assert main._overridden("flights@2013-01-31", None) == "model:flights"
+
+
+@pytest.mark.slow
+def test_who_is_refused_is_refused_also_when_that_cannot_be_noted(home, monkeypatch):
+    def broken(*_):
+        raise OSError("the disk is full")
+
+    otto = mlops("access", "token", "otto@example.org").stdout.strip()
+    (home / "policy.yaml").write_text(mlops("access", "example").stdout)
+    signed = ("--by", "otto@example.org", "--reason", "first")
+    assert mlops("access", "adopt", str(home / "policy.yaml"), *signed).exit_code == 0
+    monkeypatch.setattr("mlops_assets.stores.denials.Denials.note", broken)
+    refused = mlops("run", "flight_delay", "--as-of", "2013-03-01", MLOPS_TOKEN=otto)
+    assert refused.exit_code == 1
+    assert "the refusal was not noted: the disk is full" in refused.stderr
+    assert "AccessDenied: otto@example.org may not run model:flight_delay" in refused.stderr
+
+
+@pytest.mark.slow
+def test_a_role_that_reads_is_held_at_once_listed_explained_and_withdrawn(home):
+    dana, otto = (mlops("access", "token", f"{name}@example.org").stdout.strip() for name in ("dana", "otto"))
+    (home / "policy.yaml").write_text(mlops("access", "example").stdout)
+    signed = ("--by", "otto@example.org", "--reason", "first")
+    assert mlops("access", "adopt", str(home / "policy.yaml"), *signed).exit_code == 0
+    asked = ("dana@example.org", "metrics", "model:flight_delay")
+    assert mlops("access", "explain", *asked).exit_code == 3
+    grant = ("access", "grant", "reader", "model:flight_delay", "--reason", "an incident")
+    given = mlops(*grant, MLOPS_TOKEN=dana)
+    assert given.exit_code == 0, given.output
+    assert "dana@example.org holds reader on model:flight_delay until" in given.stdout
+    assert (
+        "dana@example.org holds role reader on model:flight_delay until"
+        in mlops(*grant, MLOPS_TOKEN=dana).stderr
+    )
+    explained = mlops("access", "explain", *asked)
+    assert (
+        "dana@example.org may metrics model:flight_delay: role reader on model:flight_delay until"
+        in explained.stdout
+    )
+    (shown,) = json.loads(mlops("access", "grants", "--json").stdout)
+    assert (shown["number"], shown["name"], shown["state"]) == (1, "dana@example.org", "held")
+    refused = mlops("access", "grant", "operator", "model:flight_delay", "--reason", "x", MLOPS_TOKEN=dana)
+    assert (
+        "'operator' is no role of the policy that only reads (read, metrics); those are: reader"
+        in refused.stderr
+    )
+    ended = mlops("access", "ungrant", "1", "--reason", "done", MLOPS_TOKEN=otto)
+    assert "holds reader on model:flight_delay no more" in ended.stdout
+    assert mlops("access", "explain", *asked).exit_code == 3
+    assert "Nobody holds a role" in mlops("access", "grants").stdout
+    assert "an incident" in mlops("access", "grants", "--all").stdout
+    assert json.loads(mlops("ledger", "verify", "--json").stdout)["whole"]

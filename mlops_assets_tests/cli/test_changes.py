@@ -71,5 +71,18 @@ def test_a_policy_is_changed_by_three_people_and_by_no_fewer(home):
     asks("ada", "propose", "policy", str(home / "policy.yaml"), *WHY)
     # Who was made a reviewer by the first request may refuse the third.
     assert "is refused" in asks("otto", "refuse", "3", *WHY).stdout
+    shown = json.loads(mlops("ledger", "show", "--kind", "denial", "--json", "--limit", "99").stdout)
+    denied = {(one["body"]["who"], one["body"]["action"], one["body"]["resource"]) for one in shown}
+    # Of each and a day the first, whatever they tried again.
+    assert denied == {
+        ("raul", "propose:policy", "policy"),
+        ("ada", "changes approve", ""),
+        ("svc:robot", "approve:policy", "policy"),
+        ("raul", "changes approve", ""),
+        ("otto", "approve:policy", "policy"),
+        ("zoë", "changes approve", ""),
+        ("otto", "changes apply", ""),
+        ("ada", "apply:policy", "policy"),
+    }
     verified = mlops("ledger", "verify", "--json")
     assert json.loads(verified.stdout)["whole"], verified.stdout

@@ -16,12 +16,15 @@ from mlops_assets.cli.commands import bring_up_to
 from mlops_assets.cli.declared_features import show_features, show_impact
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.main import app
+from mlops_assets.declaration.access import Policy
 from mlops_assets.governance.ml_test_score import STAGE as SCORE
 from mlops_assets.graph import keys
 from mlops_assets.graph.changes import CHANGES
 from mlops_assets.graph.plan import LINEAGE, STAGES
 from mlops_assets.graph.retraining import LOG
 from mlops_assets.resources.environment import HOME, MLFLOW
+from mlops_assets.steps.changes import propose
+from mlops_assets.stores.overrides import Subject
 from mlops_assets_tests.sandbox import SHOP, land_orders, load_project, make_project, sandbox
 
 AS_OF = date(2024, 3, 29)
@@ -123,6 +126,19 @@ def shop(tmp_path_factory):
         yield shop
 
 
+def wait_for_two(stores):
+    """Requests of a policy that asks for agreement: about two models and a table that nothing changes."""
+    now = stores.ledger.now()
+    stores.policies.adopt(Policy(roles={}), after=0, by="ada", reason="first", at=now)
+    asked = {
+        "model:returned": Subject("returned/release", "2024-03-29", "d", "floor"),
+        "table:raw/customers": Subject("raw/customers", "whole", "d", "rows"),
+        "model:plain": Subject("plain/release", "2024-03-29", "d", "floor"),
+    }
+    for resource, subject in asked.items():
+        propose(stores, "override", resource, vars(subject), by="ada", reason="known")
+
+
 def exit_code(shop, monkeypatch) -> int:
     """What `mlops features impact` ends with, on the shop."""
 
@@ -197,6 +213,7 @@ def test_a_changed_view_touches_its_descendants_and_a_run_makes_exactly_those_ag
         (release,) = model.releases
         assert (release.version, release.reigns) == (1, True)
         assert release.changed == {"customer_orders": ("sql",)}
+        assert found.requests == ()
 
         held = {key: opened.stores.records.newest_version(keys.table_name(key)) for key in after}
         for name in ("returned", "plain"):
@@ -228,6 +245,7 @@ def test_what_is_found_is_told_given_as_json_and_told_by_the_exit_code(shop, mon
     shop.edit(shop.view("customer_profile"), "ttl: 3650d", "ttl: 3649d")
     console, as_json, listed = quiet(), quiet(), quiet()
     with shop.opened() as opened:
+        wait_for_two(opened.stores)
         show_impact(deployment_of(opened), as_json=False, console=console)
         show_impact(deployment_of(opened), as_json=True, console=as_json)
         show_features(deployment_of(opened), console=listed)
@@ -236,6 +254,11 @@ def test_what_is_found_is_told_given_as_json_and_told_by_the_exit_code(shop, mon
     assert "version 1, the champion, as of 2024-03-29 was trained on other features" in said
     assert "customer_profile: ttl" in said
     found = json.loads(as_json.file.getvalue())
+    assert "request 1, override of model:returned by ada, waiting for approvals: waiting for two" in said
+    assert [(one["number"], one["of"]) for one in found["requests"]] == [
+        (1, "model:returned"),
+        (3, "model:plain"),
+    ]
     assert {one["model"] for one in found["models"]} == {"returned", "plain"}
     assert "1 of 1 partitions to be made again" in listed.file.getvalue()
     assert exit_code(shop, monkeypatch) == 3

@@ -19,7 +19,7 @@ from mlops_assets.declaration.access import (
 from mlops_assets.errors import DeclarationError
 from mlops_assets.stores.ledger import PLATFORM
 from mlops_assets.stores.policies import spelled
-from mlops_assets.stores.reigns import GATE, SENSOR, VERIFICATION
+from mlops_assets.stores.reigns import GATE, ROLLOUT, SENSOR, SERVICE, VERIFICATION
 
 PUBLIC = {"kty": "OKP", "crv": "Ed25519", "kid": "one", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
 
@@ -63,7 +63,7 @@ def test_a_name_that_could_be_taken_for_another_is_none(said):
 
 
 def test_nobody_is_called_as_what_signs_for_itself():
-    assert {GATE, VERIFICATION, SENSOR, PLATFORM} <= MACHINES
+    assert {GATE, VERIFICATION, SENSOR, ROLLOUT, SERVICE, PLATFORM} <= MACHINES
 
 
 def test_a_service_is_known_by_its_name():

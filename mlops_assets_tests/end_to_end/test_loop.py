@@ -297,6 +297,13 @@ def test_what_holds_a_training_back_is_decided_once_and_told(looked, tmp_path, r
         )
 
 
+def test_a_training_that_was_never_judged_is_not_one_that_was_held(looked, tmp_path):
+    patient = project(tmp_path / "project", age_days=1, cool_down_days=1, back_off=3, a_month=9)
+    with copy(looked, tmp_path, patient) as box:
+        tick(box, "returned_retraining")
+        assert history(box) == [(day, "look", True) for day in DATES]
+
+
 def test_what_a_person_asks_for_is_launched_in_their_name_and_once(at_rest):
     tick(at_rest, "returned_retraining")
     said = ask(at_rest)

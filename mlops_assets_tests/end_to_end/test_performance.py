@@ -97,9 +97,9 @@ def report(box, as_of):
     return recorded_performance(box.stores, box.project.model("returned"), [as_of])[as_of]
 
 
-def evaluation(box, as_of) -> dg.AssetCheckEvaluation:
+def evaluation(box, as_of, check="decay") -> dg.AssetCheckEvaluation:
     found = box.instance.event_log_storage.get_asset_check_execution_history(
-        dg.AssetCheckKey(REPORT, "decay"), limit=20
+        dg.AssetCheckKey(REPORT, check), limit=20
     )
     events = [one.event.dagster_event.event_specific_data for one in found if one.event]
     return next(one for one in events if one.partition == as_of)
@@ -201,6 +201,30 @@ def test_a_calm_month_is_steady_and_a_world_that_turned_is_decay(box):
     assert low < changed.metrics["log_loss"] < high
 
 
+def test_days_without_labels_are_estimated_and_past_ones_audited_as_they_were_known(box):
+    found = report(box, CHANGED).estimates
+    assert [one.day for one in found.ahead] == [f"2024-04-{day}" for day in range(20, 29)]
+    assert found.audited[-1].day == "2024-04-19"
+    # Of all forty orders of a day, whatever is known of their labels.
+    assert {one.events for one in (*found.ahead, *found.audited)} == {40}
+    (one,) = [day for day in found.audited if day.day == "2024-04-14"]
+    assert one.metrics["log_loss"].real == pytest.approx(report(box, CHANGED).losses["2024-04-14"])
+
+
+def test_a_world_that_turned_switches_estimates_off_and_nothing_else(box):
+    calm, changed = report(box, CALM), report(box, CHANGED)
+    # Until labels of a week are old enough to learn from, no day could have been estimated.
+    assert (calm.estimates.audited, calm.estimates.audits) == ((), ())
+    assert evaluation(box, CALM, "estimate_holds").passed
+    (loss,) = [audit for audit in changed.estimates.audits if audit.metric == "log_loss"]
+    assert loss.off
+    assert all("log_loss" not in shown for shown in changed.estimates.shown.values())
+    said = evaluation(box, CHANGED, "estimate_holds")
+    assert (said.passed, said.severity, said.blocking) == (False, dg.AssetCheckSeverity.WARN, False)
+    assert "switched off" in said.description
+    assert evaluation(box, CHAMPION, "estimate_holds").passed
+
+
 def test_too_few_mature_days_are_not_enough(box):
     found = report(box, YOUNG)
     assert found.verdict == "not enough data"
@@ -217,11 +241,12 @@ def test_labels_that_became_known_since_the_version_was_made_are_counted(box):
 def test_the_check_and_the_page_show_days_and_pictures(box):
     shown = evaluation(box, CHANGED).metadata
     assert shown["verdict"].value == "decayed"
-    assert shown["daily_loss_and_arrival"].value.count("data:image/svg+xml;base64,") == 2
+    assert shown["daily_loss_and_arrival"].value.count("data:image/svg+xml;base64,") == 3
     assert f"| {NO_LABELS} | 40 | 0 | 100.00% | – |" in shown["days"].value
     assert sum(len(str(value.value)) for value in shown.values()) < 50_000
     page = (box.home / "reports" / "returned" / CHANGED / "performance.html").read_text()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
+    assert "concept drift" in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import httpx
 
 from mlops_assets.serving.app import App
+from mlops_assets.serving.clock import begun_at
 from mlops_assets.serving.service import Service, Settings
 from mlops_assets.stores.prediction_log import PredictionLog
 from mlops_assets_tests.serving.world import FEATURES, MODEL, MOMENT
@@ -17,9 +17,8 @@ JSON = {"content-type": "application/json"}
 @contextmanager
 def serving(shelves, folder, *, log=True, windows=None, features=FEATURES, **settings):
     """A service whose clock is that of the world."""
-    ahead = MOMENT - datetime.now(UTC)
     kept = PredictionLog(folder) if log else None
-    service = Service(shelves, features, MODEL, kept, Settings(ahead=ahead, **settings), windows)
+    service = Service(shelves, features, MODEL, kept, Settings(clock=begun_at(MOMENT), **settings), windows)
     try:
         yield service
     finally:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +17,13 @@ from mlops_assets_tests.end_to_end.deployment import BIN, until
 from mlops_assets_tests.sandbox import REAL
 from mlops_assets_tests.serving.world import MODEL, ROW
 
+MLOPS = (str(BIN / "mlops"),)
 
-def command(home: Path, features: Path, *options: str) -> list[str]:
+
+def command(home: Path, features: Path, *options: str, launched: Sequence[str] = MLOPS) -> list[str]:
+    """launched: what starts the command."""
     said = ["--port", "0", "--feature-repo", str(features), "--now", "2024-05-01T12:00:00", "--drain", "0.3"]
-    return [str(BIN / "mlops"), "serve", MODEL, *said, *options]
+    return [*launched, "serve", MODEL, *said, *options]
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
@@ -34,6 +38,12 @@ class Running:
     process: "subprocess.Popen[bytes]"
     log: Path
     port: int
+    token: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        shown = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return {"Content-Type": "application/json", **shown}
 
     def connect(self) -> http.client.HTTPConnection:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -52,13 +62,14 @@ class Running:
 
 
 @contextmanager
-def running(home: Path, features: Path, *options: str):
+def running(home: Path, features: Path, *options: str, launched: Sequence[str] = MLOPS, **more: str):
+    """more: of its environment."""
     log = home / f"serve-{time.monotonic_ns()}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(home, features, *options),
+            command(home, features, *options, launched=launched),
             cwd=REAL,
-            env=environment(home),
+            env=environment(home, **more),
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -69,7 +80,8 @@ def running(home: Path, features: Path, *options: str):
         return found and int(found[1])
 
     try:
-        yield Running(process, log, until(port, seconds=90, what="the service answers", every=0.05))
+        found = until(port, seconds=90, what="the service answers", every=0.05)
+        yield Running(process, log, found, more.get("MLOPS_SERVE_TOKEN", ""))
     finally:
         with suppress(ProcessLookupError):
             process.kill()
@@ -78,10 +90,14 @@ def running(home: Path, features: Path, *options: str):
 
 @dataclass
 class Load:
-    """Requests one after another on some connections. answered: by id; failed: what else came of a request."""
+    """Requests one after another on some connections. answered: by id; failed: what else came of a request.
+
+    pause: seconds between an answer and the next request of a connection.
+    """
 
     service: Running
     connections: int = 4
+    pause: float = 0.0
     answered: dict[str, dict] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     _ends: threading.Event = field(default_factory=threading.Event)
@@ -105,12 +121,12 @@ class Load:
     def _ask(self, number: int) -> None:
         connection, count = self.service.connect(), 0
         try:
-            while not self._ends.is_set():
+            while not self._ends.wait(self.pause):
                 count += 1
                 name = f"load-{number}-{count}"
                 body = json.dumps({"rows": [{**ROW, "amount": float(count % 90)}], "request_id": name})
                 try:
-                    connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+                    connection.request("POST", "/predict", body, self.service.headers)
                     answer = connection.getresponse()
                     told = json.loads(answer.read())
                 except (OSError, http.client.HTTPException) as error:

@@ -8,15 +8,27 @@ import jsonschema
 import pytest
 from hypothesis import given
 from prometheus_client.parser import text_string_to_metric_families
+from scipy.spatial.distance import jensenshannon
 
-from mlops_assets.errors import LogUnwritable, ServiceRefused
+from mlops_assets.errors import BadEnvironment, LogUnwritable, ServiceRefused
 from mlops_assets.modeling.frames import score
-from mlops_assets.serving.access import anyone, comes_from_a_page, holder_of, require_guarded, token_of
+from mlops_assets.modeling.serialization import PROFILE
+from mlops_assets.serving.access import Anyone, HolderOf, comes_from_a_page, require_guarded, token_of
 from mlops_assets.serving.app import App, Limits
+from mlops_assets.serving.metrics import Metrics
 from mlops_assets.stores.prediction_log import read_log, segments
 from mlops_assets_tests.serving.http import get, post, serving, together
 from mlops_assets_tests.serving.test_request import ANY, NEARLY
-from mlops_assets_tests.serving.world import MODEL, ROW, asked, put_online, released, shelves_at, trained
+from mlops_assets_tests.serving.world import (
+    MODEL,
+    ROW,
+    asked,
+    evaluated,
+    put_online,
+    released,
+    shelves_at,
+    trained,
+)
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +240,7 @@ def test_requests_that_come_together_are_answered_together_each_its_own(app, mon
 
 
 def test_a_token_is_asked_for_where_one_is_set(service):
-    app = App(service, holder_of("s3cret"))
+    app = App(service, HolderOf("s3cret"))
     for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic s3cret"}):
         answers = [
             post(app, asked(), **headers),
@@ -255,9 +267,9 @@ def test_without_a_token_pages_that_had_their_name_rebound_are_refused(app):
 
 def test_an_address_that_others_reach_needs_a_token():
     with pytest.raises(ServiceRefused, match="MLOPS_SERVE_TOKEN"):
-        require_guarded("0.0.0.0", anyone)
-    require_guarded("0.0.0.0", holder_of("x"))
-    require_guarded("localhost", anyone)
+        require_guarded("0.0.0.0", Anyone())
+    require_guarded("0.0.0.0", HolderOf("x"))
+    require_guarded("localhost", Anyone())
     assert token_of({b"authorization": b"bearer  x "}) == "x"
     assert token_of({b"authorization": b"Bearer"}) is None
 
@@ -312,15 +324,23 @@ def test_the_contract_is_shown_with_its_version(app):
 
 
 def test_what_is_measured_agrees_with_what_was_asked(app):
-    for amount in (1.0, 500.0):
-        post(app, asked({**ROW, "amount": amount}, {**ROW, "amount": amount, "channel": "fax"}))
-    post(app, b"nothing")
+    bodies = [
+        asked({**ROW, "amount": amount}, {**ROW, "amount": amount, "channel": "fax"})
+        for amount in (1.0, 500.0)
+    ]
+    for body in (*bodies, b"nothing"):
+        post(app, body)
     found = measured(app)
     assert found["model_requests_total", "200"] == 2
     assert found["model_errors_total", "unreadable"] == 1
     assert found["model_request_duration_seconds_count",] == 3
     assert found["model_request_duration_seconds_bucket", "0.5"] >= 0
     assert found["model_request_rows_sum",] == 4
+    assert found["model_request_bytes_count",] == 3
+    assert found["model_request_bytes_sum",] == sum(map(len, bodies)) + len(b"nothing")
+    assert found["model_objective", "p95_ms"] == 500
+    # Of nothing that was asked for yet, so that its first is an increase.
+    assert found["model_requests_total", "500"] == found["model_requests_total", "503"] == 0
     assert found["model_predictions_total", "positive"] == found["model_predictions_total", "negative"] == 2
     assert found["model_score_count",] == 4
     assert found["model_input_warnings_total", "channel"] == 2
@@ -330,6 +350,72 @@ def test_what_is_measured_agrees_with_what_was_asked(app):
     assert 0 <= found["machine_cpu_ratio",] <= 1
     (info,) = [key for key in found if key[0] == "model_version_info"]
     assert info[1:] == ("2024-05-01", trained(1)[0].digest, "compiled trees", "1")
+
+
+def test_the_last_hour_is_held_against_where_the_version_was_evaluated(tmp_path):
+    shelves = shelves_at(tmp_path / "home")
+    released(shelves, 1, files=evaluated(25, 75))
+    put_online(shelves)
+    with serving(shelves, tmp_path / "log") as service:
+        app = App(service)
+        found = measured(app)
+        assert (found["model_base_class_ratio", "positive"], found["model_base_class_ratio", "negative"]) == (
+            0.25,
+            0.75,
+        )
+        assert ("model_class_js_divergence",) not in found
+        post(app, asked({**ROW, "amount": 1.0}, {**ROW, "amount": 500.0}))
+        found = measured(app)
+        assert found["model_predictions_last_hour",] == 2
+        assert found["model_class_js_divergence",] == pytest.approx(
+            jensenshannon([0.25, 0.75], [0.5, 0.5], base=2) ** 2
+        )
+        released(shelves, 2, "2024-05-02", files=evaluated(1, 3))
+        asyncio.run(service.look())
+        # What another version predicted is nothing that this one did.
+        assert measured(app)["model_predictions_last_hour",] == 0
+
+
+def test_a_version_that_keeps_no_readable_profile_is_served_without_a_base(tmp_path):
+    shelves = shelves_at(tmp_path / "home")
+    released(shelves, 1, files={PROFILE: b'{"format": 1}'})
+    put_online(shelves)
+    with serving(shelves, tmp_path / "log") as service:
+        app = App(service)
+        assert post(app, asked()).status_code == 200
+        assert measured(app)["model_predictions_last_hour",] == 1
+        assert not [
+            one for one in measured(app) if one[0] in ("model_class_js_divergence", "model_base_class_ratio")
+        ]
+
+
+def test_who_looks_often_sees_no_moments_of_the_processor(monkeypatch):
+    now, busy = 0.0, iter([0.0, 40.0, 90.0])
+    monkeypatch.setattr("psutil.Process.cpu_percent", lambda self: next(busy))
+    metrics = Metrics(MODEL, lambda: 0, lambda: now)
+
+    def cores():
+        return metrics.registry.get_sample_value("service_cpu_cores", {"model": MODEL})
+
+    assert cores() == 0.0
+    now = 6.0
+    assert cores() == 0.4
+    now = 8.0
+    assert cores() == 0.4
+    now = 11.0
+    assert cores() == 0.9
+
+
+def test_a_store_of_features_that_cannot_be_reached_is_told_as_that(app, monkeypatch):
+    def gone(*asked):
+        raise BadEnvironment("no Redis answers at 127.0.0.1:1")
+
+    monkeypatch.setattr(app.service._shelves.online, "rows", gone)
+    answer = post(app, asked())
+    assert (answer.status_code, answer.json()["error"]) == (503, "features")
+    monkeypatch.setattr(app.service._shelves.online, "versions", gone)
+    asyncio.run(app.service.look())
+    assert get(app, "/ready").json()["reasons"] == ["no Redis answers at 127.0.0.1:1"]
 
 
 @pytest.mark.parametrize(("declared", "status"), [("required", 503), ("wanted", 200)])

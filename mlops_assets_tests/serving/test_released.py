@@ -26,7 +26,7 @@ from mlops_assets_tests.serving.world import (
 
 
 def load(shelves, of=FEATURES, **options):
-    return load_released(shelves, of, reigning(shelves, MODEL), **options)
+    return load_released(shelves, of, MODEL, reigning(shelves, MODEL).version, **options)
 
 
 def test_what_was_released_is_loaded(shelves):

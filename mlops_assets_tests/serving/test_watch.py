@@ -64,7 +64,7 @@ def test_a_look_that_is_asked_for_comes_at_once(shelves, service):
     released(shelves, 2, "2024-05-02")
 
     async def watched():
-        service._settings = services.Settings(ahead=service._settings.ahead, poll_seconds=600)
+        service._settings = services.Settings(clock=service._settings.clock, poll_seconds=600)
         watching = asyncio.create_task(service.watch())
         await asyncio.sleep(0.05)
         service.look_now()

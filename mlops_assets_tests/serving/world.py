@@ -22,8 +22,10 @@ from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.reasons import Reason
 from mlops_assets.modeling.golden import Golden
-from mlops_assets.modeling.serialization import to_files
+from mlops_assets.modeling.serialization import PROFILE, to_files
 from mlops_assets.modeling.training import Trained, train
+from mlops_assets.monitoring.cells import Edges, Watched
+from mlops_assets.monitoring.profile import Profile, column_profile
 from mlops_assets.serving.shelves import Shelves
 from mlops_assets.stores.online import OnlineView, microseconds
 from mlops_assets.stores.releases import Candidate, Release
@@ -154,7 +156,7 @@ def contract_of(found: Trained, taught: pd.DataFrame, as_of: str, **changed: Any
         views={name: str(one) for name, one in VERSIONS.items()},
         question="q",
         label={"table": "orders", "positive": "returned"},
-        objectives={"p95_ms": 500.0},
+        objectives={"p95_ms": 500.0, "error_rate": 0.01},
         resources={"memory_mb": 512},
         metrics={},
         training={},
@@ -217,6 +219,15 @@ def released(
     return judged.release
 
 
+def evaluated(positive: int, negative: int) -> dict[str, bytes]:
+    """The file of a version that says of how many rows it was evaluated on each class was the likelier."""
+    watched, cells = Watched("p", "number", "score"), Edges((0.25, 0.75))
+    counts, none = np.array([[negative, 0, positive]]), np.zeros(1, dtype=np.int64)
+    column = column_profile(watched, cells, counts, none, none, ["2024-04-30"])
+    profile = Profile(positive + negative, {watched.name: column})
+    return {PROFILE: json.dumps(profile.to_dict()).encode()}
+
+
 def put_online(shelves: Shelves, *, version: Version = VERSIONS[VIEW], customers: int = 20) -> str:
     """Rows of the view for so many customers, known two hours ago; the last one's are older than their TTL."""
     spelled = str(Version(dict(sorted({**version.parts, "platform": "pp"}.items()))))
@@ -234,9 +245,9 @@ def put_online(shelves: Shelves, *, version: Version = VERSIONS[VIEW], customers
     return spelled
 
 
-def shelves_at(home: Path) -> Shelves:
+def shelves_at(home: Path, *, online: str = "") -> Shelves:
     home.mkdir(parents=True, exist_ok=True)
-    return Shelves.open(Places.below(home))
+    return Shelves.open(replace(Places.below(home), online=online))
 
 
 def asked(*said: Mapping[str, Any], **more: Any) -> bytes:

@@ -4,11 +4,18 @@ import json
 from dataclasses import replace
 from functools import partial
 
+from mlops_assets.declaration.access import Policy
+from mlops_assets.governance.access import Who
 from mlops_assets.governance.certificate import Certificate
+from mlops_assets.governance.changes import Proposal
 from mlops_assets.governance.evidence import Group, Slice
 from mlops_assets.governance.gates import Decision
 from mlops_assets.governance.reasons import Reason
 from mlops_assets.monitoring.performance import PerformanceReport
+from mlops_assets.steps import changes
+from mlops_assets.steps.standing import where
+from mlops_assets.stores.carried import carry_out
+from mlops_assets.stores.releases import promised
 from mlops_assets.stores.retrainings import RetrainingDecision, VerifiedRelease
 from mlops_assets_tests.steps.audit_world import AS_OF, DAYS, MOMENT, NEXT, evidence, release
 from mlops_assets_tests.steps.audit_world import write as write_at
@@ -84,4 +91,37 @@ def full(home, url, *, answers=None, verdict="promote", gates=GATES, at=MOMENT, 
     for kind, asker in (("changed", "sensor"), ("look", "sensor"), ("person", "Ada")):
         stores.retrainings.decide(RetrainingDecision("returned", NEXT, kind, kind, False, "r", asker, at))
     stores.reigns.begin("returned", 1, after=1, by=by, reason="worse", at=at, run_id="run")
+    agreed(
+        stores,
+        approvals=bad.get("approvals", 1),
+        **({"artifact_digest": bad["artifact"]} if "artifact" in bad else {}),
+    )
     return stores
+
+
+def agreed(stores, *, approvals, **other):
+    """A change request that the version reigns, which so many others agree to. other: than the release promised."""
+    tier = {"kind": "promote", "approvals": approvals, "delay_minutes": 0}
+    policy = Policy.model_validate(
+        {
+            "roles": {"reviewer": [{"resource": "*", "actions": ["approve:*"]}]},
+            "members": {"rosa": ["reviewer"]},
+            "tiers": [tier],
+        }
+    )
+    stores.policies.adopt(policy, after=0, by="Ada", reason="first", at=MOMENT)
+    payload = {**promised(stores.releases.version("returned", 1), after=2), **other}
+    asked = stores.changes.propose(
+        lambda at: Proposal.under(
+            policy.tiers[0], "promote", "model:returned", payload, by="ada", reason="better", at=at
+        )
+    )
+    if approvals:
+        changes.vote(stores, asked.number, "approve", who=Who("rosa"), seen=None, reason="read it")
+    stores.changes.apply(
+        asked.number,
+        by="ada",
+        run_id="run",
+        stands=lambda recorded, now: where(stores, recorded, now),
+        carry_out=carry_out,
+    )

@@ -12,6 +12,7 @@ from mlops_assets.errors import BadRequest, ChangeRefused, MlopsError, ReleaseCo
 from mlops_assets.governance.access import Who, tier_of
 from mlops_assets.governance.changes import Proposal
 from mlops_assets.steps import changes, standing
+from mlops_assets.steps.trace import trace_impact
 from mlops_assets.stores import ledger
 from mlops_assets.stores.database import (
     change_request,
@@ -362,3 +363,17 @@ def test_the_database_asks_what_the_policy_asks(stores, database_url, tracking):
                 open_database(database_url).begin() as connection,
             ):
                 connection.execute(fewer)
+
+
+def test_what_an_impact_reaches_tells_the_requests_that_wait_for_it(stores):
+    """A version that waits, and a partition that somebody asks to allow, rest on a raw file; another day does not."""
+    ledger_world.commit(stores, "raw/x", 0, ["a", "b"], reads="somewhere")
+    ledger_world.commit(stores, "good/x", 0, ["a", "b"], reads="raw/x")
+    for partition in ("a", "b"):
+        subject = Subject("good/x", partition, "f", "late")
+        changes.propose(stores, "override", "table:good/x", vars(subject), by="ada", reason="known")
+    told = trace_impact(stores, "raw/x", "b").facts["requests"]
+    assert [(one["number"], one["change"], one["of"]) for one in told] == [(3, "override", "table:good/x")]
+    assert told[0]["stands"].startswith("waiting for approvals: waiting for two approvals")
+    changes.vote(stores, 3, "refuse", who=ROSA, seen=None, reason="no")
+    assert trace_impact(stores, "raw/x", "b").facts == {}

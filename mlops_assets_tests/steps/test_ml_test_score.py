@@ -22,6 +22,7 @@ EXPIRED = "2124-04-10T00:00:00+00:00"
 RECORDED = {
     "feature_schema": (1, "validated/orders"),
     "features_beneficial": (1, "returned/evaluation_report"),
+    "specs_reviewed": (0.5, "returned/release"),
     "offline_online": (1, "returned/verification"),
     "tuned": (1, "returned/model"),
     "staleness_known": (1, "returned/evaluation_report"),
@@ -173,6 +174,15 @@ def test_groups_that_are_measured_and_not_judged_count_half(tmp_path, url):
     gates = tuple(gate for gate in GATES if gate != "fairness")
     one = standings(full(tmp_path / "home", url, gates=gates))["inclusion"]
     assert (one.points, "no gate judges them" in one.found.said) == (0.5, True)
+
+
+def test_what_nobody_agreed_to_or_what_was_agreed_to_of_other_files_was_not_reviewed(tmp_path, url):
+    for number, asked in enumerate(({"approvals": 0}, {"artifact": "other"})):
+        home = tmp_path / f"{number}"
+        home.mkdir()
+        stores = full(home / "home", f"sqlite:///{home}/p.db", **asked)
+        assert len(stores.changes.all()) == 1
+        assert standings(stores)["specs_reviewed"].why == "absent"
 
 
 def test_a_rollback_by_hand_counts_half(tmp_path, url):

@@ -1,0 +1,279 @@
+"""A candidate beside the version that reigns: what it is asked, what is counted of both, and where that is written."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from mlops_assets.errors import LogUnwritable
+from mlops_assets.governance.rollout import (
+    CELLS,
+    EDGES,
+    Beside,
+    Counts,
+    Judged,
+    even_at,
+    judged,
+)
+from mlops_assets.serving.answers import Answer
+from mlops_assets.serving.batching import Batches
+from mlops_assets.serving.released import Current
+from mlops_assets.serving.request import Request
+from mlops_assets.serving.rollout_metrics import RolloutMetrics
+from mlops_assets.stores.prediction_log import PredictionLog
+from mlops_assets.stores.rollouts import Rollout
+from mlops_assets.stores.tallies import Tallies
+
+# A canary that has not answered by then has failed, and the champion is asked; beside a canary a champion has too.
+PATIENCE = 1.0
+# So many of a candidate's first answers are not timed: nothing of it was used before.
+WARMING = 20
+# Requests that wait for a shadow; who comes then is left out.
+MOST_WAITING = 128
+# What is kept of an error, in characters.
+LONGEST = 500
+logger = logging.getLogger(__name__)
+
+# Answers some requests by a version, all at once.
+Work = Callable[[Sequence[tuple[Current, Request]]], Sequence[Answer]]
+Answered = tuple[Answer, Current]
+
+
+class Trial:
+    """One rollout in one process. log: of a shadow's scores; None for a canary, whose answers are in the service's.
+
+    work: what computes answers; the candidate has a worker of its own, so that a slow one delays nobody else.
+    clock: the service's.
+    """
+
+    def __init__(
+        self,
+        rollout: Rollout,
+        candidate: Current,
+        work: Work,
+        clock: Callable[[], datetime],
+        tallies: Tallies,
+        log: PredictionLog | None,
+        metrics: RolloutMetrics,
+    ) -> None:
+        self.rollout, self.candidate = rollout, candidate
+        self._clock, self._tallies, self._log, self._metrics = clock, tallies, log, metrics
+        self._batches: Batches[tuple[Current, Request], tuple[Answer, float]] = Batches(_timed(work))
+        self._after = [rollout.limits.slow_after(edge) for edge in EDGES]
+        self._counted: dict[float, _Both] = {}
+        self._asked = self._in_flight = 0
+        self._first_error = ""
+        self._shadows: set[asyncio.Task[None]] = set()
+
+    def takes(self, request_id: str) -> bool:
+        """Whether a request is the canary's: by its id, so that one that comes again meets the same version.
+
+        A share that grows keeps whom it had.
+        """
+        if self.rollout.kind != "canary":
+            return False
+        said = f"{self.rollout.model}:{self.rollout.number}:{request_id}".encode()
+        place = int.from_bytes(blake2b(said, digest_size=8).digest()) / 2**64
+        return place < self.rollout.share
+
+    async def answered(self, request: Request, by_champion: Callable[[], Awaitable[Answered]]) -> Answered:
+        """The answer of whoever is to give it. A canary that fails is not noticed: the champion answers.
+
+        Raises what the champion raises.
+        """
+        if not self.takes(request.id):
+            return await self._beside(request, by_champion)
+        found = await self._by_candidate(request)
+        if found is not None:
+            return found, self.candidate
+        told = await by_champion()
+        # Where both fail it is nobody's own failure.
+        self._failed_alone()
+        return told
+
+    def judge(self, now: str) -> Judged:
+        """How the rollout stands by what all processes counted. now: a moment in UTC. Raises OSError."""
+        self._tallies.keep(self.counted())
+        found = judged(self._tallies.all(), self.rollout.limits, seconds=self.rollout.seconds(now))
+        if not self._first_error:
+            return found
+        told = {**found.evidence, "first_error": self._first_error}
+        return Judged(found.answer, found.sentence, told)
+
+    def counted(self) -> list[Beside]:
+        """What this process counted, by share."""
+        return [
+            Beside(even, both.candidate.counts(), both.champion.counts())
+            for even, both in self._counted.items()
+        ]
+
+    async def end(self) -> None:
+        """Answer what it was asked, forget what waits in its shadow, and close."""
+        for task in self._shadows:
+            task.cancel()
+        while self._in_flight:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """End its worker, and bring its log to disk."""
+        self._batches.close()
+        if self._log is not None:
+            self._log.close()
+
+    @property
+    def _now(self) -> _Both:
+        """The counters of the share as it is."""
+        return self._counted.setdefault(even_at(self.rollout.kind, self.rollout.share), _Both())
+
+    async def _by_candidate(self, request: Request) -> Answer | None:
+        begun = time.perf_counter()
+        self._in_flight += 1
+        self._asked += 1
+        warm = self._asked > WARMING
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer, _ = await self._batches.ask((self.candidate, request), rows=len(request.rows))
+        except TimeoutError:
+            self._note(f"no answer within {PATIENCE:g} s")
+            return None
+        except Exception as error:
+            self._note(f"{type(error).__name__}: {error}")
+            return None
+        finally:
+            self._in_flight -= 1
+        seconds = time.perf_counter() - begun
+        own = self._now.candidate
+        own.answered(answer)
+        if warm:
+            own.slow_at(range(bisect_left(self._after, seconds)))
+        self._metrics.answered("candidate", seconds, answer.probabilities)
+        return answer
+
+    async def _beside(self, request: Request, by_champion: Callable[[], Awaitable[Answered]]) -> Answered:
+        begun = time.perf_counter()
+        try:
+            answer, current = await by_champion()
+        except Exception:
+            self._now.champion.failed()
+            self._metrics.failed("champion")
+            raise
+        seconds = time.perf_counter() - begun
+        champion = self._now.champion
+        self._metrics.answered("champion", seconds, answer.probabilities)
+        if self.rollout.kind == "canary" and seconds > PATIENCE:
+            # A machine that stalls is no difference of the two.
+            champion.failed()
+            return answer, current
+        champion.answered(answer)
+        if self.rollout.kind == "canary":
+            champion.slow_at(range(bisect_left(EDGES, seconds)))
+        elif len(self._shadows) < MOST_WAITING:
+            task = asyncio.create_task(self._shadow(request, seconds))
+            self._shadows.add(task)
+            task.add_done_callback(self._shadows.discard)
+        else:
+            self._metrics.left_out()
+        return answer, current
+
+    async def _shadow(self, request: Request, champions: float) -> None:
+        """Ask the candidate the same. champions: the seconds that the champion took."""
+        self._asked += 1
+        warm = self._asked > WARMING
+        try:
+            answer, seconds = await self._batches.ask((self.candidate, request), rows=len(request.rows))
+        except Exception as error:
+            self._note(f"{type(error).__name__}: {error}")
+            self._failed_alone()
+            return
+        both = self._now
+        both.candidate.answered(answer)
+        # What both do, or neither, says nothing.
+        own, others = bisect_left(self._after, seconds), bisect_left(EDGES, champions)
+        if warm:
+            both.candidate.slow_at(range(others, own))
+            both.champion.slow_at(range(own, others))
+        self._metrics.answered("candidate", seconds, answer.probabilities)
+        self._write_down(request, answer, seconds)
+
+    def _write_down(self, request: Request, answer: Answer, seconds: float) -> None:
+        if self._log is None:
+            return
+        record: dict[str, Any] = {
+            "id": request.id,
+            "at": self._clock().isoformat(),
+            "model": self.rollout.model,
+            "version": self.rollout.version,
+            "rollout": self.rollout.number,
+            "milliseconds": round(1000 * seconds, 3),
+            "probability": answer.probabilities,
+        }
+        try:
+            self._log.append(record)
+        except LogUnwritable as error:
+            logger.error("%s", error)
+
+    def _failed_alone(self) -> None:
+        self._now.candidate.failed()
+        self._metrics.failed("candidate")
+
+    def _note(self, said: str) -> None:
+        """The first failure is told, the others are counted."""
+        if not self._first_error:
+            self._first_error = said[:LONGEST]
+            logger.error("version %s failed beside the champion: %s", self.rollout.version, said)
+
+
+@dataclass
+class _Counter:
+    """What one of the two did until now."""
+
+    requests: int = 0
+    errors: int = 0
+    slow: list[int] = field(default_factory=lambda: [0] * len(EDGES))
+    scores: list[int] = field(default_factory=lambda: [0] * CELLS)
+
+    def answered(self, answer: Answer) -> None:
+        """A request was answered; its first row's score counts."""
+        self.requests += 1
+        self.scores[min(CELLS - 1, int(answer.probabilities[0] * CELLS))] += 1
+
+    def failed(self) -> None:
+        """A request was not."""
+        self.requests += 1
+        self.errors += 1
+
+    def slow_at(self, edges: range) -> None:
+        """It took longer than these."""
+        for edge in edges:
+            self.slow[edge] += 1
+
+    def counts(self) -> Counts:
+        return Counts(self.requests, self.errors, tuple(self.slow), tuple(self.scores))
+
+
+@dataclass
+class _Both:
+    candidate: _Counter = field(default_factory=_Counter)
+    champion: _Counter = field(default_factory=_Counter)
+
+
+def _timed(
+    work: Work,
+) -> Callable[[Sequence[tuple[Current, Request]]], Sequence[tuple[Answer, float]]]:
+    """The same, each answer with the seconds that its batch took."""
+
+    def timed(asked: Sequence[tuple[Current, Request]]) -> Sequence[tuple[Answer, float]]:
+        begun = time.perf_counter()
+        found = work(asked)
+        seconds = time.perf_counter() - begun
+        return [(answer, seconds) for answer in found]
+
+    return timed

@@ -1,0 +1,118 @@
+"""The rollout that is open, followed by a service: its candidate loaded, asked, judged at each look, and let go."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import datetime
+
+from mlops_assets.errors import ReleaseConflict, RolloutConflict
+from mlops_assets.governance.rollout import Judged
+from mlops_assets.serving.released import Current
+from mlops_assets.serving.request import Request
+from mlops_assets.serving.rollout_metrics import RolloutMetrics
+from mlops_assets.serving.shelves import Shelves
+from mlops_assets.serving.trial import Answered, Trial, Work
+from mlops_assets.steps.rollout import settle
+from mlops_assets.stores.ledger import PLATFORM
+from mlops_assets.stores.prediction_log import PredictionLog, shadow_folder
+from mlops_assets.stores.rollouts import Rollout, overtaken_by
+from mlops_assets.stores.tallies import Tallies
+
+logger = logging.getLogger(__name__)
+
+
+class Trials:
+    """One rollout after another. load: a version by its number, verified; raises what says why it may not be tried."""
+
+    def __init__(
+        self,
+        shelves: Shelves,
+        model: str,
+        load: Callable[[int], Current],
+        work: Work,
+        clock: Callable[[], datetime],
+        metrics: RolloutMetrics,
+    ) -> None:
+        self._shelves, self._model, self._load, self._work, self._clock = shelves, model, load, work, clock
+        self._metrics = metrics
+        self._trial: Trial | None = None
+        self._ending: set[asyncio.Task[None]] = set()
+        self._passed: Current | None = None
+
+    async def answered(self, request: Request, by_champion: Callable[[], Awaitable[Answered]]) -> Answered:
+        """The answer of whoever is to give it. Raises what the champion raises."""
+        trial = self._trial
+        return await (by_champion() if trial is None else trial.answered(request, by_champion))
+
+    def loaded(self, version: int) -> Current | None:
+        """A version that has passed at the last look, so that it need not be loaded again."""
+        found = self._passed
+        return found if found is not None and found.released.release.version == version else None
+
+    async def look(self, champion: Current) -> None:
+        """Begin, judge and end what is to be begun, judged and ended. champion: what answers here."""
+        self._passed = None
+        rollout = await asyncio.to_thread(self._shelves.rollouts.current, self._model)
+        reign = await asyncio.to_thread(self._shelves.reigns.current, self._model)
+        assert reign is not None  # this service serves one
+        if self._trial is not None and (rollout is None or rollout.number != self._trial.rollout.number):
+            self._let_go()
+        if rollout is None:
+            return
+        if rollout.reign != reign.number:
+            self._let_go()
+            await self._record(self._stop, rollout, overtaken_by(reign))
+        elif champion.released.release.version == reign.version:
+            await self._judge(rollout)
+
+    def close(self) -> None:
+        """Let go of what is tried, at once; it goes on where the next process begins."""
+        if self._trial is not None:
+            self._trial.close()
+
+    async def _judge(self, rollout: Rollout) -> None:
+        trial = self._trial
+        if trial is None:
+            try:
+                trial = await asyncio.to_thread(self._begun, rollout)
+            except Exception as error:
+                logger.exception("version %s of %s may not be tried", rollout.version, self._model)
+                told = Judged("failed", f"it may not be served: {type(error).__name__}: {error}")
+                await self._record(settle, self._shelves, rollout, told)
+                return
+        self._trial, trial.rollout = trial, rollout
+        self._metrics.tries(rollout)
+        found = await asyncio.to_thread(trial.judge, self._shelves.ledger.now())
+        if found.answer == "go on":
+            return
+        # The champion answers all requests before that is written down.
+        self._let_go()
+        if found.answer == "passed":
+            self._passed = trial.candidate
+        await self._record(settle, self._shelves, rollout, found)
+
+    def _begun(self, rollout: Rollout) -> Trial:
+        candidate = self._load(rollout.version)
+        home = self._shelves.home
+        log = PredictionLog(shadow_folder(home, self._model)) if rollout.kind == "shadow" else None
+        tallies = Tallies(home, self._model, rollout.number)
+        return Trial(rollout, candidate, self._work, self._clock, tallies, log, self._metrics)
+
+    def _stop(self, rollout: Rollout, why: str) -> None:
+        self._shelves.rollouts.go_on(rollout, "stopped", by=PLATFORM, reason=why)
+
+    async def _record(self, act: Callable[..., object], *arguments: object) -> None:
+        """Write something down; where another service was quicker, or another version reigns by now, it is told so."""
+        with suppress(RolloutConflict, ReleaseConflict):
+            await asyncio.to_thread(act, *arguments)
+
+    def _let_go(self) -> None:
+        trial, self._trial = self._trial, None
+        self._metrics.tries(None)
+        if trial is not None:
+            task = asyncio.create_task(trial.end())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)

@@ -1,0 +1,55 @@
+"""``mlops predictions ship``, as it is run: to the end, or until it is told to stop."""
+
+import signal
+import subprocess
+
+from mlops_assets.stores.prediction_log import PredictionLog, log_folder
+from mlops_assets_tests.end_to_end.deployment import BIN, until
+from mlops_assets_tests.serving.processes import environment
+from mlops_assets_tests.steps.test_predictions import record
+from mlops_assets_tests.stores.test_bus import kept
+
+MODEL = "returned"
+
+
+def command(to, *options):
+    return [str(BIN / "mlops"), "predictions", "ship", MODEL, "--to", to, *options]
+
+
+def run(home, to, *options):
+    done = subprocess.run(
+        command(to, *options), env=environment(home), capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_what_was_answered_is_shipped_once_and_what_follows_until_it_is_stopped(tmp_path):
+    home, there = tmp_path / "home", tmp_path / "there"
+    to = f"folder:{there}"
+    code, said = run(home, to)
+    assert (code, "run mlops serve returned" in said) == (1, True), said
+    log = PredictionLog(log_folder(home, MODEL))
+    log.append(record("first", 1, 0.5))
+    assert run(home, to) == (0, f"1 events of returned are shipped to {to}\n")
+    process = subprocess.Popen(command(to, "--follow"), env=environment(home))
+    try:
+        log.append(record("second", 2, 0.5))
+        until(lambda: len(_ids(there)) == 2, seconds=60, what="the second is shipped", every=0.05)
+        code, said = run(home, to)
+        assert (code, "another process ships" in said) == (1, True), said
+        log.append(record("third", 3, 0.5))
+        until(lambda: len(_ids(there)) == 3, seconds=60, what="the third is shipped", every=0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+        process.wait(timeout=20)
+    log.close()
+    assert _ids(there) == ["first", "second", "third"]
+    assert run(home, to, "--end") == (0, f"Nothing of returned is shipped to {to} any more\n")
+    code, said = run(home, to, "--end")
+    assert (code, "it is to no place" in said) == (1, True), said
+
+
+def _ids(there):
+    return [one["id"] for events in kept(there).values() for one in events]
