@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from mlops_assets.cli.commands import bring_data_up_to, bring_up_to, require_possible
+from mlops_assets.cli.commands import UI, bring_data_up_to, bring_up_to, require_possible
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.execution import bury_dead_runs, execute
 from mlops_assets.cli.live_service import LiveService, live_service
@@ -75,7 +75,8 @@ def show_live(
             console.print(line, highlight=False)
         console.print(
             f"All of it: {page}\nThe measures of the service when it ended: {replays.folder / 'metrics.txt'}\n"
-            f"In Dagster's UI: [bold]make dev[/] on this home, then /assets/{name}/retraining_log",
+            f"In Dagster's UI: [bold]MLOPS_HOME={opened.stores.places.home} make dev[/], then "
+            f"{UI}/assets/{name}/retraining_log",
             highlight=False,
             soft_wrap=True,
         )

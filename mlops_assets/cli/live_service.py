@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from mlops_assets.errors import RunFailed
-from mlops_assets.resources.environment import SERVE_TOKEN
+from mlops_assets.resources.environment import BEARER, SERVE_TOKEN
 from mlops_assets.resources.processes import is_alive, process_named
 from mlops_assets.stores.replays import Replays
 
@@ -104,14 +104,15 @@ def live_service(model: str, replays: Replays, features: Path, port: int) -> Ite
         )
     try:
         (replays.folder / "service").write_text(process_named(process.pid))
-        connection = http.client.HTTPConnection(HOST, _port(process, log), timeout=60)
-        yield LiveService(process, log, connection)
+        with closing(http.client.HTTPConnection(HOST, _port(process, log), timeout=60)) as connection:
+            yield LiveService(process, log, connection)
     finally:
         _end(process)
 
 
 def _headers() -> dict[str, str]:
-    token = os.environ.get(SERVE_TOKEN)
+    # The second where a policy is in force.
+    token = os.environ.get(SERVE_TOKEN) or os.environ.get(BEARER)
     return {"content-type": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
 
 

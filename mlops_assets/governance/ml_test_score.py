@@ -112,7 +112,12 @@ TESTS: tuple[Criterion, ...] = (
         "mlops register MODEL --as-of DATE",
     ),
     Criterion("infrastructure", "debuggable", "The model is debuggable"),
-    Criterion("infrastructure", "canaried", "Models are canaried before serving"),
+    Criterion(
+        "infrastructure",
+        "canaried",
+        "Models are canaried before serving",
+        "mlops rollout start MODEL VERSION --share 0.1 --then promote --by NAME --reason TEXT",
+    ),
     Criterion(
         "infrastructure",
         "rollback",

@@ -27,6 +27,8 @@ CAVEAT = (
 AUDITED, NEEDED = 28, 14
 # An estimate is switched off when so few days in their intervals would be less likely than this by chance.
 LEAST_CHANCE = 0.05
+# And where fewer fell into them, however few independent days they are worth.
+LEAST_COVERED = 0.8
 # Of values that differ by less nobody can say which is greater.
 SAME = 1e-9
 
@@ -140,6 +142,8 @@ def audit(
         shown, why = False, f"not shown: {_days(count)} could be audited, {NEEDED} are needed"
     elif (chance := _so_few(covered, count, worth, level)) < LEAST_CHANCE:
         shown, why = False, f"switched off: {said}, of which the chance is {chance:.2g} if they hold"
+    elif covered < LEAST_COVERED * count:
+        shown, why = False, f"switched off: {said}, {LEAST_COVERED:.0%} is the least that is shown"
     else:
         shown, why = True, said
     return Audit(

@@ -31,16 +31,22 @@ Send = Callable[[Message], Awaitable[None]]
 PREDICT = "/predict"
 JSON = "application/json"
 logger = logging.getLogger(__name__)
+# Before anything of a body has come there is more to come.
+FIRST: Message = {"more_body": True}
 _spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 @dataclass(frozen=True)
 class Limits:
-    """body: bytes of a request's. body_seconds: in which it must have come. at_once: requests that are answered."""
+    """body: bytes of a request's. body_seconds: in which it must have come. at_once: requests that are answered.
+
+    coming: bytes of all bodies of which more is to come. They take the place of no request that could be answered.
+    """
 
     body: int = 2**20
     body_seconds: float = 10.0
     at_once: int = 64
+    coming: int = 2**26
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,7 @@ class App:
     ) -> None:
         self.service, self._limits = service, limits or Limits()
         self._gatekeeper = gatekeeper or Anyone()
-        self._in_flight = 0
+        self._in_flight = self._coming = 0
         self._watching: list[asyncio.Task[None]] = []
         self._shown: dict[str, tuple[Action | None, Callable[[], Response]]] = {
             "/health": (None, lambda: self._state(healthy=True)),
@@ -141,12 +147,12 @@ class App:
         by = self._admitted(headers, "predict")
         if headers.get(b"content-type", b"").partition(b";")[0].strip().lower() != JSON.encode():
             raise Refused(415, "unreadable", f"the content type is not {JSON}")
+        body = await self._body(headers, receive)
+        self.service.metrics.came(len(body))
         if self._in_flight >= self._limits.at_once:
             raise Refused(503, "busy", f"{self._limits.at_once} requests are being answered")
         self._in_flight += 1
         try:
-            body = await self._body(headers, receive)
-            self.service.metrics.came(len(body))
             current = self.service.current
             request = read_request(body, current.released.fields)
             answer = await self.service.predict(request, current, begun=begun, by=by)
@@ -156,29 +162,40 @@ class App:
 
     async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
         """The whole body, counted while it comes: what a header says of its length may be wrong."""
-        most = self._limits.body
         said = headers.get(b"content-length", b"0")
         # More digits than a number of 64 bits has are too many bytes too.
-        if said.isdigit() and (len(said) > 19 or int(said) > most):
-            raise Refused(413, "too_large", f"the body has more than {most} bytes")
+        if said.isdigit():
+            self._require_small(int(said) if len(said) <= 19 else 2**63)
+        parts: list[bytes] = []
+        size, held, message = 0, 0, FIRST
         try:
             async with asyncio.timeout(self._limits.body_seconds):
-                message = await receive()
-                body: bytes = message.get("body", b"")
-                parts, size = [body], len(body)
-                while message.get("more_body", False) and size <= most:
+                while message.get("more_body", False):
                     message = await receive()
                     parts.append(message.get("body", b""))
                     size += len(parts[-1])
+                    self._require_small(size)
+                    if message.get("more_body", False):
+                        self._coming += size - held
+                        held = size
+                        self._require_room()
         except TimeoutError:
             raise Refused(
                 408, "slow", f"the body did not come within {self._limits.body_seconds:g} seconds"
             ) from None
-        if size > most:
-            raise Refused(413, "too_large", f"the body has more than {most} bytes")
+        finally:
+            self._coming -= held
         if message["type"] == "http.disconnect":
             raise Refused(400, "unreadable", "the connection ended before the body did")
         return b"".join(parts)
+
+    def _require_small(self, size: int) -> None:
+        if size > self._limits.body:
+            raise Refused(413, "too_large", f"the body has more than {self._limits.body} bytes")
+
+    def _require_room(self) -> None:
+        if self._coming > self._limits.coming:
+            raise Refused(503, "busy", f"bodies of more than {self._limits.coming} bytes are coming")
 
     def _show(self, scope: Mapping[str, Any]) -> Response:
         if scope["path"] not in self._shown:

@@ -8,7 +8,6 @@ import time
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -24,6 +23,7 @@ from mlops_assets.governance.rollout import (
 )
 from mlops_assets.serving.answers import Answer
 from mlops_assets.serving.batching import Batches
+from mlops_assets.serving.clock import Clock
 from mlops_assets.serving.released import Current
 from mlops_assets.serving.request import Request
 from mlops_assets.serving.rollout_metrics import RolloutMetrics
@@ -58,7 +58,7 @@ class Trial:
         rollout: Rollout,
         candidate: Current,
         work: Work,
-        clock: Callable[[], datetime],
+        clock: Clock,
         tallies: Tallies,
         log: PredictionLog | None,
         metrics: RolloutMetrics,

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
 
 from mlops_assets.errors import ReleaseConflict, RolloutConflict
 from mlops_assets.governance.rollout import Judged
+from mlops_assets.serving.clock import Clock
 from mlops_assets.serving.released import Current
 from mlops_assets.serving.request import Request
 from mlops_assets.serving.rollout_metrics import RolloutMetrics
@@ -33,7 +33,7 @@ class Trials:
         model: str,
         load: Callable[[int], Current],
         work: Work,
-        clock: Callable[[], datetime],
+        clock: Clock,
         metrics: RolloutMetrics,
     ) -> None:
         self._shelves, self._model, self._load, self._work, self._clock = shelves, model, load, work, clock

@@ -16,8 +16,11 @@ from mlops_assets.governance.ledger import body_of
 from mlops_assets.steps.audit_trail import Recorded, Written
 
 SHORT = 12
-# Kinds of entries that let a version reign, or say no.
-APPROVING = ("decision", "override", "change_request", "vote", "application")
+# Kinds of entries that let a version reign, or somebody read, or say no.
+APPROVING = (
+    *("decision", "override", "change_request", "vote", "application"),
+    *("role_grant", "role_withdrawal"),
+)
 # Incidents that the page shows; the file has all.
 SHOWN = 200
 DISCLAIMER = (
@@ -34,8 +37,9 @@ PLACES = {
     "model/": "the model's files, or the list of them with their SHA-256",
     "evaluation/": "what was measured, what each gate said of it, and the page with plots while that is there",
     "contract/, card.md": "what it takes, answers and promises; the model card, gaps as gaps",
-    "approval/": "decisions, overrides; policies of access and change requests with their votes, where there are any",
-    "deployment/": "every reign of its model, and what later days said of each",
+    "approval/": "decisions, overrides; policies of access, change requests with their votes, roles held on the model "
+    "for a time, where there are any",
+    "deployment/": "every reign and rollout of its model, and what later days said of each",
     "monitoring/": "what the reports that watch it said; batches of predictions that were sealed",
     "retraining/": "every reason to look, and the answer",
     "incidents.jsonl": "failing checks, refusals, overrides, rollbacks, releases by a person",

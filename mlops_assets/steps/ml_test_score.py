@@ -291,6 +291,16 @@ def _validated(known: _Known) -> Iterator[Found]:
         )
 
 
+def _canaried(known: _Known) -> Iterator[Found]:
+    """What a canary of the champion's version came to: one that somebody stopped, and a shadow, came to nothing."""
+    for one in known.stores.rollouts.history(known.model.name):
+        decided = one.last.state in ("passed", "failed")
+        if one.kind == "canary" and one.version == known.champion.version and decided:
+            said = f"rollout {one.number}, {one.last.state}: {one.last.reason}"
+            passed = one.last.state == "passed"
+            yield Found("canaried", "machine", passed, one.last.at, said, known.of_release("release"))
+
+
 def _rollback(known: _Known) -> Iterator[Found]:
     seen: set[int] = set()
     for one in known.stores.reigns.history(known.model.name):
@@ -325,6 +335,7 @@ FINDERS: tuple[Callable[[_Known], Iterator[Found]], ...] = (
     _prediction_quality,
     _slices,
     _validated,
+    _canaried,
     _rollback,
     _loop,
     lambda known: _gate(known, "simpler_model", "baseline"),

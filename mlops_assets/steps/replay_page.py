@@ -61,7 +61,7 @@ def summary(days: Sequence[ReplayedDay]) -> list[str]:
         f"{answers.total():,} requests were answered: {by or 'none'}; refused: {of_status or 'none'}",
         f"The 95% of a day's requests that were answered soonest took {worst:.1f} ms at most",
         f"Drift was seen at the end of {len(drifted)} days",
-        f"{len(judged)} challengers were trained: "
+        f"Challengers that were trained: {len(judged)}, "
         + (
             "; ".join(f"as of the day after {one.day}, {one.verdict}" for one in judged)
             or "nothing gave a reason"

@@ -32,6 +32,7 @@ RECORDS = {
     "decision": "approval/decisions.jsonl",
     "override": "approval/overrides.jsonl",
     "reign": "deployment/reigns.jsonl",
+    "rollout": "deployment/rollouts.jsonl",
     "verification": "deployment/verifications.jsonl",
     "certificate": "training/certificates.jsonl",
     "retraining": "retraining/answers.jsonl",

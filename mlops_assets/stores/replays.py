@@ -94,6 +94,6 @@ def _read(said: dict[str, Any]) -> ReplayedDay:
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}")
+    partial = path.with_name(f"{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)

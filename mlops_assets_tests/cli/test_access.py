@@ -55,8 +55,8 @@ KNOWING = {
     *("access adopt", "access grant", "access revoke", "access token", "access ungrant"),
     *("changes apply", "changes approve", "changes propose", "changes refuse", "changes withdraw"),
 }
-# Open no deployment: an example, and the prediction service, which has a token of its own.
-ALONE = {"access example", "predictions show"}
+# Open no deployment: an example, and what reads the log of the prediction service, which has a door of its own.
+ALONE = {"access example", "predictions show", "predictions ship"}
 STEPS = {"validate-data", "train", "evaluate", "register"}
 
 

@@ -68,6 +68,13 @@ def test_days_that_resemble_each_other_need_more_misses():
     assert judged(14, 14, worth=12).off
 
 
+def test_where_a_fifth_of_the_days_missed_nothing_is_shown_however_much_they_resemble_each_other():
+    assert judged(23, 5, worth=4).shown
+    found = judged(22, 6, worth=4)
+    assert found.off
+    assert found.why.endswith("80% is the least that is shown")
+
+
 @pytest.mark.parametrize("outside", [0, 5])
 def test_too_few_days_show_nothing_and_are_no_fault(outside):
     found = judged(NEEDED - 1 - outside, outside)

@@ -63,7 +63,7 @@ class Running:
 
 @contextmanager
 def running(home: Path, features: Path, *options: str, launched: Sequence[str] = MLOPS, **more: str):
-    """more: of its environment."""
+    """launched: what starts the command. more: of its environment."""
     log = home / f"serve-{time.monotonic_ns()}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

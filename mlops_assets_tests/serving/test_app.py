@@ -201,6 +201,55 @@ def test_a_body_that_comes_slowly_is_refused(service):
     assert measured(app)["model_errors_total", "slow"] == 1
 
 
+def coming(app, *bodies):
+    """The statuses of requests of whose bodies the last byte comes when a whole request has been answered; and its."""
+
+    async def ask():
+        rest, found = asyncio.Event(), []
+
+        async def slow(body):
+            parts = [body[:-1], body[-1:]]
+
+            async def receive():
+                if len(parts) == 1:
+                    await rest.wait()
+                return {"type": "http.request", "body": parts.pop(0), "more_body": bool(parts)}
+
+            await app(scope, receive, send)
+
+        async def send(message):
+            found.append(message.get("status"))
+
+        async def whole():
+            return {"type": "http.request", "body": asked(), "more_body": False}
+
+        head = [(b"host", b"localhost:80"), (b"content-type", b"application/json")]
+        scope = {"type": "http", "method": "POST", "path": "/predict", "headers": head}
+        waiting = [asyncio.create_task(slow(body)) for body in bodies]
+        await asyncio.sleep(0.01)
+        await app(scope, whole, send)
+        rest.set()
+        await asyncio.gather(*waiting)
+        return [status for status in found if status]
+
+    return asyncio.run(ask())
+
+
+def test_bodies_that_are_still_coming_take_nobodys_place(service):
+    app = App(service, limits=Limits(at_once=1))
+    # The first to be answered is the one that has come; of the three then only one at once.
+    assert coming(app, *[asked()] * 3) == [200, 503, 503, 200]
+
+
+def test_bodies_that_are_still_coming_have_so_many_bytes_together(service):
+    body = asked(request_id="a" * 64)
+    app = App(service, limits=Limits(coming=2 * len(body)))
+    # The third is sent away; what comes at once is not.
+    assert coming(app, body, body, body) == [503, 200, 200, 200]
+    assert coming(app, body, body) == [200, 200, 200]
+    assert app._coming == 0
+
+
 def test_who_hangs_up_is_not_answered_as_if_all_had_come(app):
     async def receive():
         return {"type": "http.disconnect"}

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -224,6 +224,37 @@ def test_those_who_mean_no_good_are_sent_away_and_others_are_answered(home, feat
         assert 9 < seconds < 15
         load.end()
         assert load.failed == []
+
+
+def test_hundreds_who_send_by_and_by_keep_nobody_else_waiting(home, features):
+    head = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    body = head + b"Content-Length: 100000\r\n\r\n"
+    with running(home, features) as service, ExitStack() as opened:
+
+        def connect(begin):
+            connection = opened.enter_context(closing(socket.create_connection(("127.0.0.1", service.port))))
+            connection.sendall(begin)
+            return connection
+
+        heads = [connect(head) for _ in range(100)]
+        # More than are answered at once.
+        bodies = [connect(body) for _ in range(150)]
+        begun = time.monotonic()
+        with Load(service, connections=2) as load:
+            while time.monotonic() - begun < 3:
+                for connection in (*heads, *bodies):
+                    connection.sendall(b"x")
+                time.sleep(0.2)
+        assert load.failed == []
+        assert len(load.answered) > 10
+        for connection, expected in (
+            *((one, b"") for one in heads),
+            *((one, b"HTTP/1.1 408") for one in bodies),
+        ):
+            connection.settimeout(20)
+            with suppress(ConnectionResetError):
+                assert connection.recv(65536)[:12] == expected
+        assert service.get("/ready")[0] == 200
 
 
 def test_what_was_answered_is_shown(home, features):

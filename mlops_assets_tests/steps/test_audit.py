@@ -89,12 +89,23 @@ def test_change_requests_about_the_model_are_told_with_their_votes(tmp_path):
             Draft("change_request", str(number), asked, "gate"),
             Draft("vote", str(number), vote, "Zoë 王"),
             Draft("application", str(number), {"request_id": number, "by": "sensor"}, "sensor"),
+            Draft(
+                "role_grant",
+                str(number),
+                {"request_id": number, "role": "reader", "reason": "störung"},
+                "zoë",
+            ),
+            Draft("role_withdrawal", str(number), {"request_id": number, "reason": "done"}, "ada"),
         )
     packed(stores, tmp_path / "pack")
     assert bare(tmp_path / "pack")[0] == 0
     lines = (tmp_path / "pack" / "approval" / "requests.jsonl").read_text("utf-8").splitlines()
     told = [(one["kind"], one["by"]) for one in map(json.loads, lines)]
     assert told == [("change_request", "gate"), ("vote", "Zoë 王"), ("application", "sensor")]
+    lines = (tmp_path / "pack" / "approval" / "grants.jsonl").read_text("utf-8").splitlines()
+    told = [(one["kind"], one["by"]) for one in map(json.loads, lines)]
+    assert told == [("role_grant", "zoë"), ("role_withdrawal", "ada")]
+    assert "störung" in (tmp_path / "pack" / "index.html").read_text("utf-8")
     assert "approve, gelesen" in (tmp_path / "pack" / "index.html").read_text("utf-8")
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from mlops_assets.errors import BadRequest
 from mlops_assets.governance.ml_test_score import NAMES
+from mlops_assets.governance.rollout import Limits
 from mlops_assets.steps.ml_test_score import attest, score_of
 from mlops_assets.steps.ml_test_score_page import link, page, to_dict
+from mlops_assets.stores.rollouts import Rollout, Step
 from mlops_assets_tests.steps.audit_world import AS_OF, MOMENT, shop
 from mlops_assets_tests.steps.score_world import GATES, bare, full
 from mlops_assets_tests.stores.ledger_world import found as tampered
@@ -183,6 +185,31 @@ def test_what_nobody_agreed_to_or_what_was_agreed_to_of_other_files_was_not_revi
         stores = full(home / "home", f"sqlite:///{home}/p.db", **asked)
         assert len(stores.changes.all()) == 1
         assert standings(stores)["specs_reviewed"].why == "absent"
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "state", "points", "why"),
+    [
+        ("canary", 1, "passed", 1, "there"),
+        ("canary", 1, "failed", 0, "not passed"),
+        ("canary", 1, "stopped", 0, "absent"),
+        ("canary", 1, "share changed", 0, "absent"),
+        ("canary", 2, "passed", 0, "absent"),
+        ("shadow", 1, "passed", 0, "absent"),
+    ],
+)
+def test_a_canary_of_the_champion_that_was_decided_counts(
+    tmp_path, url, monkeypatch, kind, version, state, points, why
+):
+    stores = bare(tmp_path / "home", url)
+    steps = (
+        Step(1, "started", 0.1, "ada", "try it", MOMENT),
+        Step(2, state, 0.1, "rollout", "no worse", MOMENT),
+    )
+    tried = Rollout("returned", 1, version, 1, kind, Limits(), steps)
+    monkeypatch.setattr(type(stores.rollouts), "history", lambda self, model: [tried])
+    one = standings(stores)["canaried"]
+    assert (one.points, one.why) == (points, why)
 
 
 def test_a_rollback_by_hand_counts_half(tmp_path, url):
