@@ -1,73 +1,84 @@
-"""What the service answered, as it was written down."""
+"""What a service answered: what the lake has of it, and what is still in the log."""
 
 import json
-import os
-import signal
-import threading
+from collections.abc import Sequence
 from heapq import nlargest
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from mlops_assets.errors import NotMaterialized
-from mlops_assets.resources.environment import KAFKA_PASSWORD
-from mlops_assets.steps.shipping import ship
-from mlops_assets.stores.bus import bus_at
-from mlops_assets.stores.prediction_log import log_folder, read_log, segments
-from mlops_assets.stores.shipments import end_shipment
-from mlops_assets.stores.stores import Places
+from mlops_assets.errors import LogDamaged, NotMaterialized
+from mlops_assets.governance.served_prediction import ServedPrediction
+from mlops_assets.steps.predictions import logged, newest_served
+from mlops_assets.stores.prediction_log import log_folder
+from mlops_assets.stores.stores import Stores
 
 SHOWN = 5
-# Between two looks for what was answered since.
-LOOK_SECONDS = 0.5
+# Where a request is.
+LOG, ASSET = "log", "asset"
+UTC = ZoneInfo("UTC")
 
 
-def show_predictions(places: Places, model: str, *, last: int, as_json: bool, console: Console) -> None:
+def show_predictions(stores: Stores, model: str, *, last: int, as_json: bool, console: Console) -> None:
     """The newest requests and their answers. Raises NotMaterialized for none, LogDamaged when some are lost."""
-    folder = log_folder(places.home, model)
-    found = nlargest(last, read_log(segments(folder)), key=lambda record: str(record["at"]))[::-1]
+    # The log first: what is taken over meanwhile is in the asset by the time that is read.
+    in_log = list(logged(stores, model, UTC, finished=False))
+    found = {_moment_of(rows): (LOG, rows) for one in in_log for rows in one.requests}
+    found |= {_moment_of(rows): (ASSET, rows) for rows in newest_served(stores, model, last)}
     if not found:
         raise NotMaterialized(
-            f"no prediction of {model} was written down below {folder}; run mlops serve {model}"
+            f"no prediction of {model} was written down below {log_folder(stores.places.home, model)}; "
+            f"run mlops serve {model}"
         )
+    records = [_record(*found[moment]) for moment in nlargest(last, found)][::-1]
     if as_json:
-        for record in found:
+        for record in records:
             console.print(json.dumps(record), soft_wrap=True, highlight=False, markup=False)
-        return
+    else:
+        console.print(_table(records))
+    if damage := [said for one in in_log for said in one.damage]:
+        raise LogDamaged("; ".join(damage))
+
+
+def _moment_of(rows: Sequence[ServedPrediction]) -> tuple[str, str]:
+    """What a request is told apart by, the earlier first."""
+    return rows[0].predicted_at, rows[0].request_id
+
+
+def _record(place: str, rows: Sequence[ServedPrediction]) -> dict[str, Any]:
+    first = rows[0]
+    return {
+        "id": first.request_id,
+        "at": first.predicted_at,
+        "in": place,
+        "model": first.model,
+        "version": first.version,
+        "views": json.loads(first.views),
+        "milliseconds": first.milliseconds,
+        "by": first.by,
+        "request": [json.loads(one.request) for one in rows],
+        "features": [json.loads(one.features) for one in rows],
+        "probability": [one.probability for one in rows],
+    }
+
+
+def _table(records: Sequence[dict[str, Any]]) -> Table:
     table = Table(box=SIMPLE_HEAD)
-    for column in ("at", "request", "version", "rows", "ms", "probability"):
+    for column in ("at", "request", "in", "version", "rows", "ms", "probability"):
         table.add_column(column)
-    for record in found:
+    for record in records:
         answered = record["probability"]
         shown = ", ".join(f"{one:.4f}" for one in answered[:SHOWN])
         table.add_row(
             record["at"],
             record["id"],
+            record["in"],
             str(record["version"]),
             str(len(answered)),
             f"{record['milliseconds']:.1f}",
             shown + (", …" if len(answered) > SHOWN else ""),
         )
-    console.print(table)
-
-
-def ship_predictions(places: Places, model: str, to: str, *, follow: bool, console: Console) -> None:
-    """Deliver what was not yet; with ``follow`` until SIGTERM or SIGINT, after which the delivery at hand ends."""
-    ends = threading.Event()
-    if follow:
-        for one in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(one, lambda *_: ends.set())
-
-    def again() -> bool:
-        return follow and not ends.wait(LOOK_SECONDS)
-
-    bus = bus_at(to, password=os.environ.get(KAFKA_PASSWORD, ""))
-    shipped = ship(log_folder(places.home, model), bus, to, again=again)
-    console.print(f"{shipped:,} events of {model} are shipped to {to}", highlight=False, soft_wrap=True)
-
-
-def end_shipping(places: Places, model: str, to: str, *, console: Console) -> None:
-    """Keep nothing for an address any more."""
-    end_shipment(log_folder(places.home, model), to)
-    console.print(f"Nothing of {model} is shipped to {to} any more", highlight=False, soft_wrap=True)
+    return table

@@ -1,4 +1,4 @@
-"""``mlops serve`` and ``mlops predictions``: without Dagster, which a service has no use for."""
+"""``mlops serve`` and ``mlops predictions``; but for compacting without Dagster, which a service has no use for."""
 
 import os
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from mlops_assets.cli.opening import console, refusals_told
+from mlops_assets.cli.opening import console, opened_deployment, refusals_told
 
 if TYPE_CHECKING:
     from mlops_assets.serving.clock import Clock
@@ -90,11 +90,23 @@ def show(
         bool, typer.Option("--json", help="Print whole records, one JSON object a line.")
     ] = False,
 ) -> None:
-    """Print what MODEL answered and was written down, the newest last."""
+    """Print what MODEL answered and was written down, the newest last: of the asset, and of the log."""
     with refusals_told():
         from mlops_assets.cli.predictions import show_predictions
+        from mlops_assets.stores.stores import Stores
 
-        show_predictions(_places(), model, last=last, as_json=as_json, console=console)
+        show_predictions(Stores.open(_places()), model, last=last, as_json=as_json, console=console)
+
+
+@predictions.command("compact")
+def compact(
+    model: Annotated[str, typer.Argument(help="The name of a declared model.", metavar="MODEL")],
+) -> None:
+    """Have MODEL/predictions take over what its service wrote down and finished; a service goes on meanwhile."""
+    from mlops_assets.cli.compaction import compact_predictions
+
+    with opened_deployment("predict", f"model:{model}") as opened:
+        compact_predictions(opened, model, console=console)
 
 
 @predictions.command("ship")
@@ -116,7 +128,7 @@ def ship(
     The log keeps what was not confirmed. Who reads leaves out what has an id that was there already.
     """
     with refusals_told():
-        from mlops_assets.cli.predictions import end_shipping, ship_predictions
+        from mlops_assets.cli.shipping import end_shipping, ship_predictions
 
         if end:
             end_shipping(_places(), model, to, console=console)
@@ -164,7 +176,7 @@ def _serve(
     from mlops_assets.serving.server import Server, listener_at
     from mlops_assets.serving.service import Service, Settings
     from mlops_assets.serving.shelves import Shelves
-    from mlops_assets.stores.prediction_log import PredictionLog, log_folder
+    from mlops_assets.stores.prediction_log import PredictionLog, log_folder, windows_folder
 
     places, token = _places(), os.environ.get(SERVE_TOKEN)
     shelves, features = Shelves.open(places), read_feature_repository(feature_repo)
@@ -173,7 +185,8 @@ def _serve(
     settings = Settings(edition=edition, clock=_clock(now, clock), durability=durability.value)
     # Before anything is made for a model that is none.
     reigning(shelves, model)
-    service = Service(shelves, features, model, PredictionLog(log_folder(places.home, model)), settings)
+    log, windows = PredictionLog(log_folder(places.home, model)), windows_folder(places.home, model)
+    service = Service(shelves, features, model, log, settings, windows)
     version = service.current.released.release.version
     with listener_at(host, port) as listener:
         where = f"http://{host}:{listener.getsockname()[1]}"

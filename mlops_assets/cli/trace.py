@@ -31,10 +31,17 @@ def model(
 
 @trace.command()
 def prediction(
-    prediction_id: Annotated[
+    wanted: Annotated[
         str,
-        typer.Argument(help="As the column prediction_id of MODEL/batch_predictions has it.", metavar="ID"),
+        typer.Argument(
+            help="Of a request that was answered, or as the column prediction_id of MODEL/predictions or "
+            "MODEL/batch_predictions has it.",
+            metavar="ID",
+        ),
     ],
+    row: Annotated[
+        int, typer.Option("--row", min=0, help="Of a request of several rows, counted from zero.")
+    ] = 0,
     as_json: AsJson = False,
     html: Html = None,
 ) -> None:
@@ -45,7 +52,7 @@ def prediction(
     from mlops_assets.cli.traced import show_prediction
 
     with opened_deployment(READS) as opened:
-        if not show_prediction(opened, prediction_id, as_json=as_json, html=html, console=console):
+        if not show_prediction(opened, wanted, row=row, as_json=as_json, html=html, console=console):
             raise typer.Exit(FOUND)
 
 

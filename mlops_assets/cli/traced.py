@@ -16,10 +16,10 @@ from mlops_assets.cli.written import written
 from mlops_assets.data.legible import legible
 from mlops_assets.data.page import section, table, whole
 from mlops_assets.declaration.versions import feature_hash
-from mlops_assets.governance.prediction import place_of
 from mlops_assets.lineage.trace import origins, trace_column
 from mlops_assets.steps.trace import Traced, rows_of, span, spelled
 from mlops_assets.steps.trace_prediction import trace_prediction
+from mlops_assets.steps.trace_served import trace_served
 
 SHORT = 12
 # Files that are printed; JSON and the page have all.
@@ -41,18 +41,23 @@ def show_trace(traced: Traced, *, as_json: bool, html: Path | None, console: Con
 
 
 def show_prediction(
-    opened: Deployment, prediction_id: str, *, as_json: bool, html: Path | None, console: Console
+    opened: Deployment, wanted: str, *, row: int, as_json: bool, html: Path | None, console: Console
 ) -> bool:
-    """Print why a prediction is what it is, or write it as a page; whether it is what was sealed."""
-    traced = trace_prediction(opened.stores, prediction_id)
-    facts = {**traced.facts, **_columns(opened, prediction_id, traced.facts)}
+    """Print why a prediction is what it is, or write it as a page; whether it is what was sealed.
+
+    wanted: its id, or that of a request that a service answered, and then of which row.
+    """
+    stores = opened.stores
+    traced = trace_served(stores, wanted, row=row) or trace_prediction(stores, wanted)
+    (version,) = traced.releases
+    facts = {**traced.facts, **_columns(opened, version.model, traced.facts)}
     show_trace(replace(traced, facts=facts), as_json=as_json, html=html, console=console)
     return bool(facts["proof"]["holds"])
 
 
-def _columns(opened: Deployment, prediction_id: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+def _columns(opened: Deployment, name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The features with the columns they are computed from, and whether these are still declared as they were."""
-    project, (name, _) = opened.project, place_of(prediction_id)
+    project = opened.project
     if name not in project.models:
         return {"columns": f"unknown: {name} is not declared any more"}
     model = project.models[name]

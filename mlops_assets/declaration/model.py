@@ -25,6 +25,7 @@ from mlops_assets.declaration.metrics import HIGHER_IS_BETTER, HIGHEST, Metric
 from mlops_assets.declaration.recipe import Recipe
 from mlops_assets.declaration.retraining import Retraining
 from mlops_assets.declaration.search import Search
+from mlops_assets.declaration.serving import Serving
 from mlops_assets.declaration.sql import Condition
 
 
@@ -190,6 +191,7 @@ class Model(Declaration):
     contract: Terms = Terms()
     drift: Drift = Drift()
     retraining: Retraining = Retraining()
+    serving: Serving = Serving()
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = 0
     card: CardText = CardText()
     tags: dict[str, str] = {}

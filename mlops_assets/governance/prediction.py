@@ -62,7 +62,12 @@ class Prediction:
     @property
     def id(self) -> str:
         """The model, the day, and a hash of all of it."""
-        return f"{self.model}:{self.day}:{digest(self.record)[:DIGITS]}"
+        return named(self.model, self.day, self.record)
+
+
+def named(model: str, day: str, record: str) -> str:
+    """The id of what a record says."""
+    return f"{model}:{day}:{digest(record)[:DIGITS]}"
 
 
 def place_of(prediction_id: str) -> tuple[str, str]:
@@ -71,7 +76,7 @@ def place_of(prediction_id: str) -> tuple[str, str]:
     if found is None:
         raise BadRequest(
             f"found {prediction_id!r}, expected the id of a prediction: MODEL:DAY:HASH, the hash of {DIGITS} "
-            f"hexadecimal digits, as the column prediction_id of the model's {TABLE} has it"
+            f"hexadecimal digits, as the column prediction_id of {TABLE} has it; or of a request that was answered"
         )
     return found["model"], found["day"]
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from mlops_assets.governance import merkle
-from mlops_assets.governance.prediction import Prediction
 
 # Of many rows that were changed, as many are named.
 NAMED = 20
+
+
+class Sealed(Protocol):
+    """What is sealed among others: its record is hashed, and its id is a hash of it."""
+
+    @property
+    def record(self) -> str: ...
+
+    @property
+    def id(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +51,7 @@ class Proof:
     changed: tuple[str, ...]
 
 
-def prove(rows: Sequence[tuple[str, Prediction]], wanted: str, seals: Sequence[Seal]) -> Proof:
+def prove(rows: Sequence[tuple[str, Sealed]], wanted: str, seals: Sequence[Seal]) -> Proof:
     """The proof of the row whose id is wanted, which must be there. rows: of the day, in the order of their ids."""
     records = [one.record.encode() for _, one in rows]
     index = next(at for at, (name, _) in enumerate(rows) if name == wanted)

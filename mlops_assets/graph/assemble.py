@@ -23,11 +23,13 @@ from mlops_assets.graph.model import model_asset
 from mlops_assets.graph.online import online_asset
 from mlops_assets.graph.parity import parity_asset
 from mlops_assets.graph.performance import performance_asset
+from mlops_assets.graph.predictions import predictions_asset, predictions_sensor
 from mlops_assets.graph.raw import raw_asset
 from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
 from mlops_assets.graph.restatement import restatement_check
 from mlops_assets.graph.retraining import retraining_log_asset, retraining_schedule, retraining_sensor
+from mlops_assets.graph.service_report import service_report_asset
 from mlops_assets.graph.training_set import training_set_asset
 from mlops_assets.graph.validated import validated_assets
 from mlops_assets.graph.verification import verification_asset
@@ -61,6 +63,8 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             release_asset(catalog, model),
             lineage_asset(catalog, model),
             batch_predictions_asset(catalog, model),
+            predictions_asset(catalog, model),
+            service_report_asset(catalog, model),
             drift_asset(catalog, model),
             performance_asset(catalog, model),
             parity_asset(catalog, model),
@@ -71,7 +75,12 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
         ]
         checks = [registry_check(model), restatement_check(model)]
         clock = retraining_schedule(model)
-        sensors = [watching_sensor(catalog, model), retraining_sensor(catalog, model), changes_sensor(model)]
+        sensors = [
+            watching_sensor(catalog, model),
+            retraining_sensor(catalog, model),
+            changes_sensor(model),
+            predictions_sensor(catalog, model),
+        ]
     return dg.Definitions(
         assets=stages,
         asset_checks=checks,

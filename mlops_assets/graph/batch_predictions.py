@@ -17,6 +17,7 @@ from mlops_assets.stores.stores import Stores
 
 CODE = (
     "mlops_assets.steps.scoring",
+    "mlops_assets.steps.sealing",
     "mlops_assets.steps.question",
     "mlops_assets.governance.canonical",
     "mlops_assets.governance.prediction",

@@ -118,23 +118,27 @@ class App:
 
     async def _answer(self, scope: Mapping[str, Any], receive: Receive) -> Response:
         begun = time.perf_counter()
-        asks = scope["path"] == PREDICT
+        asks, kind = scope["path"] == PREDICT, ""
         try:
             if asks:
                 response = await self._predict(scope, receive, begun)
             else:
                 response = self._show(scope)
         except Refused as refused:
-            self.service.metrics.failed(refused.kind)
+            kind = refused.kind
             response = _refusal(refused, uuid4().hex)
         except Exception:
             request_id = uuid4().hex
             logger.exception("request %s failed", request_id)
-            self.service.metrics.failed("internal")
-            told = Refused(500, "internal", "the service failed; its log says more under this request_id")
+            kind = "internal"
+            told = Refused(500, kind, "the service failed; its log says more under this request_id")
             response = _refusal(told, request_id)
+        if kind:
+            self.service.metrics.failed(kind)
         if asks:
-            self.service.metrics.answered(response.status, time.perf_counter() - begun)
+            seconds = time.perf_counter() - begun
+            self.service.metrics.answered(response.status, seconds)
+            self.service.windows.answered(response.status, kind, seconds)
         return response
 
     async def _predict(self, scope: Mapping[str, Any], receive: Receive, begun: float) -> Response:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
@@ -31,6 +32,7 @@ from mlops_assets.serving.rollout_metrics import RolloutMetrics
 from mlops_assets.serving.shelves import Shelves
 from mlops_assets.serving.trials import Trials
 from mlops_assets.serving.watch import Watch
+from mlops_assets.serving.windows import Windows
 from mlops_assets.stores.prediction_log import PredictionLog
 from mlops_assets.stores.reigns import SERVICE, Reign
 
@@ -87,7 +89,8 @@ class Service:
     """Answers requests with the version that reigns, and writes each answer down before it is given.
 
     It does not start with a version that may not be served: raises what ``load_released`` and ``versions_online``
-    raise. log: None where nothing is logged, which most contracts refuse.
+    raise. log: None where nothing is logged, which most contracts refuse. windows: the folder of what became of each
+    minute's requests; None where that is not written down.
     """
 
     def __init__(
@@ -97,6 +100,7 @@ class Service:
         model: str,
         log: PredictionLog | None,
         settings: Settings | None = None,
+        windows: Path | None = None,
     ) -> None:
         self.model, self.state = model, State()
         self._shelves, self._features, self._log = shelves, features, log
@@ -105,6 +109,7 @@ class Service:
         self._refused, self._refused_at = 0, 0.0
         self._wake = asyncio.Event()
         self.metrics = Metrics(model, lambda: log.failures if log else 0)
+        self.windows = Windows(windows, self._settings.clock)
         self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
         self._watch: Watch | None = None
         tried = RolloutMetrics(model, self.metrics.registry)
@@ -121,13 +126,13 @@ class Service:
         if self.state.features:
             raise Refused(503, "features", self.state.features)
         try:
-            answer, released = await self._trials.answered(request, lambda: self._answered(request, current))
+            answer, answering = await self._trials.answered(request, lambda: self._answered(request, current))
         except UNREAD as error:
             raise Refused(503, "features", str(error)) from error
-        await self._write_down(request, released, answer, begun, by)
+        await self._write_down(request, answering, answer, begun, by)
         warnings = [*request.warnings, *answer.findings]
         self.metrics.predicted(answer.probabilities, answer.features, [one.field for one in warnings])
-        return _told(request, released, answer, warnings)
+        return _told(request, answering.released, answer, warnings)
 
     async def watch(self) -> None:
         """Look who reigns, each few seconds and when it is asked to, until cancelled."""
@@ -136,6 +141,7 @@ class Service:
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
                 self._refused = 0
             self._wake.clear()
+            self.windows.flush()
             await self.look()
 
     async def look(self) -> None:
@@ -160,6 +166,7 @@ class Service:
     def close(self) -> None:
         """Answer what waits, and bring the log to disk."""
         self._batches.close()
+        self.windows.close()
         self._trials.close()
         if self._log is not None:
             self._log.close()
@@ -233,7 +240,7 @@ class Service:
             if versions != current.versions:
                 self.current = replace(current, versions=versions)
 
-    async def _answered(self, request: Request, current: Current) -> tuple[Answer, Released]:
+    async def _answered(self, request: Request, current: Current) -> tuple[Answer, Current]:
         """By the version that reigns; where that was not so long ago and it fails, by the one before, if that can."""
         watch = self._watch if self._watch and self._watch.is_of(current) else None
         try:
@@ -248,11 +255,11 @@ class Service:
                 answer = await self._batches.ask((watch.former, request), rows=len(request.rows))
                 watch.failed()
                 logger.error("version %s failed", current.released.release.version, exc_info=error)
-                return answer, watch.former.released
+                return answer, watch.former
             raise
         if watch is not None:
             watch.answered()
-        return answer, current.released
+        return answer, current
 
     def _successor(self, version: int) -> Current:
         """A version that can take over, or be tried: verified, and bound to what callers were told."""
@@ -306,7 +313,7 @@ class Service:
         return answers(current.released, self._shelves.online, current.versions, requests, at)
 
     async def _write_down(
-        self, request: Request, released: Released, answer: Answer, begun: float, by: str
+        self, request: Request, current: Current, answer: Answer, begun: float, by: str
     ) -> None:
         if self._log is None:
             return
@@ -314,7 +321,8 @@ class Service:
             "id": request.id,
             "at": self._settings.clock(),
             "model": self.model,
-            "version": released.release.version,
+            "version": current.released.release.version,
+            "views": current.versions,
             "milliseconds": round(1000 * (time.perf_counter() - begun), 3),
             "request": request.rows,
             "features": answer.features,
@@ -327,7 +335,7 @@ class Service:
                 await asyncio.to_thread(self._log.sync_up_to, number)
         except LogUnwritable as error:
             logger.error("%s", error)
-            if released.contract.prediction_log == "required":
+            if current.released.contract.prediction_log == "required":
                 raise Refused(503, "log", "the answer could not be written down, so it is none") from error
 
     def _tell(self) -> None:

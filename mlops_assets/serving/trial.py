@@ -24,7 +24,7 @@ from mlops_assets.governance.rollout import (
 from mlops_assets.serving.answers import Answer
 from mlops_assets.serving.batching import Batches
 from mlops_assets.serving.clock import Clock
-from mlops_assets.serving.released import Current, Released
+from mlops_assets.serving.released import Current
 from mlops_assets.serving.request import Request
 from mlops_assets.serving.rollout_metrics import RolloutMetrics
 from mlops_assets.stores.prediction_log import PredictionLog
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 # Answers some requests by a version, all at once.
 Work = Callable[[Sequence[tuple[Current, Request]]], Sequence[Answer]]
-Answered = tuple[Answer, Released]
+Answered = tuple[Answer, Current]
 
 
 class Trial:
@@ -92,7 +92,7 @@ class Trial:
             return await self._beside(request, by_champion)
         found = await self._by_candidate(request)
         if found is not None:
-            return found, self.candidate.released
+            return found, self.candidate
         told = await by_champion()
         # Where both fail it is nobody's own failure.
         self._failed_alone()
@@ -160,7 +160,7 @@ class Trial:
     async def _beside(self, request: Request, by_champion: Callable[[], Awaitable[Answered]]) -> Answered:
         begun = time.perf_counter()
         try:
-            answer, released = await by_champion()
+            answer, current = await by_champion()
         except Exception:
             self._now.champion.failed()
             self._metrics.failed("champion")
@@ -171,7 +171,7 @@ class Trial:
         if self.rollout.kind == "canary" and seconds > PATIENCE:
             # A machine that stalls is no difference of the two.
             champion.failed()
-            return answer, released
+            return answer, current
         champion.answered(answer)
         if self.rollout.kind == "canary":
             champion.slow_at(range(bisect_left(EDGES, seconds)))
@@ -181,7 +181,7 @@ class Trial:
             task.add_done_callback(self._shadows.discard)
         else:
             self._metrics.left_out()
-        return answer, released
+        return answer, current
 
     async def _shadow(self, request: Request, champions: float) -> None:
         """Ask the candidate the same. champions: the seconds that the champion took."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -18,24 +17,21 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.source import EVENT_TIME
 from mlops_assets.declaration.training_columns import PREDICTED_AT
 from mlops_assets.declaration.versions import question, view_version
-from mlops_assets.governance import merkle
 from mlops_assets.governance.canonical import canonical, plain
 from mlops_assets.governance.prediction import TABLE, Prediction, subject, verdicts
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.serialization import Loaded
 from mlops_assets.steps.evaluation import OTHER_QUESTION, loaded_model
 from mlops_assets.steps.question import pinned_question
+from mlops_assets.steps.sealing import seal
 from mlops_assets.steps.training_set import EVENTS, contents_read, gathered, require_versions, with_features
 from mlops_assets.steps.watching import other_features
-from mlops_assets.stores.ledger import BATCH
 from mlops_assets.stores.pinned import Content, Pinned
 from mlops_assets.stores.produced import Produced, together
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
 
 ID = "prediction_id"
-# What the ledger calls the records of a batch.
-SEALED = "prediction"
 # So many versions are kept in memory.
 MODELS = 4
 MOMENT = pa.timestamp("us", tz="UTC")
@@ -113,7 +109,7 @@ def sealed(
 
     read: what they were made from. requests: events of the day. why: why none was scored; empty where they were.
     """
-    _seal(stores, model, day, said)
+    seal(stores, subject(model, day), said)
     rows = [{PARTITION: day, ID: one.id, **_as_row(one)} for one in said]
     checked = verdicts([row[ID] for row in rows], [one.score for one in said], requests=requests, why=why)
     return Produced(pa.Table.from_pylist(rows, SCHEMA), [day], reads={day: read}, verdicts={day: checked})
@@ -162,20 +158,6 @@ def _answered(
             features=_spelled(row, loaded.inputs.columns),
             score=float(answer),
         )
-
-
-def _seal(stores: Stores, model: str, day: str, said: Sequence[Prediction]) -> None:
-    """Let the ledger tell of a day, unless the newest that it tells of the day is this.
-
-    Sealed first, a row that is written is never without its proof; what was sealed and then not written is nobody's.
-    """
-    about = subject(model, day)
-    records = [one.record.encode() for one in sorted(said, key=lambda one: one.id)]
-    newest = stores.ledger.newest(1, kind=BATCH, subject=about)
-    if newest and json.loads(newest[0].body)["root"] == merkle.root(records).hex():
-        return
-    if records:
-        stores.ledger.seal(SEALED, about, records)
 
 
 def _as_row(one: Prediction) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlops_assets.errors import BadRequest, NotMaterialized, nearest
+from mlops_assets.governance.sealed import Proof
 from mlops_assets.modeling.environment import told
 from mlops_assets.modeling.made import Made
 from mlops_assets.steps.open_requests import open_above
@@ -196,3 +197,16 @@ def rows_of(value: Any) -> list[dict[str, Any]]:
     """A fact that is a table, row by row; nothing of any other."""
     is_table = isinstance(value, list) and all(isinstance(one, dict) for one in value)
     return value if is_table else []
+
+
+def proof_told(proof: Proof) -> dict[str, Any]:
+    """A proof as plain values."""
+    return {
+        "holds": proof.holds,
+        "said": proof.said,
+        "record": proof.record,
+        "index": proof.index,
+        "path": list(proof.path),
+        "entry": None if proof.seal is None else vars(proof.seal),
+        "changed": list(proof.changed),
+    }

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from mlops_assets.errors import NotMaterialized
-from mlops_assets.governance.ledger import body_of
 from mlops_assets.governance.prediction import TABLE, Prediction, place_of, subject
-from mlops_assets.governance.sealed import Proof, Seal, prove
+from mlops_assets.governance.sealed import prove
 from mlops_assets.steps.scoring import named_predictions
-from mlops_assets.steps.trace import Touched, Traced, facts_of, reigning
+from mlops_assets.steps.sealing import seals
+from mlops_assets.steps.trace import Touched, Traced, facts_of, proof_told, reigning
 from mlops_assets.stores.lineage import Materialized
 from mlops_assets.stores.stores import Stores
 
@@ -29,7 +29,7 @@ def trace_prediction(stores: Stores, prediction_id: str) -> Traced:
     if not held:
         raise NotMaterialized(_unknown(stores, model, day, prediction_id, made))
     first, rows = held[0]
-    proof = prove(rows, prediction_id, seals(stores, model, day))
+    proof = prove(rows, prediction_id, seals(stores, subject(model, day)))
     said = dict(rows)[prediction_id]
     reached = stores.lineage.backward([first.id])
     release = stores.releases.version(model, said.version)
@@ -41,19 +41,12 @@ def trace_prediction(stores: Stores, prediction_id: str) -> Traced:
     version = Touched(model, release.version, release.as_of, release.version == reigning(stores, model))
     facts = {
         **_said(said, first, [one.version for one, _ in held[1:]]),
-        "proof": _proof(proof),
+        "proof": proof_told(proof),
         "features": [{"feature": name, "value": value} for name, value in json.loads(said.features).items()],
         "checks": [one._asdict() for one in reached.checks()],
         **facts_of(stores, release, reached),
     }
     return Traced(f"prediction {prediction_id}", facts, reached, (version,))
-
-
-def seals(stores: Stores, model: str, day: str) -> list[Seal]:
-    """What the ledger has of the predictions of a day, newest first."""
-    found = stores.ledger.about(subject(model, day))
-    bodies = [(one, body_of(one)) for one in found]
-    return [Seal(one.number, one.hash, one.at, body["count"], body["root"]) for one, body in bodies]
 
 
 def _rows(stores: Stores, model: str, made: Materialized) -> Rows:
@@ -69,7 +62,9 @@ def _unknown(stores: Stores, model: str, day: str, wanted: str, made: Sequence[M
         days = [one.partition for one in stores.records.contents(f"{model}/{TABLE}")]
         there = f"it has those of {days[0]} to {days[-1]}" if days else "it has none"
         return f"no predictions of {model} of {day} were ever made; {there}"
-    sealed = ", ".join(f"{one.count} in entry {one.entry}" for one in seals(stores, model, day)) or "none"
+    sealed = (
+        ", ".join(f"{one.count} in entry {one.entry}" for one in seals(stores, subject(model, day))) or "none"
+    )
     there = " and then ".join(str(one.rows) for one in made)
     return (
         f"{model} has no prediction {wanted}: there were {there} of {day}, of which the ledger sealed {sealed}. "
@@ -87,16 +82,4 @@ def _said(said: Prediction, first: Materialized, again: Sequence[int]) -> dict[s
         "written_at": first.written_at,
         "table_version": first.version,
         "written_again_in": list(again),
-    }
-
-
-def _proof(proof: Proof) -> dict[str, Any]:
-    return {
-        "holds": proof.holds,
-        "said": proof.said,
-        "record": proof.record,
-        "index": proof.index,
-        "path": list(proof.path),
-        "entry": None if proof.seal is None else vars(proof.seal),
-        "changed": list(proof.changed),
     }

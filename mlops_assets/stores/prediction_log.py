@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from mlops_assets.errors import LogDamaged, LogUnwritable
 
 MAX_BYTES, MAX_SECONDS, SYNC_SECONDS = 64 * 2**20, 60.0, 0.05
 OPEN, CLOSED = ".open", ".closed"
+# One that its writer does not hold yet, and one that was not whole and stays until somebody has looked at it.
+BEGUN, DAMAGED = ".begun", ".damaged"
 NAMED = re.compile(r"(?P<run>[0-9a-f]{16}-\d+)-(?P<first>\d{12})\.(open|closed)")
 _spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=datetime.isoformat).encode
 
@@ -31,6 +33,11 @@ _spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=date
 def log_folder(home: Path, model: str) -> Path:
     """Where the predictions of a model are written down."""
     return home / "predictions" / model
+
+
+def windows_folder(home: Path, model: str) -> Path:
+    """Where what became of a model's requests is written down minute by minute, a folder for each day of UTC."""
+    return home / "windows" / model
 
 
 def shadow_folder(home: Path, model: str) -> Path:
@@ -124,9 +131,12 @@ class PredictionLog:
 
     def _begin(self, number: int) -> _Segment:
         path = self._folder / f"{self._run}-{number:012}{OPEN}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
-        # Held while its writer lives: so readers know a segment that a killed process left.
+        begun = path.with_suffix(BEGUN)
+        descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
+        # Held while its writer lives: so readers know a segment that a killed process left. It has its name only
+        # once it is held, or it would be taken for one.
         fcntl.flock(descriptor, fcntl.LOCK_EX)
+        begun.rename(path)
         return _Segment(path, descriptor, time.monotonic())
 
     def _retire(self) -> None:
@@ -171,6 +181,18 @@ class PredictionLog:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """What a segment holds. records: those that are as they were written, in order. damage: what is not, in sentences.
+
+    follows: the number of the record after its last one.
+    """
+
+    records: list[dict[str, Any]]
+    damage: tuple[str, ...]
+    follows: int
+
+
+@dataclass(frozen=True)
 class Segment:
     """A file of the log. run: its writer's process. first: the number of its first record."""
 
@@ -185,6 +207,30 @@ class Segment:
         """
         return [self.record(number, line) for number, line in enumerate(self.lines(), self.first)]
 
+    def read(self) -> Reading:
+        """The same, with what is not so told beside what is. Raises FileNotFoundError once it is forgotten."""
+        records: list[dict[str, Any]] = []
+        damage: list[str] = []
+        expected = self.first
+        for line in self.lines():
+            number, record = _read_line(line)
+            if record is None:
+                damage.append(self._changed(expected))
+                expected += 1
+                continue
+            if number != expected:
+                damage.append(self._lacking(number, expected))
+            expected = number + 1
+            records.append(record)
+        return Reading(records, tuple(damage), expected)
+
+    def forget(self, *, damaged: bool) -> None:
+        """Remove the file, whose records are kept elsewhere; one that is damaged stays, under another name."""
+        if damaged:
+            self.path.rename(self.path.with_suffix(DAMAGED))
+        else:
+            self.path.unlink()
+
     @property
     def last(self) -> int:
         """The number of the last whole record by now; one less than the first where there is none."""
@@ -194,6 +240,15 @@ class Segment:
         """The whole lines from a position on, in bytes, that is where a line begins."""
         *lines, _torn = self._bytes(position).split(b"\n")
         return lines
+
+    def record(self, number: int, line: bytes) -> dict[str, Any]:
+        """What a line says. Raises LogDamaged when it has another number, or is not as it was written."""
+        found, record = _read_line(line)
+        if record is None:
+            raise LogDamaged(self._changed(number))
+        if found != number:
+            raise LogDamaged(self._lacking(found, number))
+        return record
 
     def _bytes(self, position: int) -> bytes:
         try:
@@ -205,16 +260,11 @@ class Segment:
             stream.seek(position)
             return stream.read()
 
-    def record(self, number: int, line: bytes) -> dict[str, Any]:
-        """What a line says. Raises LogDamaged when it has another number, or is not as it was written."""
-        crc, _, numbered = line.partition(b" ")
-        if crc != b"%08x" % crc32(numbered):
-            raise LogDamaged(f"{self.path}: record {number} has been changed since it was written")
-        found, _, body = numbered.partition(b" ")
-        if int(found) != number:
-            raise LogDamaged(f"{self.path}: found record {int(found)}, expected {number}: lines are missing")
-        record: dict[str, Any] = json.loads(body)
-        return record
+    def _changed(self, number: int) -> str:
+        return f"{self.path}: record {number} has been changed since it was written"
+
+    def _lacking(self, found: int, expected: int) -> str:
+        return f"{self.path}: found record {found}, expected {expected}: lines are missing"
 
 
 def segments(folder: Path, *, finished: bool = False) -> list[Segment]:
@@ -227,25 +277,55 @@ def segments(folder: Path, *, finished: bool = False) -> list[Segment]:
     return [one for one in listed if one.path.suffix == CLOSED or _is_left(one.path)] if finished else listed
 
 
+def set_aside(folder: Path) -> list[Path]:
+    """The files of a log that were not whole."""
+    return [folder / name for name in _names(folder) if name.endswith(DAMAGED)]
+
+
+def readings(found: Sequence[Segment]) -> Iterator[tuple[Segment, Reading]]:
+    """What each segment holds, in their order; that one is missing before it is damage of it.
+
+    One that is forgotten meanwhile is left out.
+    """
+    before, follows = "", 0
+    for segment in found:
+        try:
+            reading = segment.read()
+        except FileNotFoundError:
+            before = ""
+            continue
+        if segment.run == before and segment.first != follows:
+            missing = (
+                f"{segment.path} begins with record {segment.first}, expected {follows}: a segment or the end of one "
+                "is missing"
+            )
+            reading = replace(reading, damage=(missing, *reading.damage))
+        before, follows = segment.run, reading.follows
+        yield segment, reading
+
+
 def read_log(found: Sequence[Segment]) -> Iterator[dict[str, Any]]:
     """Every record of some segments in their order, each request once: by its id, the first counts.
 
     Raises LogDamaged when a line was changed, or a segment is missing between two of a writer.
     """
     known: set[str] = set()
-    before, follows = "", 0
-    for segment in found:
-        if segment.run == before and segment.first != follows:
-            raise LogDamaged(
-                f"{segment.path} begins with record {segment.first}, expected {follows}: a segment or the end of one "
-                "is missing"
-            )
-        records = segment.records()
-        before, follows = segment.run, segment.first + len(records)
-        for record in records:
+    for _, reading in readings(found):
+        if reading.damage:
+            raise LogDamaged(reading.damage[0])
+        for record in reading.records:
             if record["id"] not in known:
                 known.add(record["id"])
                 yield record
+
+
+def _read_line(line: bytes) -> tuple[int, dict[str, Any] | None]:
+    """The number and the record of a line; none when it is not as it was written."""
+    crc, _, numbered = line.partition(b" ")
+    if crc != b"%08x" % crc32(numbered):
+        return 0, None
+    number, _, body = numbered.partition(b" ")
+    return int(number), json.loads(body)
 
 
 def _names(folder: Path) -> list[str]:

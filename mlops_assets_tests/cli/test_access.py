@@ -35,6 +35,7 @@ ASKING = {
     "evaluate": ("run", "model:{model}"),
     "register": ("run", "model:{model}"),
     "predict": ("predict", "model:{model}"),
+    "predictions compact": ("predict", "model:{model}"),
     "rollback": ("rollback", "model:{model}", "by"),
     "rollout share": ("rollout", "model:{model}", "by"),
     "rollout start": ("rollout", "model:{model}", "by"),

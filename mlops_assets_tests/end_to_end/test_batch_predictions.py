@@ -185,7 +185,9 @@ def test_a_prediction_tells_why_with_its_columns_also_when_dagster_has_forgotten
 
     def told(**how):
         printed = Console(record=True, width=200, quiet=False, file=StringIO())
-        assert show_prediction(opened, wanted, console=printed, **{"as_json": False, "html": None, **how})
+        assert show_prediction(
+            opened, wanted, console=printed, **{"row": 0, "as_json": False, "html": None, **how}
+        )
         return printed.export_text()
 
     before = told(as_json=True)

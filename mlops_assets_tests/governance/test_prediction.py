@@ -18,6 +18,7 @@ from mlops_assets.governance.prediction import (
     verdicts,
 )
 from mlops_assets.governance.sealed import Seal, prove
+from mlops_assets.governance.served_prediction import ServedPrediction
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 predictions = st.builds(
@@ -35,7 +36,24 @@ predictions = st.builds(
 ONE = Prediction("m", "2024-04-02", 1, "a", "{}", "t", "t", "{}", 0.5)
 
 
-@given(predictions)
+served = st.builds(
+    ServedPrediction,
+    model=st.just("m"),
+    day=st.just("2024-04-02"),
+    request_id=texts,
+    row=st.integers(0, 2**40),
+    predicted_at=texts,
+    version=st.integers(1, 2**40),
+    probability=st.floats(),
+    milliseconds=st.floats(),
+    request=texts,
+    features=texts,
+    views=texts,
+    by=texts,
+)
+
+
+@given(predictions | served)
 def test_the_record_is_the_canonical_spelling_and_the_id_its_hash(one):
     assert one.record == canonical(plain(asdict(one)))
     assert one.id == f"m:2024-04-02:{digest(one.record)[:32]}"

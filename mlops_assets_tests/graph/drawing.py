@@ -35,4 +35,6 @@ def _days(partitions: dg.PartitionsDefinition | None) -> str:
     if partitions is None:
         return "whole"
     keys = partitions.get_partition_keys()
+    if partitions.end is None:
+        return f"daily from {keys[0]}, {partitions.timezone}"
     return f"daily {keys[0]} to {keys[-1]}, {partitions.timezone}"

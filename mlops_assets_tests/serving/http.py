@@ -15,10 +15,10 @@ JSON = {"content-type": "application/json"}
 
 
 @contextmanager
-def serving(shelves, folder, *, log=True, features=FEATURES, **settings):
+def serving(shelves, folder, *, log=True, windows=None, features=FEATURES, **settings):
     """A service whose clock is that of the world."""
     kept = PredictionLog(folder) if log else None
-    service = Service(shelves, features, MODEL, kept, Settings(clock=begun_at(MOMENT), **settings))
+    service = Service(shelves, features, MODEL, kept, Settings(clock=begun_at(MOMENT), **settings), windows)
     try:
         yield service
     finally:

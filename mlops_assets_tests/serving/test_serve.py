@@ -1,9 +1,11 @@
 """The whole service as a process: killed, told to end, given another version, and asked by those who mean no good."""
 
+import json
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
@@ -12,8 +14,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from mlops_assets.declaration.versions import Version
-from mlops_assets.steps.predictions import compacted
-from mlops_assets.stores.prediction_log import CLOSED, log_folder
+from mlops_assets.steps.predictions import compacting, served, waiting
+from mlops_assets.stores.prediction_log import CLOSED, log_folder, segments
+from mlops_assets.stores.stores import Places, Stores
 from mlops_assets_tests.end_to_end.deployment import until
 from mlops_assets_tests.serving.processes import Load, command, environment, running
 from mlops_assets_tests.serving.world import (
@@ -26,8 +29,11 @@ from mlops_assets_tests.serving.world import (
     shelves_at,
     write_feature_repository,
 )
+from mlops_assets_tests.stores.commits import by
 
 pytestmark = pytest.mark.slow
+# Of the service's clock, which begins at noon of UTC.
+DAYS = ["2024-05-01"]
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +55,13 @@ def home(made, tmp_path):
     return shutil.copytree(made, tmp_path / "home")
 
 
-def logged(home):
-    return compacted(log_folder(home, MODEL), ZoneInfo("UTC")).rows.to_pylist()
+def taken_over(home):
+    """The rows of ``<model>/predictions`` once it has taken over what the log holds."""
+    stores, zone = Stores.open(Places.below(home)), ZoneInfo("America/New_York")
+    with compacting(stores, MODEL, zone, waiting(stores, MODEL, zone).days) as made:
+        stores.lake.write(f"{MODEL}/predictions", made.produced, by("run"))
+        made.forget()
+    return [one for said in served(stores, MODEL).values() for one in said]
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -62,12 +73,19 @@ def test_a_service_that_is_killed_under_load_has_written_down_all_that_it_answer
             service.signal(signal.SIGKILL)
             service.process.wait()
         assert len(load.failed) == load.connections
-    rows = {row["request_id"]: row for row in logged(home)}
+    # What is taken over by one that is killed is there once all the same.
+    killed = [sys.executable, "-m", "mlops_assets_tests.steps.compactor", str(home), "remembered", *DAYS]
+    assert subprocess.run(killed, check=False, timeout=120).returncode == -signal.SIGKILL
+    found = taken_over(home)
+    rows = {one.request_id: one for one in found}
+    assert len(found) == len(rows)
     assert load.answered.keys() <= rows.keys()
     assert len(rows) <= len(load.answered) + load.connections
     for name, answer in load.answered.items():
-        assert rows[name]["probability"] == answer["predictions"][0]["probability"]
-        assert rows[name]["version"] == answer["version"] == 1
+        assert rows[name].probability == answer["predictions"][0]["probability"]
+        assert rows[name].version == answer["version"] == 1
+        assert json.loads(rows[name].views).keys() == {VIEW}
+    assert segments(log_folder(home, MODEL)) == []
 
 
 def test_a_service_that_is_told_to_end_is_not_ready_answers_what_waits_and_closes_its_log(home, features):
@@ -82,7 +100,7 @@ def test_a_service_that_is_told_to_end_is_not_ready_answers_what_waits_and_close
             assert service.process.wait(timeout=40) == 0
         assert not [one for one in load.failed if one[0].isdigit()]
     assert {path.suffix for path in log_folder(home, MODEL).iterdir()} == {CLOSED}
-    assert {row["request_id"] for row in logged(home)} == load.answered.keys()
+    assert {one.request_id for one in taken_over(home)} == load.answered.keys()
 
 
 def test_another_version_takes_over_without_a_failed_request_and_a_tampered_one_does_not(home, features):
@@ -109,7 +127,7 @@ def test_another_version_takes_over_without_a_failed_request_and_a_tampered_one_
         assert load.failed == []
     assert {one["version"] for one in load.answered.values()} == {1, 2, 3}
     service.process.wait()
-    rows = {row["request_id"]: row["version"] for row in logged(home)}
+    rows = {one.request_id: one.version for one in taken_over(home)}
     assert rows == {name: one["version"] for name, one in load.answered.items()}
 
 
@@ -262,6 +280,20 @@ def test_what_was_answered_is_shown(home, features):
     assert shown.returncode == 0, shown.stderr
     assert f"load-0-{len(load.answered)}" in shown.stdout
     assert "load-0-1 " not in shown.stdout
+    # Some of it is in the asset by now, and some is not.
+    kept = {one.request_id for one in taken_over(home)}
+    with running(home, features) as service, Load(service, connections=1) as load:
+        until(lambda: len(load.answered) >= 2, seconds=60, what="it answers")
+    shown = subprocess.run(
+        [mlops, "predictions", "show", MODEL, "--last", "1000", "--json"],
+        env=environ,
+        capture_output=True,
+        text=True,
+    )
+    told = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert {one["id"] for one in told if one["in"] == "asset"} == kept
+    assert load.answered.keys() <= {one["id"] for one in told if one["in"] == "log"}
+    assert [one["at"] for one in told] == sorted(one["at"] for one in told)
     none = subprocess.run(
         [mlops, "predictions", "show", "other"], env=environ, capture_output=True, text=True
     )

@@ -3,19 +3,21 @@
 import subprocess
 import sys
 import time
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from mlops_assets.errors import NotMaterialized, NotShipped
-from mlops_assets.steps.predictions import compacted
+from mlops_assets.steps.predictions import served
 from mlops_assets.steps.shipping import ship
 from mlops_assets.stores.bus import bus_at
-from mlops_assets.stores.prediction_log import PredictionLog, segments
+from mlops_assets.stores.prediction_log import PredictionLog, log_folder, segments
 from mlops_assets.stores.shipments import shipment
-from mlops_assets_tests.steps.test_predictions import record
+from mlops_assets.stores.stores import Places, Stores
+from mlops_assets_tests.steps.compactor import MODEL, compact
+from mlops_assets_tests.steps.test_predictions import FIRST, SECOND, record
 from mlops_assets_tests.stores.test_bus import kept
 
+DAYS = (FIRST, SECOND)
 SHIPPER = [sys.executable, "-m", "mlops_assets_tests.steps.shipper"]
 
 
@@ -35,6 +37,11 @@ class Memory:
 
 def never():
     return False
+
+
+def taken_over(stores):
+    """The ids of requests that the table has, each as often as it has them."""
+    return [one.request_id for said in served(stores, MODEL).values() for one in said]
 
 
 def append(log, first, last):
@@ -66,28 +73,28 @@ def test_a_log_that_is_none_is_told(tmp_path):
 
 
 def test_a_compaction_keeps_what_is_still_to_be_shipped(tmp_path):
-    log = PredictionLog(tmp_path, max_bytes=400)
+    stores, folder = Stores.open(Places.below(tmp_path)), log_folder(tmp_path, MODEL)
+    log = PredictionLog(folder, max_bytes=400)
     append(log, 0, 10)
     bus = Memory(2)
     with pytest.raises(NotShipped):
-        ship(tmp_path, bus, "a", again=never, together=3)
+        ship(folder, bus, "a", again=never, together=3)
     append(log, 10, 20)
     log.close()
-    done = compacted(tmp_path, ZoneInfo("UTC"))
-    assert len(done.rows) == 20
-    done.forget()
-    assert 0 < len(segments(tmp_path)) < len(done.segments)
-    again = compacted(tmp_path, ZoneInfo("UTC"))
-    again.forget()
-    assert set(again.rows["request_id"].to_pylist()) < set(done.rows["request_id"].to_pylist())
-    assert ship(tmp_path, bus, "a", again=never) == 17
+    count = len(segments(folder))
+    compact(stores, *DAYS)
+    assert len(taken_over(stores)) == 20
+    assert 0 < len(segments(folder)) < count
+    compact(stores, *DAYS)
+    assert len(taken_over(stores)) == 20
+    assert ship(folder, bus, "a", again=never) == 17
     assert {one.record["id"] for one in bus.events} == {f"r-{number}" for number in range(20)}
-    compacted(tmp_path, ZoneInfo("UTC")).forget()
-    assert segments(tmp_path) == []
+    compact(stores, *DAYS)
+    assert segments(folder) == []
 
 
 def test_killed_again_and_again_while_the_log_is_written_and_compacted_nothing_is_lost(tmp_path):
-    log, there = tmp_path / "log", tmp_path / "there"
+    stores, log, there = Stores.open(Places.below(tmp_path)), log_folder(tmp_path, MODEL), tmp_path / "there"
     writers = [PredictionLog(log, max_bytes=5000) for _ in range(2)]
     to = f"folder:{there}"
     with shipment(log, to):
@@ -104,7 +111,8 @@ def test_killed_again_and_again_while_the_log_is_written_and_compacted_nothing_i
                 append(writers[count // 10 % 2], count, count + 10)
                 count += 10
                 time.sleep(0.02)
-                compacted(log, ZoneInfo("UTC")).forget()
+                if count % 100 == 0:
+                    compact(stores, *DAYS)
             time.sleep(0.013 * attempt)
             assert process.poll() is None
         finally:
@@ -119,6 +127,8 @@ def test_killed_again_and_again_while_the_log_is_written_and_compacted_nothing_i
         numbers = [int(one["sequence"]) for one in events]
         first_time = list(dict.fromkeys(numbers))
         assert first_time == list(range(1, len(first_time) + 1)), "in order, but for what came again"
-    assert {one["id"] for events in found.values() for one in events} == {f"r-{n}" for n in range(count)}
-    compacted(log, ZoneInfo("UTC")).forget()
+    everything = {f"r-{n}" for n in range(count)}
+    assert {one["id"] for events in found.values() for one in events} == everything
+    compact(stores, *DAYS)
     assert segments(log) == []
+    assert sorted(taken_over(stores)) == sorted(everything)

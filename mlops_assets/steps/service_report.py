@@ -1,0 +1,121 @@
+"""A day of a service judged: from what it answered, what its windows say, and what was known when it was asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from zoneinfo import ZoneInfo
+
+from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.model import Model
+from mlops_assets.declaration.training_columns import USE
+from mlops_assets.errors import ArtifactMismatch, NotMaterialized
+from mlops_assets.governance.served_prediction import TABLE, ServedPrediction
+from mlops_assets.modeling.frames import score
+from mlops_assets.modeling.made import Made
+from mlops_assets.monitoring.service import Answered, ServiceReport, Window, verdicts
+from mlops_assets.monitoring.service_day import report
+from mlops_assets.steps.evaluation import loaded_model
+from mlops_assets.steps.predictions import served
+from mlops_assets.steps.served_parity import compare_served
+from mlops_assets.steps.training import one_row
+from mlops_assets.stores.pinned import Content
+from mlops_assets.stores.prediction_log import readings, segments, windows_folder
+from mlops_assets.stores.produced import Produced
+from mlops_assets.stores.releases import Release
+from mlops_assets.stores.stores import Stores
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What was found of a day, and as what it is written."""
+
+    report: ServiceReport
+    produced: Produced
+
+
+def judge_service(stores: Stores, catalog: Catalog, model: Model, day: str) -> Judged:
+    """Judge what was answered on a day, as ``<model>/predictions`` has it. Raises NotMaterialized when it has not."""
+    pinned = stores.lake.pin(f"{model.name}/{TABLE}", [day])
+    pinned.require(pinned.absent)
+    said = served(stores, model.name, [day]).get(day, [])
+    versions = {one.version for one in said}
+    releases = {one.version: one for one in stores.releases.versions(model.name) if one.version in versions}
+    expected, read = _expected(stores, model, releases)
+    parity, of_views = compare_served(stores, catalog, model, said, releases)
+    zone = catalog.tables[model.label.table].source.zone
+    found = report(
+        day,
+        list(_answered(said, model.evaluation.threshold)),
+        windows_of(stores, model.name, zone, day),
+        expected,
+        parity,
+    )
+    values = {
+        "day": day,
+        "requests": found.requests,
+        "rows": found.rows,
+        "failed": found.failed,
+        "report": json.dumps(found.to_dict(), sort_keys=True),
+    }
+    contents = dict.fromkeys((*pinned.contents, *read, *of_views))
+    said_of = verdicts(found, model.contract.objectives, model.serving)
+    made = replace(one_row(values, day), reads={day: tuple(contents)}, verdicts={day: said_of})
+    return Judged(found, made)
+
+
+def windows_of(stores: Stores, model: str, zone: ZoneInfo, day: str) -> list[Window]:
+    """What the processes of a service wrote down of the minutes of a local day; damaged lines are left out."""
+    begin = datetime.fromisoformat(day).replace(tzinfo=zone)
+    end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), zone)
+    folder = windows_folder(stores.places.home, model)
+    found = []
+    for name in sorted({begin.astimezone(UTC).date().isoformat(), end.astimezone(UTC).date().isoformat()}):
+        for _, reading in readings(segments(folder / name)):
+            for record in reading.records:
+                if begin <= datetime.fromisoformat(record["at"]) < end:
+                    p95 = record["milliseconds"]["p95"]
+                    found.append(Window(record["at"], record["statuses"], record["kinds"], p95))
+    return found
+
+
+def _answered(said: Sequence[ServedPrediction], threshold: float) -> Iterator[Answered]:
+    """Each request. said: in order of time, the rows of a request together."""
+    for _, rows in groupby(said, key=attrgetter("predicted_at", "request_id")):
+        first, *more = rows
+        positive = sum(one.probability >= threshold for one in (first, *more))
+        yield Answered(first.predicted_at, first.version, first.milliseconds, 1 + len(more), positive)
+
+
+def _expected(
+    stores: Stores, model: Model, releases: Mapping[int, Release]
+) -> tuple[dict[int, float], list[Content]]:
+    """Version -> the share of the positive class it answered when it was evaluated, and what that was read from."""
+    shares: dict[int, float] = {}
+    read: list[Content] = []
+    for version, release in releases.items():
+        try:
+            shares[version], contents = _share(stores, model, release)
+        except (ArtifactMismatch, NotMaterialized):
+            # Who moved it away is told by other checks; here nothing is known of that version.
+            continue
+        read += contents
+    return shares, read
+
+
+def _share(stores: Stores, model: Model, release: Release) -> tuple[float, tuple[Content, ...]]:
+    """Of the rows that were kept from training, and their partition."""
+    made = Made.of(stores.artifacts.load(release.artifact_digest)).rows
+    pinned = stores.lake.pin(made.table, [made.partition], version=made.version)
+    rows = stores.engine.rows(
+        f"SELECT * FROM training_set WHERE {USE} = 'evaluate'", {"training_set": pinned}
+    )
+    if not len(rows):
+        raise NotMaterialized(f"{made.table} of {made.partition} has no row to evaluate on")
+    loaded = loaded_model(stores, release.artifact_digest)
+    scores = score(loaded.model, loaded.inputs, rows.to_pandas())
+    return float((scores >= model.evaluation.threshold).mean()), pinned.contents
