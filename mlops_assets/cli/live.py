@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from mlops_assets.cli.commands import UI, bring_data_up_to, bring_up_to, require_possible
+from mlops_assets.cli.compaction import compact_predictions
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.execution import bury_dead_runs, execute
 from mlops_assets.cli.live_service import LiveService, live_service
@@ -20,6 +21,7 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.features import view_code
 from mlops_assets.graph.plan import LINEAGE, STAGES, PlannedRun
 from mlops_assets.graph.retraining import BY, EVIDENCE, LOG, REASON
+from mlops_assets.graph.service_report import REPORT as SERVICE_REPORT
 from mlops_assets.graph.settling import settle
 from mlops_assets.steps.due import REPORTS, WATCHES, due, newest_judged
 from mlops_assets.steps.online import put_online
@@ -69,6 +71,7 @@ def show_live(
         left = [day for day in days if day.isoformat() not in done]
         if left:
             _replay(opened, model, replays, left, pace, port, console)
+        _take_over(opened, model, days)
         found = [one for one in replays.days() if days[0].isoformat() <= one.day <= days[-1].isoformat()]
         page = show(opened.stores, name, found)
         for line in summary(found):
@@ -134,6 +137,16 @@ def _replay(
             replays.keep(found)
             console.print(in_words(found), highlight=False, soft_wrap=True)
             (replays.folder / "metrics.txt").write_text(service.metrics())
+
+
+def _take_over(opened: Deployment, model: Model, days: list[date]) -> None:
+    """What the service answered, and how it did, as assets, now that its log is whole."""
+    compact_predictions(opened, model.name, console=QUIET)
+    report = keys.of_model(model.name, SERVICE_REPORT)
+    reported = {one.partition for one in opened.stores.records.contents(keys.table_name(report))}
+    for day in (one.isoformat() for one in days):
+        if day not in reported:
+            execute(opened, PlannedRun(f"{model.name} was served", (report,), day, day), QUIET)
 
 
 def _land(opened: Deployment, model: Model, day: date) -> None:

@@ -22,8 +22,8 @@ from mlops_assets.steps.trace_prediction import trace_prediction
 from mlops_assets.steps.trace_served import trace_served
 
 SHORT = 12
-# Files that are printed; JSON and the page have all.
-SHOWN = 20
+# Files that are printed, and characters of a part of a fact; JSON and the page have all.
+SHOWN, MOST = 20, 200
 
 
 def show_trace(traced: Traced, *, as_json: bool, html: Path | None, console: Console) -> None:
@@ -107,7 +107,7 @@ def _print_column(
 def _print(traced: Traced, console: Console) -> None:
     console.print(f"[bold]{escape(traced.about)}[/]", highlight=False)
     for name, value in traced.facts.items():
-        listed = rows_of(value)
+        listed = _parts(value) if isinstance(value, Mapping) else rows_of(value)
         console.print(
             f"{name}: {'' if listed else spelled(value)}", markup=False, highlight=False, soft_wrap=True
         )
@@ -130,6 +130,10 @@ def _print(traced: Traced, console: Console) -> None:
         reigns = ", which reigns" if touched.reigns else ""
         said = f"{touched.model} version {touched.version} as of {touched.as_of}{reigns}"
         console.print(said, markup=False, highlight=False)
+
+
+def _parts(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [{name: legible(spelled(part), MOST)} for name, part in value.items()]
 
 
 def _table(*columns: str) -> Table:
