@@ -66,13 +66,17 @@ def all_keys(project):
     return set(project.definitions.resolve_asset_graph().get_all_asset_keys())
 
 
+# What versions answered, in batches and by a service, and how the service did.
+ANSWERED = ("batch_predictions", "predictions", "service_report")
+
+
 def test_a_second_model_on_the_same_features_is_one_file_and_duplicates_nothing(tmp_path):
     before = load_project(make_project(tmp_path / "before", like=REAL))
     more = {"PACKAGE/defs/very_late/defs.yaml": LONG_HAUL}
     after = load_project(make_project(tmp_path / "after", like=REAL, more=more))
     assert all_keys(after) - all_keys(before) == {
         keys.of_model("very_late", stage)
-        for stage in (*STAGES, *WATCHES, LOG, "parity", "batch_predictions", "lineage", "changes", SCORE)
+        for stage in (*STAGES, *WATCHES, LOG, "parity", *ANSWERED, "lineage", "changes", SCORE)
     }
     assert all_keys(before) <= all_keys(after)
 
