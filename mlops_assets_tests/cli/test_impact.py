@@ -18,6 +18,7 @@ from mlops_assets.cli.deployment import Deployment
 from mlops_assets.cli.main import app
 from mlops_assets.declaration.access import Policy
 from mlops_assets.governance.ml_test_score import STAGE as SCORE
+from mlops_assets.governance.served_prediction import TABLE as ANSWERED
 from mlops_assets.graph import keys
 from mlops_assets.graph.changes import CHANGES
 from mlops_assets.graph.plan import LINEAGE, STAGES
@@ -89,10 +90,14 @@ def changed(before, after) -> set[dg.AssetKey]:
 
 
 def with_descendants(opened, key: dg.AssetKey) -> set[dg.AssetKey]:
-    """An asset and all that is made of it, by Dagster's own graph. What was is told the same whatever is declared."""
+    """An asset and all that is made of it, by Dagster's own graph. What was is told the same whatever is declared.
+
+    So is what was answered, but not how well.
+    """
     graph = opened.project.definitions.resolve_asset_graph()
     children = [child for child in graph.get(key).child_keys if child.path[-1] not in TELLING]
-    return {key}.union(*(with_descendants(opened, child) for child in children))
+    own = {key} if key.path[-1] != ANSWERED else set()
+    return own.union(*(with_descendants(opened, child) for child in children))
 
 
 def statuses(opened) -> dict[dg.AssetKey, set[StaleStatus]]:
