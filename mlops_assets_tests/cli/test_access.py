@@ -233,5 +233,6 @@ def test_a_role_that_reads_is_held_at_once_listed_explained_and_withdrawn(home):
     assert "holds reader on model:flight_delay no more" in ended.stdout
     assert mlops("access", "explain", *asked).exit_code == 3
     assert "Nobody holds a role" in mlops("access", "grants").stdout
-    assert "an incident" in mlops("access", "grants", "--all").stdout
+    (ended,) = json.loads(mlops("access", "grants", "--all", "--json").stdout)
+    assert (ended["state"], ended["reason"]) == ("withdrawn", "an incident")
     assert json.loads(mlops("ledger", "verify", "--json").stdout)["whole"]

@@ -11,7 +11,7 @@ from mlops_assets.governance.rollout import Limits
 from mlops_assets.steps import rollout
 from mlops_assets_tests.end_to_end.deployment import until
 from mlops_assets_tests.serving.processes import Load, running
-from mlops_assets_tests.serving.test_serve import features, home, logged, made
+from mlops_assets_tests.serving.test_serve import features, home, made, taken_over
 from mlops_assets_tests.serving.world import MODEL, released, shelves_at
 
 __all__ = ["features", "home", "made"]
@@ -70,7 +70,7 @@ def test_a_canary_has_its_share_a_kill_ends_nothing_and_a_stop_brings_the_champi
         assert load.failed == []
         assert answered_by(load, 2) == before
     service.process.wait()
-    rows = {row["request_id"]: row["version"] for row in logged(home)}
+    rows = {row.request_id: row.version for row in taken_over(home)}
     assert {rows[name] for name, one in load.answered.items() if one["version"] == 2} == {2}
 
 

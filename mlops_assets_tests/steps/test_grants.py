@@ -267,3 +267,14 @@ def test_the_database_refuses_to_change_a_grant_and_the_ledger_tells_one_that_we
         connection.execute(sa.insert(role_withdrawal).values(values))
     (finding,) = found(stores)
     assert (finding.tampering, finding.subject) == ("state added", f"role_withdrawal {other}")
+
+
+@pytest.mark.parametrize("table", [role_grant, role_withdrawal], ids=lambda one: one.name)
+@pytest.mark.parametrize("statement", ["UPDATE {table} SET reason = 'mine'", "DELETE FROM {table}"])
+def test_what_was_held_and_withdrawn_stays_as_it_is(stores, database_url, table, statement):
+    withdraw_grant(stores, ZOE, held(stores), reason="done")
+    edit = sa.text(statement.format(table=f'"{table.name}"'))
+    database = open_database(database_url)
+    with pytest.raises(sa.exc.IntegrityError, match="stay as they are"), database.begin() as connection:
+        connection.execute(edit)
+    assert found(stores) == ()

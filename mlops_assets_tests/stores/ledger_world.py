@@ -22,6 +22,7 @@ from mlops_assets.steps.ledger import note, verify
 from mlops_assets.stores.attestations import Attestation
 from mlops_assets.stores.commit import Commit, PartitionRecord, Provenance
 from mlops_assets.stores.database import SCHEMA, open_database
+from mlops_assets.stores.denials import Denial
 from mlops_assets.stores.guards import guard
 from mlops_assets.stores.overrides import Subject
 from mlops_assets.stores.pinned import Content
@@ -38,10 +39,11 @@ def opened(home: Path, url: str, *anchors: str) -> Stores:
 
 
 def ruled(stores: Stores) -> Stores:
-    """The same under a policy, with a token that was revoked."""
+    """The same under a policy, with a token that was revoked, and somebody who was refused."""
     stores.policies.adopt(Policy(roles={}), after=0, by="Ada", reason="first", at=MOMENT)
     token, _ = stores.tokens.make("Ada", days=1, by="Ada", at=MOMENT)
     stores.tokens.revoke(token.id, by="Ada", reason="lost", at=MOMENT)
+    stores.denials.note(Denial("Bo", "run", "model:model", "no role of Bo's allows it"))
     return stores
 
 
