@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from mlops_assets.governance.contract import Contract, Input
@@ -17,6 +18,8 @@ LONGEST_TEXT = 1000
 LEAST, MOST = -(2**63), 2**63 - 1
 # The largest finite double.
 MOST_NUMBER = sys.float_info.max
+# The same as it is spelled in JSON, which is a little less.
+MOST_INTEGER = int(Decimal(repr(MOST_NUMBER)))
 # RFC 3339, of years that moments in nanoseconds can be of.
 MOMENT = re.compile(
     r"(1[7-9]|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
@@ -89,13 +92,11 @@ def _number(value: Any) -> float:
     # A bool is an int to Python, and no number.
     if type(value) not in (int, float):
         raise Unfit("a number")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
+    # Of an integer all digits count: one may be beyond the limit of which the nearest float is not.
+    finite = abs(value) <= MOST_INTEGER if type(value) is int else math.isfinite(value)
+    if not finite:
         raise Unfit("a finite number")
-    return number
+    return float(value)
 
 
 def _flag(value: Any) -> bool:

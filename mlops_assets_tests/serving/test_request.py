@@ -89,6 +89,8 @@ def test_any_bytes_are_read_or_refused(body):
         ("amount", '"1"', "a number"),
         ("amount", "1e999", "a finite number"),
         ("amount", "1" + "0" * 400, "a finite number"),
+        # Beyond the limit as it is spelled, and the nearest double is the limit.
+        ("amount", "-17976931348623157" + "0" * 291 + "1", "a finite number"),
         ("amount", "[1]", "a number"),
         ("channel", "1", "a string"),
         ("channel", '"\\ud800"', "no half of a surrogate pair"),
