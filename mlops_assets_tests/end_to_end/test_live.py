@@ -3,13 +3,13 @@
 import json
 import re
 import shutil
-from collections import Counter
 from datetime import date, datetime, timedelta
 
 import pytest
 import yaml
 
 from mlops_assets.resources.processes import is_alive
+from mlops_assets.steps.predictions import served
 from mlops_assets.stores.prediction_log import log_folder, read_log, segments
 from mlops_assets.stores.replays import Replays
 from mlops_assets_tests.end_to_end.deployment import Deployed, clone_of_the_repository, until
@@ -54,6 +54,10 @@ def finished(deployed, *command):
     return started.printed
 
 
+def rows_of_days(deployed):
+    return served(deployed.stores, "returned")
+
+
 def test_a_replay_that_is_killed_goes_on_and_asks_everything_once(deployed):
     replays = Replays.below(deployed.home, "returned")
     log = log_folder(deployed.home, "returned")
@@ -68,6 +72,7 @@ def test_a_replay_that_is_killed_goes_on_and_asks_everything_once(deployed):
     finally:
         started.kill()
     assert len(replays.days()) < DAYS, started.printed
+    before = {one["id"]: datetime.fromisoformat(one["at"]) for one in read_log(segments(log))}
     left = (replays.folder / "service").read_text()
     printed = finished(deployed, *LIVE)
     assert not is_alive(left)
@@ -80,10 +85,14 @@ def test_a_replay_that_is_killed_goes_on_and_asks_everything_once(deployed):
     assert {day: one.requests for day, one in found.items()} == {day: events[day] for day in days}
     assert not any(one.refused for one in found.values())
 
-    records = list(read_log(segments(log)))
-    assert Counter(one["at"][:10] for one in records).total() == sum(events[day] for day in days)
-    moments = [datetime.fromisoformat(one["at"]) for one in records]
-    assert moments == sorted(moments), "the clock never went back"
+    # What the log held has become rows of days, each request in one of them and once.
+    assert segments(log, finished=True) == []
+    rows = rows_of_days(deployed)
+    assert {day: len(of_day) for day, of_day in rows.items()} == {day: events[day] for day in days}
+    asked = {one.request_id: datetime.fromisoformat(one.predicted_at) for day in days for one in rows[day]}
+    assert len(asked) == sum(events[day] for day in days)
+    later = [at for request, at in asked.items() if request not in before]
+    assert min(later) >= max(before.values()), "the clock never went back"
 
     assert found[days[2]].verdict == "promote", found[days[2]]
     assert [one.champion for one in found.values()] == [1, 1, 2, 2]
@@ -102,16 +111,16 @@ def test_a_replay_that_is_killed_goes_on_and_asks_everything_once(deployed):
 
 
 def test_what_was_served_is_what_was_known_when_features_went_online(deployed):
-    one = list(read_log(segments(log_folder(deployed.home, "returned"))))[-1]
-    at = datetime.fromisoformat(one["at"])
+    one = rows_of_days(deployed)[(AS_OF + (DAYS - 1) * timedelta(days=1)).isoformat()][-1]
+    at = datetime.fromisoformat(one.predicted_at)
     # Three hours, as the slots have them, from the day's beginning in Berlin (summer time by then).
     slot = at.replace(hour=(at.hour + 2) // 3 * 3 - 2, minute=0, second=0)
-    said = [f"{name}={value}" for name, value in one["request"][0].items()]
+    said = [f"{name}={value}" for name, value in json.loads(one.request).items()]
     code, printed = deployed.run(
         "mlops", "features", "get", "at_checkout", *said, "--at", slot.isoformat(), "--json"
     )
     assert code == 0, printed
-    assert one["features"] == [json.loads(printed)["features"]]
+    assert json.loads(one.features) == json.loads(printed)["features"]
 
 
 def test_a_replay_that_is_done_tells_it_again_and_asks_nothing(deployed):

@@ -11,10 +11,10 @@ from datetime import date, timedelta
 import pytest
 
 from mlops_assets_tests.end_to_end.deployment import Deployed, clone_of_the_repository, dagster_dev, until
-from mlops_assets_tests.end_to_end.test_ui import Visitor, chromium
+from mlops_assets_tests.end_to_end.test_ui import SIGHT_MS, Visitor, chromium
 from mlops_assets_tests.sandbox import SHOP, land_orders
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 FIRST, AS_OF = date(2024, 3, 1), date(2024, 3, 25)
 DRIFTED = 8
@@ -94,7 +94,7 @@ def test_a_drifted_week_becomes_a_release_by_itself(quick):
     as_ofs = [(AS_OF + timedelta(days=n + 1)).isoformat() for n in range(DRIFTED)]
     land_another_world(quick, DRIFTED)
     with watched(quick):
-        until(lambda: decisions(quick), seconds=400, what="a first answer")
+        until(lambda: decisions(quick), seconds=600, what="a first answer")
     # Both were killed, at whatever they were; what comes now must begin nothing twice and miss nothing.
     with watched(quick) as (server, place), chromium() as browser:
         until(
@@ -103,9 +103,9 @@ def test_a_drifted_week_becomes_a_release_by_itself(quick):
             what="a release that the loop made",
             every=2,
         )
-        until(lambda: len(decisions(quick)) == DRIFTED, seconds=120, what="an answer for each date")
+        until(lambda: len(decisions(quick)) == DRIFTED, seconds=600, what="an answer for each date")
         until(
-            lambda: all(run.is_finished for run in runs_of_the_loop(quick)), seconds=120, what="rest", every=1
+            lambda: all(run.is_finished for run in runs_of_the_loop(quick)), seconds=600, what="rest", every=1
         )
         errors = [
             tick["error"]["message"]
@@ -135,7 +135,7 @@ def shows_the_loop(visitor):
     visitor.sees("timeline")
     shown = visitor.page.get_by_text("[Show Markdown]")
     shown.first.click()
-    visitor.page.get_by_alt_text("timeline").wait_for(timeout=15_000)
+    visitor.page.get_by_alt_text("timeline").wait_for(timeout=SIGHT_MS)
     visitor.keeps_a_picture("20_retraining_timeline")
     visitor.page.keyboard.press("Escape")
     shown.nth(1).click()
