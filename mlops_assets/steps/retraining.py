@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 from mlops_assets.declaration.catalog import Catalog
@@ -25,9 +25,10 @@ from mlops_assets.stores.stores import Stores
 def decide_all(stores: Stores, catalog: Catalog, model: Model, *, at: str) -> list[RetrainingDecision]:
     """Every answer that is due, oldest as-of date first, written down; those that were given before stay as they are.
 
-    There is one answer for each as-of date after the newest judged one of which all reports are there, and for each
-    change of what the champion was trained on. at: this moment, in UTC. What is held back of restated days is told,
-    and written down once nothing holds it any more: no look will find it again.
+    There is one answer for each as-of date after the newest judged one of which all reports are there, one for each
+    earlier date whose reports come after that, since the first that was answered, and one for each change of what the
+    champion was trained on. at: this moment, in UTC. What is held back of restated days is told, and written down once
+    nothing holds it any more: no look will find it again.
     """
     champion = stores.releases.champion(model.name)
     judged = newest_judged(stores, model)
@@ -95,28 +96,41 @@ def _of_looks(
 ) -> Iterator[RetrainingDecision]:
     made = [_contents(stores, f"{model.name}/{report}") for report in REPORTS]
     both = sorted(set.intersection(*(set(one) for one in made)))
-    evidence = {look: meaning([one[look].fingerprint for one in made]) for look in both if look > judged}
-    answered = {(one.as_of, one.evidence) for one in stores.retrainings.history(model.name)}
-    unanswered = {look for look, found in evidence.items() if (look, found) not in answered}
+    evidence = {look: meaning([one[look].fingerprint for one in made]) for look in both}
+    told = [one for one in stores.retrainings.history(model.name) if one.kind == "look"]
+    trained = _trained(stores, model, at)
+    for look in _late(both, {one.as_of for one in told}, judged):
+        yield _decide(stores, model, look, evidence[look], "look", _asked_already(look, trained), at)
+    answered = {(one.as_of, one.evidence) for one in told}
+    unanswered = {look for look in both if look > judged and (look, evidence[look]) not in answered}
     if not unanswered:
         return
     looks = [look for look in both if champion.as_of < look <= max(unanswered)]
     seen = seen_in(stores, model, champion, looks)
-    trigger, trained = declared(model.retraining), _trained(stores, model, at)
-    held = _held(stores, model, champion)
+    trigger, held = declared(model.retraining), _held(stores, model, champion)
     for count, look in enumerate(looks, start=1):
         if look not in unanswered:
             continue
-        before, later = [one for one in trained if one < look], [one for one in trained if one >= look]
-        asked = (
-            Asked(False, f"a training as of {later[0]} was asked for already")
-            if later
-            else trigger(look, seen[:count], before, held)
-        )
+        before = [one for one in trained if one < look]
+        is_last = len(before) == len(trained)
+        asked = trigger(look, seen[:count], before, held) if is_last else _asked_already(look, trained)
         answer = _decide(stores, model, look, evidence[look], "look", asked, at)
         if answer.trains:
             trained = sorted({*trained, look})
         yield answer
+
+
+def _late(looks: Sequence[str], answered: Collection[str], judged: str) -> list[str]:
+    """Looks that came after the training of a later date was judged: the run of one was killed, say, and made again.
+
+    A look that was made anew when it was answered already is none.
+    """
+    return [one for one in looks if answered and min(answered) < one <= judged and one not in answered]
+
+
+def _asked_already(look: str, trained: Sequence[str]) -> Asked:
+    later = min(one for one in trained if one >= look)
+    return Asked(False, f"a training as of {later} was asked for already")
 
 
 def _of_changes(

@@ -340,6 +340,28 @@ def test_a_look_at_a_date_before_a_training_that_was_asked_for_asks_for_no_older
     assert set(reasons) == {"a training as of 2024-03-20 was asked for already"}
 
 
+def test_a_look_that_comes_after_the_training_of_a_later_date_has_its_answer_too(released, tmp_path):
+    with copy(released, tmp_path) as box:
+        looks = {one.partition_key: one for one in tick(box, "returned_watching").run_requests}
+        for day in (DATES[0], TRAINS):
+            assert launch(box, "returned_watch", looks[day]).success
+        (request,) = tick(box, "returned_retraining").run_requests
+        assert launch(box, "returned_release", request).success
+        assert launch(box, "returned_watch", looks[DATES[1]]).success
+        for _ in range(2):
+            assert asked(tick(box, "returned_retraining")) == []
+            assert history(box) == [
+                (DATES[0], "look", False),
+                (TRAINS, "look", True),
+                (DATES[1], "look", False),
+            ]
+        late = box.stores.retrainings.history("returned")[-1]
+        assert late.reason == f"a training as of {TRAINS} was asked for already"
+        log = {turn.as_of: turn for turn in turns(box.stores, "returned")}
+        assert not log[DATES[1]].trained
+        assert log[TRAINS].trained
+
+
 def test_a_training_whose_evaluation_failed_is_told_although_the_model_is_there(at_rest):
     (request,) = tick(at_rest, "returned_retraining").run_requests
     at_rest.run(*STORY[:2], first=TRAINS)
