@@ -3,7 +3,7 @@
 Version 1 of flight_delay, as of 1 March 2013, is looked at again and again. Each look estimates the day before it,
 whose labels are not there, from days whose labels are, and audits the newest 28 mature days as they would have been
 estimated then. An estimate is shown only where its audit holds. `the mean` is who takes each day for one like the
-mean of the days that were known. `seconds` are those of the whole look, and of what estimates take of it.
+mean of the days that were known. `seconds` are those of the whole look.
 """
 
 import time
@@ -68,7 +68,6 @@ def looked(every: int) -> Iterator[dict]:
     """One row for each look: what it estimated, and the seconds that it took."""
     from mlops_assets.cli.commands import bring_data_up_to, bring_up_to
     from mlops_assets.cli.deployment import deployment
-    from mlops_assets.steps.estimate import Estimating
     from mlops_assets.steps.labels import label_window
     from mlops_assets.steps.performance import judge_performance
     from mlops_assets.steps.question import pinned_question
@@ -78,15 +77,6 @@ def looked(every: int) -> Iterator[dict]:
         bring_up_to(opened, MODEL, [CHAMPION_AS_OF], again=False, console=console)
         stores, catalog, model = opened.stores, opened.project.catalog, opened.project.model(MODEL)
         bring_data_up_to(opened, model, [LAST], again=False, console=console)
-        estimate, took = Estimating.estimates, []
-
-        def timed(estimating):
-            began = time.perf_counter()
-            found = estimate(estimating)
-            took.append(time.perf_counter() - began)
-            return found
-
-        Estimating.estimates = timed
         as_of = FIRST
         while as_of <= LAST:
             day, began = as_of.isoformat(), time.perf_counter()
@@ -94,7 +84,7 @@ def looked(every: int) -> Iterator[dict]:
             report = judge_performance(stores, catalog, model, *pinned, day).report
             seconds = time.perf_counter() - began
             console.print(f"{day}: {seconds:.1f} s")
-            yield {"as_of": as_of, "found": report.estimates, "seconds": (seconds, took[-1])}
+            yield {"as_of": as_of, "found": report.estimates, "seconds": seconds}
             as_of += timedelta(days=every)
 
 
@@ -170,9 +160,9 @@ def newest_covered(look: dict, name: str, real: dict) -> bool | None:
 
 
 def told(look: dict, real: dict) -> list[str]:
-    found, (seconds, of_estimates) = look["found"], look["seconds"]
+    found, seconds = look["found"], f"{look['seconds']:.1f}"
     if not found.ahead:
-        return [look["as_of"].isoformat(), *["–"] * 7, f"{seconds:.1f}, {of_estimates:.1f}"]
+        return [look["as_of"].isoformat(), *["–"] * 7, seconds]
     newest, audit = found.ahead[-1], {one.metric: one for one in found.audits}.get("log_loss")
     one, covered = newest.metrics["log_loss"], newest_covered(look, "log_loss", real)
     later = real.get((newest.day, "log_loss"))
@@ -185,7 +175,7 @@ def told(look: dict, real: dict) -> list[str]:
         "0" if audit is None else str(audit.days),
         "–" if audit is None else str(audit.covered),
         "no" if audit is None or not audit.shown else "yes",
-        f"{seconds:.1f}, {of_estimates:.1f}",
+        seconds,
     ]
 
 

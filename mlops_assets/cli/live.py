@@ -37,6 +37,8 @@ from mlops_assets.stores.tail import Tail
 
 QUIET = Console(quiet=True)
 A_DAY = timedelta(days=1)
+# Steps of a rollout that say with which share it goes on.
+BEGINS = ("started", "share changed")
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,11 @@ def _replay(
         )
         tail = Tail(log_folder(opened.stores.places.home, model.name), {})
         for day in days:
-            begun = time.monotonic()
+            begun, since = time.monotonic(), opened.stores.ledger.now()
             found = _ask(opened, model, replays, service, tail, day, pace)
             found = _look(opened, model, service, found, day, console)
-            found = replace(found, seconds=round(time.monotonic() - begun, 1))
+            tried = _tried(opened, model, since)
+            found = replace(found, tried=tried, seconds=round(time.monotonic() - begun, 1))
             replays.keep(found)
             console.print(in_words(found), highlight=False, soft_wrap=True)
             (replays.folder / "metrics.txt").write_text(service.metrics())
@@ -218,8 +221,7 @@ def _look(
     decide_all(stores, opened.project.catalog, model, at=datetime.now(UTC).isoformat(timespec="microseconds"))
     for decided in unanswered(stores, model):
         _train(opened, model, decided, console)
-    champion = _champion(opened, model)
-    service.comes_to(champion.version)
+    service.comes_to(lambda: _answering(opened, model))
     verdicts = [one["verdict"] for one in stores.releases.history(model.name) if one["as_of"] == as_of]
     return replace(
         found,
@@ -227,7 +229,24 @@ def _look(
             one.reason for one in stores.retrainings.history(model.name) if one.as_of == as_of
         ),
         verdict=verdicts[-1] if verdicts else "",
-        champion=champion.version,
+        champion=_champion(opened, model).version,
+    )
+
+
+def _answering(opened: Deployment, model: Model) -> tuple[int, int | None]:
+    """The version that reigns, and the one that is tried."""
+    tried = opened.stores.rollouts.current(model.name)
+    return _champion(opened, model).version, tried.version if tried else None
+
+
+def _tried(opened: Deployment, model: Model, since: str) -> tuple[str, ...]:
+    """What became of versions beside the champion, since a moment."""
+    return tuple(
+        f"version {one.version} {step.state}"
+        + (f" with {step.share:.0%} of the requests" if step.state in BEGINS else f": {step.reason}")
+        for one in opened.stores.rollouts.history(model.name)
+        for step in one.steps
+        if step.at >= since
     )
 
 

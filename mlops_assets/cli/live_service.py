@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,14 +54,22 @@ class LiveService:
         """What Prometheus reads of it."""
         return self._exchange("GET", "/metrics")[1].decode()
 
-    def comes_to(self, version: int) -> None:
-        """Have it look who reigns, and wait until that answers. Raises RunFailed with its reasons when it does not."""
+    def comes_to(self, wanted: Callable[[], tuple[int, int | None]]) -> None:
+        """Have it look at the record, and wait until it does what that has.
+
+        wanted: the version that reigns and the one that is tried, which the service's look may change. Raises RunFailed
+        with its reasons when it does not.
+        """
         deadline = time.monotonic() + SWAP_SECONDS
         self.process.send_signal(signal.SIGHUP)
-        while (state := self.state())["version"] != version:
+        while True:
+            state, (version, tries) = self.state(), wanted()
+            if (state["version"], state["tries"]) == (version, tries):
+                return
             if time.monotonic() > deadline:
                 raise RunFailed(
-                    f"version {version} reigns and version {state['version']} answers after {SWAP_SECONDS:g} seconds: "
+                    f"version {version} reigns and {tries or 'none'} is tried; after {SWAP_SECONDS:g} seconds version "
+                    f"{state['version']} answers and {state['tries'] or 'none'} is tried: "
                     f"{'; '.join(state['reasons']) or 'no reason is told'}"
                 )
             time.sleep(LOOK_SECONDS)

@@ -177,6 +177,7 @@ def _serve(
     from mlops_assets.serving.service import Service, Settings
     from mlops_assets.serving.shelves import Shelves
     from mlops_assets.stores.prediction_log import PredictionLog, log_folder, windows_folder
+    from mlops_assets.stores.presence import present
 
     places, token = _places(), os.environ.get(SERVE_TOKEN)
     shelves, features = Shelves.open(places), read_feature_repository(feature_repo)
@@ -188,7 +189,7 @@ def _serve(
     log, windows = PredictionLog(log_folder(places.home, model)), windows_folder(places.home, model)
     service = Service(shelves, features, model, log, settings, windows)
     version = service.current.released.release.version
-    with listener_at(host, port) as listener:
+    with present(places.home, model), listener_at(host, port) as listener:
         where = f"http://{host}:{listener.getsockname()[1]}"
         Server(
             App(service, gatekeeper),

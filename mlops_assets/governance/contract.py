@@ -41,7 +41,8 @@ class Contract:
 
     keys: what a caller sends for features to be looked up or computed, each with its type. label, features: hashes
     of what they mean. output: what an answer consists of. training: each partition that it was made from with its
-    fingerprint. prediction_log: whether a prediction that cannot be written down is no answer.
+    fingerprint. prediction_log: whether a prediction that cannot be written down is no answer. threshold: the
+    probability from which a row counts as of the positive class.
     """
 
     model: str
@@ -64,6 +65,7 @@ class Contract:
     code: Mapping[str, Any]
     environment: Mapping[str, Any]
     prediction_log: str = "required"
+    threshold: float = 0.5
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -204,6 +206,9 @@ def _of_promises(old: Contract, new: Contract) -> Iterator[Change]:
     if old.prediction_log != new.prediction_log:
         told = f"its prediction log is {new.prediction_log} after {old.prediction_log}"
         yield Change("prediction_log", "compatible", told)
+    if old.threshold != new.threshold:
+        told = f"a row is of the positive class from {new.threshold:g} on after {old.threshold:g}"
+        yield Change("threshold", "compatible", told)
     if old.owner != new.owner:
         yield Change("owner", "compatible", f"{new.owner} owns it after {old.owner}")
     if old.environment != new.environment:

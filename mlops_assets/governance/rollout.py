@@ -24,8 +24,6 @@ STATES: tuple[State, ...] = ("started", "share changed", "stopped", "failed", "p
 # After these nothing follows.
 ENDS: tuple[State, ...] = ("stopped", "failed", "passed")
 
-# At most so much of the requests is a canary's: who answers more is no canary.
-MOST_SHARE = 0.5
 # In a shadow both answer each request: what only one of them does is, of equal ones, either's.
 EVEN = 0.5
 # Seconds beyond which answers are counted, of the champion.

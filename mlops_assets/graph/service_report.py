@@ -37,12 +37,10 @@ def service_report_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
     """The asset that judges a day of what was answered."""
     key, answered = keys.of_model(model.name, REPORT), keys.of_model(model.name, TABLE)
     days = served_days(catalog, model)
-    looked = {"serving": model.serving, "objectives": model.contract.objectives}
-    identity = {
-        "looked": looked,
-        "threshold": model.evaluation.threshold,
-        "question": question(catalog, model),
-    }
+    # How a version comes to answer changes no report.
+    limits = model.serving.model_copy(update={"canary": None})
+    looked = {"serving": limits, "objectives": model.contract.objectives}
+    identity = {"looked": looked, "question": question(catalog, model)}
 
     @dg.asset(
         **of_model(model, key),

@@ -1,4 +1,4 @@
-"""Predictions by the likelier of two classes: of where a version was evaluated, and of its last hour.
+"""Predictions by class: of where a version was evaluated, and of its last hour.
 
 Counts are of the positive class and of the other one, in this order.
 """
@@ -17,16 +17,14 @@ from mlops_assets.monitoring.profile import Profile
 
 Classes: TypeAlias = tuple[float, float]
 
-# A probability from which the positive class is the likelier one.
-LIKELIER = 0.5
 MINUTE, MINUTES = 60.0, 60
 
 
-def classes_of(profile: Profile) -> Classes | None:
+def classes_of(profile: Profile, threshold: float) -> Classes | None:
     """How the scores of a profile fall into classes; None when it holds no score.
 
-    Rows are spread evenly inside a cell, so that the counts are off by what the one cell holds in which the limit
-    lies, about one in 128 rows, at most.
+    threshold: the probability from which a row is of the positive one. Rows are spread evenly inside a cell, so that
+    the counts are off by what the one cell holds in which the threshold lies, about one in 128 rows, at most.
     """
     for column in profile.columns.values():
         if column.watched.role == "score" and isinstance(column.cells, Edges) and column.usable:
@@ -34,7 +32,7 @@ def classes_of(profile: Profile) -> Classes | None:
             # The rows up to each edge; beyond the outer ones there are none that are no probabilities.
             up_to = [min(0.0, edges[0]), *edges, max(1.0, edges[-1])]
             rows = [0, *np.cumsum(column.counts).tolist()]
-            negative = float(np.interp(np.nextafter(LIKELIER, 0), up_to, rows))
+            negative = float(np.interp(np.nextafter(threshold, 0), up_to, rows))
             return column.usable - negative, negative
     return None
 

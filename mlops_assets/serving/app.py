@@ -219,6 +219,7 @@ class App:
         told = {
             "model": self.service.model,
             "version": self.service.current.released.release.version,
+            "tries": self.service.tries,
             "engine": self.service.current.released.engine.name,
             "ready": state.is_ready,
             "reasons": state.reasons,

@@ -18,7 +18,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from mlops_assets.monitoring.classes import LIKELIER, Classes, LastHour, divergence
+from mlops_assets.monitoring.classes import Classes, LastHour, divergence
 
 # Half a second is the article's limit of p95, and so a boundary.
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -123,14 +123,21 @@ class Metrics:
         self._errors.labels(self._model, kind).inc()
 
     def predicted(
-        self, probabilities: Sequence[float], features: Sequence[Mapping[str, Any]], warned: Sequence[str]
+        self,
+        probabilities: Sequence[float],
+        threshold: float,
+        features: Sequence[Mapping[str, Any]],
+        warned: Sequence[str],
     ) -> None:
-        """The rows of a request were scored. warned: the field of each warning."""
+        """The rows of a request were scored.
+
+        threshold: from which a row is of the positive class. warned: the field of each warning.
+        """
         self._rows.observe(len(probabilities))
         positive = 0
         for one in probabilities:
             self._scores.observe(one)
-            positive += one >= LIKELIER
+            positive += one >= threshold
         negative = len(probabilities) - positive
         self._positive.inc(positive)
         self._negative.inc(negative)

@@ -155,6 +155,7 @@ def _schemas(contract: Contract, fields: Mapping[str, Field]) -> dict[str, Any]:
             {
                 "model": TEXT,
                 "version": WHOLE,
+                "tries": {"type": ["integer", "null"], "description": "The version that is tried beside it."},
                 "engine": TEXT,
                 "ready": {"type": "boolean"},
                 "reasons": {"type": "array", "items": TEXT},

@@ -97,7 +97,7 @@ def load_released(
     # What answers is tried here too.
     _require_golden(release, contract, golden.largest_difference(engine.scores))
     delivery = Delivery.of(features, contract.service)
-    fields, classes = fields_of(contract), _classes(files)
+    fields, classes = fields_of(contract), _classes(files, contract)
     return Released(release, contract, about.inputs, golden, engine, features, delivery, fields, classes)
 
 
@@ -126,11 +126,11 @@ def require_declared(features: FeatureRepository, contract: Contract) -> None:
         )
 
 
-def _classes(files: Mapping[str, bytes]) -> Classes | None:
+def _classes(files: Mapping[str, bytes], contract: Contract) -> Classes | None:
     if PROFILE not in files:
         return None
     try:
-        return classes_of(Profile.from_dict(json.loads(files[PROFILE])))
+        return classes_of(Profile.from_dict(json.loads(files[PROFILE])), contract.threshold)
     except OtherVersion:
         return None
 

@@ -17,7 +17,6 @@ from mlops_assets.errors import (
     BadEnvironment,
     LogUnwritable,
     NotMaterialized,
-    ReleaseConflict,
     ServiceRefused,
 )
 from mlops_assets.governance.contract import breaches
@@ -30,11 +29,10 @@ from mlops_assets.serving.released import Current, Released, load_released, reig
 from mlops_assets.serving.request import Finding, Refused, Request
 from mlops_assets.serving.rollout_metrics import RolloutMetrics
 from mlops_assets.serving.shelves import Shelves
+from mlops_assets.serving.succession import Succession
 from mlops_assets.serving.trials import Trials
-from mlops_assets.serving.watch import Watch
 from mlops_assets.serving.windows import Windows
 from mlops_assets.stores.prediction_log import PredictionLog
-from mlops_assets.stores.reigns import SERVICE, Reign
 
 Durability = Literal["write", "fsync"]
 # After so many seconds a version that was refused is tried again: its features may be online by now.
@@ -111,7 +109,7 @@ class Service:
         self.metrics = Metrics(model, lambda: log.failures if log else 0)
         self.windows = Windows(windows, self._settings.clock)
         self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
-        self._watch: Watch | None = None
+        self._succession = Succession(shelves, model)
         tried = RolloutMetrics(model, self.metrics.registry)
         self._trials = Trials(shelves, model, self._successor, self._work, self._settings.clock, tried)
         self._tell()
@@ -131,8 +129,14 @@ class Service:
             raise Refused(503, "features", str(error)) from error
         await self._write_down(request, answering, answer, begun, by)
         warnings = [*request.warnings, *answer.findings]
-        self.metrics.predicted(answer.probabilities, answer.features, [one.field for one in warnings])
+        threshold, warned = answering.released.contract.threshold, [one.field for one in warnings]
+        self.metrics.predicted(answer.probabilities, threshold, answer.features, warned)
         return _told(request, answering.released, answer, warnings)
+
+    @property
+    def tries(self) -> int | None:
+        """The version that is tried beside the one that reigns."""
+        return self._trials.tries
 
     async def watch(self) -> None:
         """Look who reigns, each few seconds and when it is asked to, until cancelled."""
@@ -173,7 +177,7 @@ class Service:
 
     async def _look(self) -> None:
         """Let the version that reigns answer, once it is verified; otherwise go on as before, and say why."""
-        await self._judge_watch()
+        await self._succession.judge()
         await self._trials.look(self.current)
         reign = await asyncio.to_thread(reigning, self._shelves, self.model)
         if reign.version == self.current.released.release.version:
@@ -182,51 +186,14 @@ class Service:
             try:
                 # In a thread: reading and verifying a model takes a second, and requests go on.
                 successor = await asyncio.to_thread(self._successor, reign.version)
-                self._take_over(successor, is_new=await asyncio.to_thread(self._is_new, reign))
+                watch = await asyncio.to_thread(self._succession.watch_of, successor, self.current, reign)
+                self.current, self._succession.watch = successor, watch
                 self.state.update = ""
             except Exception as error:
                 logger.exception("version %s of %s may not be served", reign.version, self.model)
                 self._refused, self._refused_at = reign.number, time.monotonic()
                 self.state.update = f"version {reign.version} reigns and may not be served: {error}"
         await self._look_for_features()
-
-    def _take_over(self, successor: Current, *, is_new: bool) -> None:
-        """Let another version answer. A new one is watched, if the one before it can answer what it is asked.
-
-        What reigned before is not: somebody, or a watch, let it reign again, and what it follows was taken back.
-        """
-        former, self.current = self.current, successor
-        same = former.released.contract.edition == successor.released.contract.edition
-        able = same and not breaches(successor.released.contract, former.released.contract)
-        self._watch = Watch(successor, former) if is_new and able else None
-
-    def _is_new(self, reign: Reign) -> bool:
-        return all(
-            one.version != reign.version or one.number >= reign.number
-            for one in self._shelves.reigns.history(self.model)
-        )
-
-    async def _judge_watch(self) -> None:
-        """Let the version before reign again where the one that took over surely fails."""
-        watch = self._watch
-        if watch is None:
-            return
-        why = watch.verdict()
-        if why is not None:
-            await asyncio.to_thread(self._take_back, watch, why)
-        elif watch.is_over:
-            self._watch = None
-
-    def _take_back(self, watch: Watch, why: str) -> None:
-        """Of several services that watch one does."""
-        reign = reigning(self._shelves, self.model)
-        if reign.version != watch.current.released.release.version:
-            return
-        version, at = watch.former.released.release.version, self._shelves.ledger.now()
-        with suppress(ReleaseConflict):
-            self._shelves.reigns.begin(
-                self.model, version, after=reign.number, by=SERVICE, reason=why, at=at, run_id=""
-            )
 
     async def _look_for_features(self) -> None:
         """A view may have gone offline, or may be online as computed by another version that means the same."""
@@ -242,7 +209,7 @@ class Service:
 
     async def _answered(self, request: Request, current: Current) -> tuple[Answer, Current]:
         """By the version that reigns; where that was not so long ago and it fails, by the one before, if that can."""
-        watch = self._watch if self._watch and self._watch.is_of(current) else None
+        watch = self._succession.watched(current)
         try:
             if self._is_quick(request, current):
                 (answer,) = self._answers(current, [request], self._settings.clock())
@@ -270,9 +237,7 @@ class Service:
 
     def _loaded(self, version: int) -> Current | None:
         """What was verified and is still loaded: the version before, and one that has just passed."""
-        if self._watch is not None and self._watch.former.released.release.version == version:
-            return self._watch.former
-        return self._trials.loaded(version)
+        return self._succession.loaded(version) or self._trials.loaded(version)
 
     def _verified(self, version: int) -> Current:
         released = load_released(

@@ -42,6 +42,11 @@ class Trials:
         self._ending: set[asyncio.Task[None]] = set()
         self._passed: Current | None = None
 
+    @property
+    def tries(self) -> int | None:
+        """The version that is tried; None while none is."""
+        return None if self._trial is None else self._trial.candidate.released.release.version
+
     async def answered(self, request: Request, by_champion: Callable[[], Awaitable[Answered]]) -> Answered:
         """The answer of whoever is to give it. Raises what the champion raises."""
         trial = self._trial

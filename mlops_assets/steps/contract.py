@@ -68,6 +68,7 @@ def contract_of(
         code={"version": record.code},
         environment=told(dict(Made.of(stores.artifacts.load(record.artifact_digest)).environment)),
         prediction_log=model.contract.prediction_log,
+        threshold=model.evaluation.threshold,
     )
 
 

@@ -21,13 +21,16 @@ from mlops_assets.steps.inputs import all_below, unproven, unrecorded
 from mlops_assets.steps.mirror import show
 from mlops_assets.steps.proven import made_from, of_model
 from mlops_assets.steps.reigns import gate_of
+from mlops_assets.steps.rollout import limits_of
 from mlops_assets.steps.standing import asked_for
 from mlops_assets.steps.training import one_row, require_made_from, require_newest, trained_record
 from mlops_assets.stores.overrides import Override
 from mlops_assets.stores.pinned import Pinned
+from mlops_assets.stores.presence import is_answered
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.reigns import GATE, ROLLOUT
-from mlops_assets.stores.releases import Against, Candidate, Judged, Release
+from mlops_assets.stores.releases import Against, Candidate, Instead, Judged, Release, asked_first
+from mlops_assets.stores.rollouts import tried_first
 from mlops_assets.stores.stores import Stores
 from mlops_assets.stores.tracking import Tracking
 
@@ -114,17 +117,34 @@ def judge(
 ) -> Judged:
     """Decide on this candidate, once by the same gates and objections, and record the verdict and its version.
 
-    Where the policy in force asks people to agree, a version waits for them (steps/changes.py).
+    Where the policy in force asks people to agree, a version waits for them (steps/changes.py). Elsewhere it is a
+    canary first, where that is declared, another version reigns, and a service answers.
     """
     asked = _asked(stores, model, candidate, evidence, inputs)
     known = stores.releases.judged(candidate, asked.by)
     if known is not None:
         return known
     decision = asked.decision(evidence, model)
-    asks = asked_for(stores, "promote", f"model:{model.name}")
     return stores.releases.record(
-        candidate, evidence, decision, against=asked.against, by=asked.by, at=at, run_id=run_id, asks=asks
+        candidate,
+        evidence,
+        decision,
+        against=asked.against,
+        by=asked.by,
+        at=at,
+        run_id=run_id,
+        instead=_first(stores, model, asked.against),
     )
+
+
+def _first(stores: Stores, model: Model, against: Against) -> Instead | None:
+    """What comes before a version reigns; None where nothing does."""
+    asks, canary = asked_for(stores, "promote", f"model:{model.name}"), model.serving.canary
+    if asks is not None:
+        return asked_first(asks)
+    if canary is None or not against.reign or not is_answered(stores.places.home, model.name):
+        return None
+    return tried_first(canary.share, limits_of(canary))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from mlops_assets.stores.replays import ReplayedDay
 from mlops_assets.stores.stores import Stores
 
 PAGE = "live.html"
-DRIFT, DECAY, CHALLENGER, REFUSED, ANSWERS = "drift", "daily loss", "challenger", "refused", "answers"
+DRIFT, DECAY, CHALLENGER, TRIED, REFUSED = "drift", "daily loss", "challenger", "beside", "refused"
+ANSWERS = "answers"
 HEADS = (
     "day",
     "requests",
@@ -27,6 +28,7 @@ HEADS = (
     "drift",
     "decision",
     "verdict",
+    "beside the champion",
     "s",
 )
 
@@ -41,7 +43,10 @@ def in_words(one: ReplayedDay) -> str:
     if one.drift:
         told.append(f"drift ({one.drift})")
     if one.verdict:
-        told.append(f"a challenger: {one.verdict}, version {one.champion} reigns")
+        told.append(f"a challenger: {one.verdict}")
+    told += one.tried
+    if one.verdict or one.tried:
+        told.append(f"version {one.champion} reigns")
     return f"{', '.join(told)}; {one.seconds:.0f} s"
 
 
@@ -66,6 +71,7 @@ def summary(days: Sequence[ReplayedDay]) -> list[str]:
             "; ".join(f"as of the day after {one.day}, {one.verdict}" for one in judged)
             or "nothing gave a reason"
         ),
+        *(f"On {one.day} {said}" for one in days for said in one.tried),
         f"Version {days[-1].champion} reigns",
     ]
 
@@ -86,7 +92,8 @@ def show(stores: Stores, model: str, days: Sequence[ReplayedDay]) -> Path:
 def drawn(model: str, days: Sequence[ReplayedDay]) -> str:
     """What was seen and done on each day, and which versions answered."""
     marks = [mark for one in days for mark in _marks(one)]
-    answered = [(version, one.day) for one in days for version in one.answers]
+    # Beside a canary the champion answers most of the requests.
+    answered = [(max(one.answers, key=one.answers.__getitem__), one.day) for one in days if one.answers]
     stretches = [
         Stretch(first, _after(of_version[-1][1]), f"version {version}")
         for version, of_version in (
@@ -94,7 +101,7 @@ def drawn(model: str, days: Sequence[ReplayedDay]) -> str:
         )
         for first in (of_version[0][1],)
     ]
-    rows = (DRIFT, DECAY, CHALLENGER, REFUSED)
+    rows = (DRIFT, DECAY, CHALLENGER, TRIED, REFUSED)
     return timeline(f"{model}: what was seen, and what answered", rows, marks, ANSWERS, stretches)
 
 
@@ -107,6 +114,8 @@ def _marks(one: ReplayedDay) -> list[Mark]:
     if one.verdict:
         colour: Colour = "green" if one.verdict == "promote" else "grey"
         found.append(_mark(one, CHALLENGER, colour, f"{one.verdict}; {one.decision}"))
+    if one.tried:
+        found.append(_mark(one, TRIED, "grey", "; ".join(one.tried)))
     if one.refused:
         found.append(_mark(one, REFUSED, "red", _refused(one)))
     return found
@@ -155,12 +164,13 @@ def _row(one: ReplayedDay) -> list[str]:
         one.drift,
         one.decision,
         one.verdict,
+        "; ".join(one.tried),
         f"{one.seconds:.0f}",
     ]
 
 
 def _versions(one: ReplayedDay) -> str:
-    return ", ".join(f"version {version}" for version in one.answers)
+    return ", ".join(f"version {version} ({count:,})" for version, count in one.answers.items())
 
 
 def _refused(one: ReplayedDay) -> str:

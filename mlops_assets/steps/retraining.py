@@ -189,11 +189,17 @@ def _answer(model: Model, as_of: str, evidence: str, kind: Kind, asked: Asked, a
 
 
 def _held(stores: Stores, model: Model, champion: Release) -> int:
-    """How many challengers were judged after the champion, which reigns still.
+    """How many challengers were judged after the champion, which reigns still, and were held.
 
-    One whose run failed was never judged: it costs its cool-down, and says nothing about the champion.
+    One whose run failed was never judged: it costs its cool-down, and says nothing about the champion. Nor does one
+    that is still tried beside it.
     """
-    judged = {one["as_of"] for one in stores.releases.history(model.name)}
+    tried = stores.rollouts.current(model.name)
+    judged = {
+        one["as_of"]
+        for one in stores.releases.history(model.name)
+        if tried is None or one["version"] != tried.version
+    }
     return sum(one > champion.as_of for one in judged)
 
 

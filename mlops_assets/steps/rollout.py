@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
+from mlops_assets.declaration.serving import MOST_SHARE, Canary
 from mlops_assets.errors import BadRequest
-from mlops_assets.governance.rollout import MOST_SHARE, Kind, Limits
+from mlops_assets.governance.rollout import Kind, Limits
 from mlops_assets.steps.reigns import require_whole
 from mlops_assets.stores.reigns import require_person
 from mlops_assets.stores.rollouts import Rollout
@@ -36,6 +37,12 @@ def start(
         raise BadRequest(f"{model} has no version {version}; released ones: {known}")
     require_whole(stores, release)
     return stores.rollouts.start(model, version, kind, share, limits, by=by.strip(), reason=reason.strip())
+
+
+def limits_of(canary: Canary) -> Limits:
+    """When a canary that is declared ends; it reigns when it has passed."""
+    seconds = canary.lasts.total_seconds()
+    return Limits(at_least=canary.at_least, seconds=seconds, then="promote", apart=canary.apart)
 
 
 def change_share(stores: Stores, model: str, share: float, *, by: str, reason: str) -> Rollout:

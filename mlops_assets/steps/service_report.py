@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -14,11 +15,13 @@ from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.training_columns import USE
 from mlops_assets.errors import ArtifactMismatch, NotMaterialized
+from mlops_assets.governance.contract import Contract
 from mlops_assets.governance.served_prediction import TABLE, ServedPrediction
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.made import Made
 from mlops_assets.monitoring.service import Answered, ServiceReport, Window, verdicts
 from mlops_assets.monitoring.service_day import report
+from mlops_assets.steps.contract import kept_contract
 from mlops_assets.steps.evaluation import loaded_model
 from mlops_assets.steps.predictions import served
 from mlops_assets.steps.served_parity import compare_served
@@ -45,12 +48,13 @@ def judge_service(stores: Stores, catalog: Catalog, model: Model, day: str) -> J
     said = served(stores, model.name, [day]).get(day, [])
     versions = {one.version for one in said}
     releases = {one.version: one for one in stores.releases.versions(model.name) if one.version in versions}
-    expected, read = _expected(stores, model, releases)
+    thresholds = dict(_thresholds(stores, releases))
+    expected, read = _expected(stores, releases, thresholds)
     parity, of_views = compare_served(stores, catalog, model, said, releases)
     zone = catalog.tables[model.label.table].source.zone
     found = report(
         day,
-        list(_answered(said, model.evaluation.threshold)),
+        list(_answered(said, thresholds)),
         windows_of(stores, model.name, zone, day),
         expected,
         parity,
@@ -83,23 +87,33 @@ def windows_of(stores: Stores, model: str, zone: ZoneInfo, day: str) -> list[Win
     return found
 
 
-def _answered(said: Sequence[ServedPrediction], threshold: float) -> Iterator[Answered]:
-    """Each request. said: in order of time, the rows of a request together."""
+def _answered(said: Sequence[ServedPrediction], thresholds: Mapping[int, float]) -> Iterator[Answered]:
+    """Each request. said: in order of time, the rows of a request together. thresholds: of versions that are known."""
     for _, rows in groupby(said, key=attrgetter("predicted_at", "request_id")):
         first, *more = rows
-        positive = sum(one.probability >= threshold for one in (first, *more))
+        positive = sum(
+            one.probability >= thresholds.get(one.version, Contract.threshold) for one in (first, *more)
+        )
         yield Answered(first.predicted_at, first.version, first.milliseconds, 1 + len(more), positive)
 
 
+def _thresholds(stores: Stores, releases: Mapping[int, Release]) -> Iterator[tuple[int, float]]:
+    """Version -> from which probability a row of it is of the positive class."""
+    for version, release in releases.items():
+        # Who moved a contract away is told by other checks; here nothing is known of that version.
+        with suppress(ArtifactMismatch):
+            yield version, kept_contract(stores, release.contract).threshold
+
+
 def _expected(
-    stores: Stores, model: Model, releases: Mapping[int, Release]
+    stores: Stores, releases: Mapping[int, Release], thresholds: Mapping[int, float]
 ) -> tuple[dict[int, float], list[Content]]:
     """Version -> the share of the positive class it answered when it was evaluated, and what that was read from."""
     shares: dict[int, float] = {}
     read: list[Content] = []
-    for version, release in releases.items():
+    for version, threshold in thresholds.items():
         try:
-            shares[version], contents = _share(stores, model, release)
+            shares[version], contents = _share(stores, releases[version], threshold)
         except (ArtifactMismatch, NotMaterialized):
             # Who moved it away is told by other checks; here nothing is known of that version.
             continue
@@ -107,7 +121,7 @@ def _expected(
     return shares, read
 
 
-def _share(stores: Stores, model: Model, release: Release) -> tuple[float, tuple[Content, ...]]:
+def _share(stores: Stores, release: Release, threshold: float) -> tuple[float, tuple[Content, ...]]:
     """Of the rows that were kept from training, and their partition."""
     made = Made.of(stores.artifacts.load(release.artifact_digest)).rows
     pinned = stores.lake.pin(made.table, [made.partition], version=made.version)
@@ -118,4 +132,4 @@ def _share(stores: Stores, model: Model, release: Release) -> tuple[float, tuple
         raise NotMaterialized(f"{made.table} of {made.partition} has no row to evaluate on")
     loaded = loaded_model(stores, release.artifact_digest)
     scores = score(loaded.model, loaded.inputs, rows.to_pandas())
-    return float((scores >= model.evaluation.threshold).mean()), pinned.contents
+    return float((scores >= threshold).mean()), pinned.contents

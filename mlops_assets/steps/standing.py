@@ -16,6 +16,7 @@ from mlops_assets.stores.overrides import Overrides, Subject
 from mlops_assets.stores.policies import Policies
 from mlops_assets.stores.reigns import Reigns
 from mlops_assets.stores.releases import Release
+from mlops_assets.stores.rollouts import Rollout, Rollouts
 
 # Kinds of which a version reigns when they are carried out.
 REIGNS = ("promote", "rollback")
@@ -38,6 +39,8 @@ class Standings(Protocol):
     def policies(self) -> Policies: ...
     @property
     def reigns(self) -> Reigns: ...
+    @property
+    def rollouts(self) -> Rollouts: ...
 
 
 def asked_for(stores: Standings, kind: str, resource: str) -> Tier | None:
@@ -77,12 +80,30 @@ def about(stores: Standings, release: Release) -> list[tuple[Recorded, Standing]
 
 def waits_for(stores: Standings, release: Release) -> str | None:
     """What a version waits for before it reigns; None when it waits for nothing."""
+    tried = stores.rollouts.current(release.model)
+    said = [waits_for_people(stores, release)]
+    if tried is not None and tried.version == release.version:
+        said.append(tried_as(tried))
+    return "; ".join(one for one in said if one) or None
+
+
+def waits_for_people(stores: Standings, release: Release) -> str | None:
+    """The requests that a version waits for before it reigns; None when it waits for none."""
     said = [
         f"request {one.request.number}: {stands.sentence}"
         for one, stands in about(stores, release)
         if stands.waits
     ]
     return "; ".join(said) or None
+
+
+def tried_as(rollout: Rollout) -> str:
+    """How a version is tried, in words."""
+    how = f"a canary of {rollout.share:.0%} of the requests" if rollout.kind == "canary" else "a shadow"
+    seconds = f" and {rollout.limits.seconds:g} s" if rollout.limits.seconds else ""
+    needed = f"{rollout.limits.at_least:,} of its own{seconds}"
+    then = "reigns" if rollout.limits.then == "promote" else "has passed"
+    return f"rollout {rollout.number}: it is {how}, and {then} after {needed} unless it is surely worse"
 
 
 def held_already(stores: Standings, name: str, role: str, resource: str) -> str | None:

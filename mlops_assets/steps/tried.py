@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from mlops_assets.governance.rollout import Judged
-from mlops_assets.steps.standing import Standings, asked_for, waits_for
+from mlops_assets.steps.standing import Standings, asked_for, waits_for_people
 from mlops_assets.stores.reigns import ROLLOUT
 from mlops_assets.stores.releases import Releases
-from mlops_assets.stores.rollouts import Follows, Rollout, Rollouts, ask_to_reign, let_reign
+from mlops_assets.stores.rollouts import Follows, Rollout, ask_to_reign, let_reign
 
 
 class Trying(Standings, Protocol):
@@ -16,8 +16,6 @@ class Trying(Standings, Protocol):
 
     @property
     def releases(self) -> Releases: ...
-    @property
-    def rollouts(self) -> Rollouts: ...
 
 
 def settle(stores: Trying, rollout: Rollout, judged: Judged) -> Rollout:
@@ -52,7 +50,7 @@ def _promotion(stores: Trying, rollout: Rollout, why: str) -> tuple[Follows | No
         return let_reign(rollout, by=ROLLOUT, reason=why), f"version {version} reigns"
     release = stores.releases.version(model, version)
     assert release is not None
-    waits = waits_for(stores, release)
+    waits = waits_for_people(stores, release)
     if waits is not None:
         return None, f"version {version} waits for {waits}"
     asks = ask_to_reign(rollout, release, tier, by=ROLLOUT, reason=why)

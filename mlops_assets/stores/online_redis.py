@@ -10,6 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 from uuid import uuid4
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from mlops_assets.errors import BadEnvironment
 from mlops_assets.stores.online import HEADER
@@ -20,6 +22,13 @@ ROWS_TOGETHER = 2_000
 # What a killed writer leaves aside goes by itself.
 ASIDE_SECONDS = 24 * 3600
 REPLACED_SECONDS = 60
+# A server that hangs is one that does not answer. What an idle connection lost is asked again once, at once. The
+# address may say otherwise: redis://host:6379/0?socket_timeout=10
+PATIENCE: dict[str, Any] = {
+    "socket_timeout": 2.0,
+    "socket_connect_timeout": 2.0,
+    "retry": Retry(NoBackoff(), 1),
+}
 
 
 class RedisGroups:
@@ -30,7 +39,7 @@ class RedisGroups:
     def __init__(self, address: str) -> None:
         self._address, self._prefix = _with_prefix(address)
         # Untyped: redis types every answer as one that may have to be awaited.
-        self._client: Any = redis.Redis.from_url(self._address, decode_responses=True)
+        self._client: Any = redis.Redis.from_url(self._address, **PATIENCE, decode_responses=True)
 
     def read(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[str | None]]:
         """See Groups."""
@@ -92,7 +101,7 @@ class RedisGroups:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except redis.ConnectionError as error:
+        except (redis.ConnectionError, redis.TimeoutError) as error:
             place = urlsplit(self._address)
             raise BadEnvironment(
                 f"no Redis answers at {place.hostname}:{place.port or 6379}: {error}; MLOPS_ONLINE says where it is"

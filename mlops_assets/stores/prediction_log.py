@@ -6,7 +6,6 @@ One ``write`` brings a line to the kernel, so that a killed process loses nothin
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -21,11 +20,12 @@ from typing import Any
 from zlib import crc32
 
 from mlops_assets.errors import LogDamaged, LogUnwritable
+from mlops_assets.stores.held import hold, is_left
 
 MAX_BYTES, MAX_SECONDS, SYNC_SECONDS = 64 * 2**20, 60.0, 0.05
 OPEN, CLOSED = ".open", ".closed"
 # One that its writer does not hold yet, and one that was not whole and stays until somebody has looked at it.
-BEGUN, DAMAGED = ".begun", ".damaged"
+DAMAGED = ".damaged"
 NAMED = re.compile(r"(?P<run>[0-9a-f]{16}-\d+)-(?P<first>\d{12})\.(open|closed)")
 _spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=datetime.isoformat).encode
 
@@ -131,13 +131,7 @@ class PredictionLog:
 
     def _begin(self, number: int) -> _Segment:
         path = self._folder / f"{self._run}-{number:012}{OPEN}"
-        begun = path.with_suffix(BEGUN)
-        descriptor = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o640)
-        # Held while its writer lives: so readers know a segment that a killed process left. It has its name only
-        # once it is held, or it would be taken for one.
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        begun.rename(path)
-        return _Segment(path, descriptor, time.monotonic())
+        return _Segment(path, hold(path, os.O_WRONLY | os.O_APPEND), time.monotonic())
 
     def _retire(self) -> None:
         if self._current is not None:
@@ -274,7 +268,7 @@ def segments(folder: Path, *, finished: bool = False) -> list[Segment]:
     listed = [
         Segment(folder / match[0], match["run"], int(match["first"])) for _, match in sorted(found.items())
     ]
-    return [one for one in listed if one.path.suffix == CLOSED or _is_left(one.path)] if finished else listed
+    return [one for one in listed if one.path.suffix == CLOSED or is_left(one.path)] if finished else listed
 
 
 def set_aside(folder: Path) -> list[Path]:
@@ -330,20 +324,6 @@ def _read_line(line: bytes) -> tuple[int, dict[str, Any] | None]:
 
 def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-
-
-def _is_left(path: Path) -> bool:
-    """Whether the writer of an open segment is gone; one that was closed since it was listed is not taken for left."""
-    try:
-        stream = path.open("rb")
-    except FileNotFoundError:
-        return False
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return path.exists()
 
 
 def _write_whole(segment: _Segment, line: bytes) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -86,6 +86,11 @@ class Against:
     reign: int = 0
     version: int | None = None
     looks: tuple[Look, ...] = ()
+
+
+# What is written in place of a reign, in the transaction of a verdict: of the version, what the verdict was taken
+# against, who it is of and why; what to append to the ledger.
+Instead: TypeAlias = Callable[[sa.Connection, Release, Against, str, str], Sequence[Draft]]
 
 
 class Releases:
@@ -184,7 +189,7 @@ class Releases:
         by: str | Override,
         at: str,
         run_id: str,
-        asks: Tier | None = None,
+        instead: Instead | None = None,
     ) -> Judged:
         """Write down a verdict with the evidence it rests on, the version it makes and its reign.
 
@@ -193,12 +198,12 @@ class Releases:
         by: the fingerprint of all else that the gate asked, or the override that decided. A candidate is
         judged by it once: a verdict that is there already is returned as it is. A model that is a
         version already keeps its number.
-        asks: what a reign needs; the version then does not reign, and a change request for that is written down.
+        instead: what is written down in place of a reign, where something comes first.
         """
         try:
             with self._database.begin() as connection:
-                if asks is not None:
-                    # A request is dated after what was recorded last.
+                if instead is not None:
+                    # What comes first is dated after what was recorded last.
                     wait_for_others(connection)
                 known = _judged(connection, candidate, by)
                 if known is not None:
@@ -210,8 +215,9 @@ class Releases:
                     if version is None:
                         version = _next_version(connection, candidate.model)
                         told.append(_insert_release(connection, candidate, version, who, at, run_id))
-                    if version != against.version and asks is not None:
-                        told.append(_ask(connection, asks, candidate.model, version, against, who, reason))
+                    if version != against.version and instead is not None:
+                        made = _version(connection, candidate.model, version)
+                        told += instead(connection, made, against, who, reason)
                     elif version != against.version:
                         begun = add_reign(
                             connection,
@@ -286,16 +292,23 @@ def promised(release: Release, *, after: int) -> dict[str, Any]:
     return {**{name: getattr(release, name) for name in said}, "after": after}
 
 
-def _ask(
-    connection: sa.Connection, tier: Tier, model: str, version: int, against: Against, by: str, reason: str
-) -> Draft:
-    """Ask, inside a transaction, that a version reigns."""
-    query = _select().where(releases.c.model == model, releases.c.version == version)
-    payload = promised(_release(connection.execute(query).one()), after=against.reign)
-    proposal = Proposal.under(
-        tier, "promote", f"model:{model}", payload, by=by, reason=reason, at=moment(connection)
-    )
-    return add_request(connection, proposal)
+def asked_first(tier: Tier) -> Instead:
+    """Others are asked whether a version reigns."""
+
+    def ask(
+        connection: sa.Connection, release: Release, against: Against, by: str, reason: str
+    ) -> Sequence[Draft]:
+        payload, resource = promised(release, after=against.reign), f"model:{release.model}"
+        at = moment(connection)
+        proposal = Proposal.under(tier, "promote", resource, payload, by=by, reason=reason, at=at)
+        return [add_request(connection, proposal)]
+
+    return ask
+
+
+def _version(connection: sa.Connection, model: str, number: int) -> Release:
+    query = _select().where(releases.c.model == model, releases.c.version == number)
+    return _release(connection.execute(query).one())
 
 
 def _select() -> sa.Select[Any]:
@@ -339,10 +352,7 @@ def _judged(connection: sa.Connection, candidate: Candidate, by: str | Override)
     decision = Decision(row.verdict, tuple(Reason(**reason) for reason in row.reasons), row.spent)
     if row.version is None:
         return Judged(decision, None)
-    made = connection.execute(
-        _select().where(releases.c.model == candidate.model, releases.c.version == row.version)
-    ).one()
-    return Judged(decision, _release(made))
+    return Judged(decision, _version(connection, candidate.model, row.version))
 
 
 def _version_of(connection: sa.Connection, candidate: Candidate) -> int | None:

@@ -20,7 +20,7 @@ class ReplayedDay:
     mean. drift: the severity of the look when the day was over, empty for none. grown: by how much the daily loss of
     days with known labels surely grew since the champion was evaluated; None where it cannot be told. decision: why a
     challenger was asked for, or was not. verdict: of its gate, empty without one. champion: the version that reigns
-    after it. seconds: that it took.
+    after it. seconds: that it took. tried: what was seen of a version beside the champion, in sentences.
     """
 
     day: str
@@ -34,6 +34,7 @@ class ReplayedDay:
     verdict: str = ""
     champion: int = 0
     seconds: float = 0.0
+    tried: tuple[str, ...] = ()
 
     @property
     def requests(self) -> int:
@@ -89,8 +90,8 @@ def _read(said: dict[str, Any]) -> ReplayedDay:
     counted = {
         name: {int(one): count for one, count in said[name].items()} for name in ("answers", "refused")
     }
-    took = said["milliseconds"]
-    return ReplayedDay(**{**said, **counted, "milliseconds": took and (took[0], took[1])})
+    took, tried = said["milliseconds"], tuple(said.get("tried", ()))
+    return ReplayedDay(**{**said, **counted, "tried": tried, "milliseconds": took and (took[0], took[1])})
 
 
 def _replace(path: Path, text: str) -> None:

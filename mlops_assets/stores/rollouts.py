@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,8 @@ from mlops_assets.governance.rollout import ENDS, Kind, Limits, State
 from mlops_assets.stores.changes import add_request
 from mlops_assets.stores.database import rollout as steps
 from mlops_assets.stores.ledger import PLATFORM, Draft, add, append, moment, wait_for_others
-from mlops_assets.stores.reigns import Reign, add_reign, newest_reign
-from mlops_assets.stores.releases import Release, promised
+from mlops_assets.stores.reigns import Reign, add_reign, conflict, newest_reign
+from mlops_assets.stores.releases import Against, Instead, Release, promised
 
 
 @dataclass(frozen=True)
@@ -99,24 +99,20 @@ class Rollouts:
         """
         with self._database.begin() as connection:
             wait_for_others(connection)
-            at, told = moment(connection), []
-            reign, before = newest_reign(connection, model), _newest(connection, model)
+            at, reign = moment(connection), newest_reign(connection, model)
             if reign is None or reign.version == version:
                 raise BadRequest(f"{model} version {version} {_why_not(reign)}")
-            if before is not None and before.is_open:
-                if before.reign == reign.number:
-                    raise BadRequest(
-                        f"rollout {before.number} of {model} is open, of version {before.version}; `mlops rollout stop "
-                        f"{model}` ends it"
-                    )
-                told.append(
-                    _add(connection, before, "stopped", by=PLATFORM, reason=overtaken_by(reign), at=at)
+            before = _newest(connection, model)
+            if before is not None and before.is_open and before.reign == reign.number:
+                raise BadRequest(
+                    f"rollout {before.number} of {model} is open, of version {before.version}; `mlops rollout stop "
+                    f"{model}` ends it"
                 )
-            begun = Rollout(
-                model, before.number + 1 if before else 1, version, reign.number, kind, limits, ()
+            begun = Rollout(model, 0, version, reign.number, kind, limits, ())
+            append(
+                connection,
+                *_begin(connection, begun, share, overtaken_by(reign), by=by, reason=reason, at=at),
             )
-            told.append(_add(connection, begun, "started", share=share, by=by, reason=reason, at=at))
-            append(connection, *told)
             found = _newest(connection, model)
         assert found is not None
         return found
@@ -152,6 +148,25 @@ class Rollouts:
         return now
 
 
+def tried_first(share: float, limits: Limits) -> Instead:
+    """A version that is released is a canary first, unless it is tried already. Another that is tried by then ends."""
+
+    def begin(
+        connection: sa.Connection, release: Release, against: Against, by: str, reason: str
+    ) -> Sequence[Draft]:
+        reign = newest_reign(connection, release.model)
+        if reign is None or reign.number != against.reign:
+            raise conflict(release.model)
+        before = _newest(connection, release.model)
+        if before is not None and before.is_open and before.version == release.version:
+            return []
+        begun = Rollout(release.model, 0, release.version, reign.number, "canary", limits, ())
+        ends, at = f"version {release.version} is tried in its place", moment(connection)
+        return _begin(connection, begun, share, ends, by=by, reason=reason, at=at)
+
+    return begin
+
+
 def overtaken_by(reign: Reign) -> str:
     """Why a rollout that was begun beside another reign ends."""
     return f"version {reign.version} reigns since {reign.since}, which is another than when it was started"
@@ -184,6 +199,17 @@ def ask_to_reign(rollout: Rollout, release: Release, tier: Tier, *, by: str, rea
         return add_request(connection, proposal)
 
     return ask
+
+
+def _begin(
+    connection: sa.Connection, begun: Rollout, share: float, ends: str, *, by: str, reason: str, at: str
+) -> list[Draft]:
+    """Begin a rollout under the next number. ends: why one that is open by then does."""
+    before, told = _newest(connection, begun.model), []
+    if before is not None and before.is_open:
+        told.append(_add(connection, before, "stopped", by=PLATFORM, reason=ends, at=at))
+    numbered = replace(begun, number=before.number + 1 if before else 1)
+    return [*told, _add(connection, numbered, "started", share=share, by=by, reason=reason, at=at)]
 
 
 def _why_not(reign: Reign | None) -> str:

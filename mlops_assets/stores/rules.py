@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mlops_assets.declaration.access import POLICY, POLICY_APPROVALS, READING
+from mlops_assets.declaration.serving import MOST_SHARE
 from mlops_assets.governance.access import STRICTEST
 from mlops_assets.governance.grants import LONGEST_DAYS
-from mlops_assets.governance.rollout import ENDS, KINDS, MOST_SHARE, STATES
+from mlops_assets.governance.rollout import ENDS, KINDS, STATES
 
 # The text of the policy in force.
 IN_FORCE = "(SELECT ruling.body FROM policy ruling ORDER BY ruling.number DESC LIMIT 1)"

@@ -18,9 +18,10 @@ from mlops_assets_tests.sandbox import SHOP, land_orders
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 FIRST, AS_OF, DAYS = date(2024, 3, 1), date(2024, 3, 29), 4
-# A challenger after three days, which reigns unless it did worse.
+# A challenger after three days, which answers half of a day's requests and then all, unless it did worse.
 QUICK = {
     "retraining": {"drift": None, "decay": None, "age_days": 3, "cool_down_days": 1, "a_month": 9},
+    "serving": {"canary": {"share": 0.5, "at_least": 10, "apart": 1.0}},
     "gates": {"champion": {"prefer": "challenger", "at_least_days": 3}, "at_least_rows": 100},
 }
 LIVE = ["demo", "--live", "--days", str(DAYS), "--speed", "100000000"]
@@ -95,8 +96,15 @@ def test_a_replay_that_is_killed_goes_on_and_asks_everything_once(deployed):
     assert min(later) >= max(before.values()), "the clock never went back"
 
     assert found[days[2]].verdict == "promote", found[days[2]]
-    assert [one.champion for one in found.values()] == [1, 1, 2, 2]
-    assert [set(one.answers) for one in found.values()] == [{1}, {1}, {1}, {2}]
+    assert [one.champion for one in found.values()] == [1, 1, 1, 2]
+    assert [set(one.answers) for one in found.values()] == [{1}, {1}, {1}, {1, 2}]
+    assert found[days[2]].tried == ("version 2 started with 50% of the requests",)
+    (passed,) = found[days[3]].tried
+    assert re.match(
+        r"version 2 passed: \d+ requests beside \d+ of the champion .*; version 2 reigns$", passed
+    )
+    (rollout,) = deployed.stores.rollouts.history("returned")
+    assert [step.state for step in rollout.steps] == ["started", "passed"]
     (asked,) = [one for one in deployed.stores.retrainings.history("returned") if one.trains]
     assert asked.as_of == days[3]
     with deployed.instance() as instance:

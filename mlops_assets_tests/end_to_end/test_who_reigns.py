@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -18,8 +18,10 @@ from mlops_assets.cli import releases, steps
 from mlops_assets.cli.card import show_card
 from mlops_assets.cli.deployment import Deployment
 from mlops_assets.declaration.access import Policy
+from mlops_assets.declaration.serving import Canary, Serving
 from mlops_assets.errors import ArtifactMismatch, BadRequest, GateRefusal
 from mlops_assets.governance.access import Who
+from mlops_assets.governance.rollout import Limits
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.graph.registry import registry_sensor
@@ -30,6 +32,7 @@ from mlops_assets.steps.registry_watch import differences
 from mlops_assets.steps.release import judge, proposed
 from mlops_assets.steps.skew import skew_of_version
 from mlops_assets.stores.ledger import clock
+from mlops_assets.stores.presence import present
 from mlops_assets_tests.end_to_end.deployment import Deployed
 from mlops_assets_tests.sandbox import REAL, SHOP, Sandbox, land_orders, load_project, make_project, sandbox
 
@@ -108,6 +111,24 @@ def test_from_a_to_b_and_back_leaves_a_whole_trace(box):
     assert (overridden["verdict"], overridden["version"]) == ("override", 2)
 
 
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_declared_canary_comes_first_where_a_service_answers(box, answers):
+    canary = Serving(canary=Canary(share=0.25, at_least=500, lasts="1h"))
+    with present(box.home, "returned") if answers else nullcontext():
+        assert judge_of_a_better_one(box)(serving=canary).release.version == 2
+    begun = box.stores.rollouts.current("returned")
+    if not answers:
+        assert begun is None
+        assert reigning(box) == [1, 2]
+        return
+    assert reigning(box) == [1]
+    assert (begun.version, begun.share) == (2, 0.25)
+    assert begun.limits == Limits(at_least=500, seconds=3600, then="promote")
+    assert "version 2 does not reign yet: rollout 1: it is a canary of 25%" in told(
+        releases.print_reign, opened(box), box.stores.releases.version("returned", 2), ""
+    )
+
+
 def test_a_pipeline_does_not_pass_for_a_version_that_was_taken_back(box):
     override(box, f"returned@{SECOND}")
     asked = [opened(box), "returned", date.fromisoformat(SECOND)]
@@ -119,28 +140,34 @@ def test_a_pipeline_does_not_pass_for_a_version_that_was_taken_back(box):
     assert "by Bob: complaints since noon" in failed.said
 
 
-def test_no_gate_brings_back_what_a_person_took_back(box):
+def judge_of_a_better_one(box):
+    """What the gate says of the challenger as if it surely improved on the champion; of a model, with other gates."""
     model = box.project.model("returned")
     pinned = [box.stores.lake.pin(f"returned/{stage}", [SECOND]) for stage in ("model", "evaluation_report")]
     candidate, measured = proposed(box.stores, box.project.catalog, model, *pinned)
     better = replace(measured.champion, daily_improvement={"log_loss": [0.1] * len(measured.champion.days)})
 
-    def judged(gates):
-        asked = model.model_copy(update={"gates": gates})
+    def judged(**declared):
+        asked = model.model_copy(update=declared)
         evidence = replace(measured, champion=better)
         other = replace(candidate, evidence="better")
         return judge(box.stores, asked, other, evidence, inputs=[], at="2026-01-01T00:00:00+00:00", run_id="")
 
-    assert judged(model.gates).release.version == 2
+    return judged
+
+
+def test_no_gate_brings_back_what_a_person_took_back(box):
+    judged, gates = judge_of_a_better_one(box), box.project.model("returned").gates
+    assert judged().release.version == 2
     told(releases.roll_back_to, opened(box), "returned", None, by="Bob", reason="complaints since noon")
-    again = judged(model.gates.model_copy(update={"at_least_rows": 90})).decision
+    again = judged(gates=gates.model_copy(update={"at_least_rows": 90})).decision
     assert again.verdict == "hold"
     (said,) = again.told()
     for part in ("Bob", "complaints since noon", "mlops rollback returned --to 2"):
         assert part in said
     assert reigning(box) == [1, 2, 1]
     told(releases.roll_back_to, opened(box), "returned", 2, by="Bob", reason="it was something else")
-    assert judged(model.gates.model_copy(update={"at_least_rows": 80})).decision.verdict == "promote"
+    assert judged(gates=gates.model_copy(update={"at_least_rows": 80})).decision.verdict == "promote"
 
 
 def test_a_model_that_was_slow_on_a_busy_machine_is_judged_anew_when_it_is_measured_again(box, monkeypatch):

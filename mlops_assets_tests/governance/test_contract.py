@@ -127,6 +127,7 @@ CHANGES = {
         "prediction_log",
         "compatible",
     ),
+    "another threshold": (replace(OLD, threshold=0.3), "threshold", "compatible"),
     "other code": (replace(OLD, code={"commit": "2"}), "code", "compatible"),
 }
 

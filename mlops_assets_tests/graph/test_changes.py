@@ -1,7 +1,5 @@
 """What waits is seen in Dagster with its reason, and is applied by a run when people agreed; no worker waits."""
 
-from dataclasses import replace
-
 import dagster as dg
 import pytest
 
@@ -11,6 +9,7 @@ from mlops_assets.graph.changes import changes_asset, changes_sensor
 from mlops_assets.steps import changes
 from mlops_assets.steps.standing import asked_for
 from mlops_assets.stores.ledger import clock
+from mlops_assets.stores.releases import asked_first
 from mlops_assets_tests.graph.test_settling import MemoryTracking
 from mlops_assets_tests.sandbox import SHOP, load_project, make_project
 from mlops_assets_tests.stores import ledger_world
@@ -50,16 +49,7 @@ def tick(model, stores, instance, cursor=None):
 
 def waiting_release(stores, number):
     tier = asked_for(stores, "promote", "model:model")
-    record = stores.releases.record
-
-    class Asking:
-        def against(self, name):
-            return stores.releases.against(name)
-
-        def record(self, *arguments, **named):
-            return record(*arguments, **named, asks=tier)
-
-    ledger_world.release(replace(stores, releases=Asking()), number)
+    ledger_world.release(stores, number, instead=asked_first(tier))
 
 
 def test_a_release_is_seen_waiting_and_applied_when_two_agreed(model, stores):

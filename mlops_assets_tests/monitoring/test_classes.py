@@ -20,21 +20,21 @@ def profiled(scores, watched=SCORE):
     return profile(values, cells_of(values))
 
 
-@given(PROBABILITIES)
-def test_the_classes_of_a_profile_are_those_of_its_rows_but_for_one_cell(scores):
-    positive, negative = classes_of(profiled(scores))
+@given(PROBABILITIES, st.sampled_from([0.3, 0.5]) | st.floats(0.01, 0.99))
+def test_the_classes_of_a_profile_are_those_of_its_rows_but_for_one_cell(scores, threshold):
+    positive, negative = classes_of(profiled(scores), threshold)
     assert positive + negative == pytest.approx(len(scores))
-    assert abs(positive - sum(one >= 0.5 for one in scores)) <= np.ceil(len(scores) / QUANTILES)
+    assert abs(positive - sum(one >= threshold for one in scores)) <= np.ceil(len(scores) / QUANTILES)
 
 
 @pytest.mark.parametrize("score", [0.0, 0.2, np.nextafter(0.5, 0), 0.5, 1.0])
 def test_one_answer_to_all_is_of_one_class(score):
-    assert classes_of(profiled([score] * 7)) == ((7, 0) if score >= 0.5 else (0, 7))
+    assert classes_of(profiled([score] * 7), 0.5) == ((7, 0) if score >= 0.5 else (0, 7))
 
 
 def test_a_profile_without_scores_has_no_classes():
-    assert classes_of(profiled([0.3], Watched("amount", "number"))) is None
-    assert classes_of(profiled([float("nan")])) is None
+    assert classes_of(profiled([0.3], Watched("amount", "number")), 0.5) is None
+    assert classes_of(profiled([float("nan")]), 0.5) is None
 
 
 @given(COUNTS, COUNTS)

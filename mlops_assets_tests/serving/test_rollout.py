@@ -359,12 +359,12 @@ def test_a_version_that_fails_after_it_took_over_is_taken_back_and_callers_do_no
 def test_a_version_that_is_as_good_is_not_taken_back_and_what_reigned_before_is_not_watched(shelves, service):
     released(shelves, 3, "2024-05-04")
     assert {one.json()["version"] for one in ask(service, 80, looks=10)} == {3}
-    assert service._watch.requests == 80
-    former = service._watch.former
+    assert service._succession.watch.requests == 80
+    former = service._succession.watch.former
     shelves.reigns.begin(MODEL, 1, after=4, by="ada", reason="r", at="2024-05-05T00:00:00+00:00", run_id="")
     assert {one.json()["version"] for one in ask(service, 20)} == {1}
     assert service.current.released is former.released
-    assert service._watch is None
+    assert service._succession.watch is None
 
 
 def test_a_failure_of_both_versions_takes_nothing_back(shelves, service, monkeypatch):
@@ -373,7 +373,7 @@ def test_a_failure_of_both_versions_takes_nothing_back(shelves, service, monkeyp
     shelves.online.drop("habits")
     assert {one.status_code for one in ask(service, 40, looks=5)} == {503}
     assert shelves.reigns.current(MODEL).version == 3
-    assert service._watch.errors == 0
+    assert service._succession.watch.errors == 0
 
 
 def test_without_a_rollout_a_request_is_answered_as_ever(service):

@@ -23,6 +23,7 @@ from mlops_assets.stores.database import (
     release,
 )
 from mlops_assets.stores.overrides import Subject
+from mlops_assets.stores.releases import asked_first
 from mlops_assets_tests.graph.test_settling import MemoryTracking
 from mlops_assets_tests.steps import appliers
 from mlops_assets_tests.stores import ledger_world
@@ -69,14 +70,7 @@ def stores(database_url, tmp_path):
 
 def released(stores, number):
     """What the release of a model records while the policy asks people to agree."""
-    tier = standing.asked_for(stores, "promote", MODEL)
-    record = stores.releases.record
-
-    def asking(*arguments, **named):
-        return record(*arguments, **named, asks=tier)
-
-    with patched(stores.releases, "record", asking):
-        ledger_world.release(stores, number)
+    ledger_world.release(stores, number, instead=asked_first(standing.asked_for(stores, "promote", MODEL)))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What is online is what was known, whatever came late, was restated or was taken back."""
 
 import math
+import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from mlops_assets.monitoring.parity import compared
 from mlops_assets.steps.online import put_online
 from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.online import Asked
+from mlops_assets.stores.online_redis import RedisGroups
 from mlops_assets_tests.sandbox import REAL
 from mlops_assets_tests.steps.online_world import (
     FEATURES,
@@ -186,6 +188,15 @@ def test_what_is_not_online_is_told_with_what_to_do(stores):
         online(stores, ("a", 1), moment=at(0))
     with pytest.raises(NotMaterialized, match="features/sales"):
         put(stores)
+
+
+def test_a_redis_that_hangs_is_one_that_does_not_answer():
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        groups = RedisGroups(f"redis://127.0.0.1:{hangs.getsockname()[1]}/0?socket_timeout=0.2")
+        begun = time.monotonic()
+        with pytest.raises(BadEnvironment, match=r"no Redis answers at 127\.0\.0\.1:\d+: Timeout"):
+            groups.read([("view", ["key"])])
+        assert time.monotonic() - begun < 10
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,11 @@ import pytest
 
 from mlops_assets.errors import ArtifactMismatch, BadRequest, ReleaseConflict, RolloutConflict
 from mlops_assets.governance.rollout import Judged, Limits
-from mlops_assets.steps import changes, rollout, tried
+from mlops_assets.steps import changes, rollout, standing, tried
 from mlops_assets.stores import ledger
-from mlops_assets_tests.steps.test_changes import RULES, agree, apply, released, tracking
+from mlops_assets.stores.database import open_database
+from mlops_assets.stores.rollouts import tried_first
+from mlops_assets_tests.steps.test_changes import RULES, agree, apply, patched, released, tracking
 from mlops_assets_tests.stores import ledger_world
 from mlops_assets_tests.stores.ledger_world import found, opened
 
@@ -48,6 +50,46 @@ def test_where_the_champion_is_to_stay_or_the_candidate_failed_it_stays(stores, 
     tried.settle(stores, start(stores, limits=limits), Judged(answer, "so it is"))
     assert stores.reigns.current("model").version == 2
     assert stores.rollouts.history("model")[0].last.state == answer
+
+
+def test_a_version_that_was_released_is_a_canary_first_and_reigns_when_it_passed(stores):
+    ledger_world.release(stores, 3, instead=tried_first(0.2, PROMOTE))
+    begun = stores.rollouts.current("model")
+    assert (begun.version, begun.kind, begun.share, begun.reign) == (3, "canary", 0.2, 2)
+    assert (begun.last.by, begun.last.reason) == ("gate", "promote")
+    assert stores.reigns.current("model").version == 2
+    release = stores.releases.version("model", 3)
+    assert standing.waits_for(stores, release) == (
+        "rollout 1: it is a canary of 20% of the requests, and reigns after 10 of its own unless it is surely worse"
+    )
+    tried.settle(stores, begun, PASSED)
+    assert (stores.reigns.current("model").version, stores.reigns.current("model").by) == (3, "rollout")
+    assert standing.waits_for(stores, release) is None
+    assert found(stores) == ()
+
+
+def test_a_version_that_is_released_meanwhile_is_tried_in_place_of_the_one_before(stores):
+    for number in (3, 4):
+        ledger_world.release(stores, number, instead=tried_first(0.2, PROMOTE))
+    # Judged once more, by other gates say, it goes on.
+    again, against = stores.releases.version("model", 4), stores.releases.against("model")
+    with open_database(stores.places.database).begin() as connection:
+        assert tried_first(0.2, PROMOTE)(connection, again, against, "gate", "promote") == []
+    before, begun = stores.rollouts.history("model")
+    assert (before.last.state, before.last.reason) == ("stopped", "version 4 is tried in its place")
+    assert (begun.number, begun.version, begun.is_open) == (2, 4, True)
+    assert stores.reigns.current("model").version == 2
+    assert found(stores) == ()
+
+
+def test_a_verdict_against_a_reign_that_has_ended_tries_nothing(stores):
+    against = stores.releases.against("model")
+    stores.reigns.begin("model", 1, after=2, by="ada", reason="r", at=ledger.clock(), run_id="")
+    with patched(stores.releases, "against", lambda model: against), pytest.raises(ReleaseConflict):
+        ledger_world.release(stores, 3, instead=tried_first(0.2, PROMOTE))
+    assert stores.rollouts.history("model") == []
+    assert stores.releases.version("model", 3) is None
+    assert found(stores) == ()
 
 
 def test_where_others_have_to_agree_what_passed_waits_for_the_request_that_is_there(stores, tracking):
