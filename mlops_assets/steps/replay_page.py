@@ -16,7 +16,7 @@ from mlops_assets.stores.stores import Stores
 
 PAGE = "live.html"
 DRIFT, DECAY, CHALLENGER, TRIED, REFUSED = "drift", "daily loss", "challenger", "beside", "refused"
-ANSWERS = "answers"
+REIGNS = "reigns"
 HEADS = (
     "day",
     "requests",
@@ -90,19 +90,15 @@ def show(stores: Stores, model: str, days: Sequence[ReplayedDay]) -> Path:
 
 
 def drawn(model: str, days: Sequence[ReplayedDay]) -> str:
-    """What was seen and done on each day, and which versions answered."""
+    """What was seen and done on each day, and which version reigned when it was over."""
     marks = [mark for one in days for mark in _marks(one)]
-    # Beside a canary the champion answers most of the requests.
-    answered = [(max(one.answers, key=one.answers.__getitem__), one.day) for one in days if one.answers]
+    reigns = [list(of) for _, of in groupby(days, lambda one: one.champion)]
     stretches = [
-        Stretch(first, _after(of_version[-1][1]), f"version {version}")
-        for version, of_version in (
-            (version, list(of)) for version, of in groupby(answered, lambda one: one[0])
-        )
-        for first in (of_version[0][1],)
+        Stretch(first.day, _after([first, *more][-1].day), f"version {first.champion}")
+        for first, *more in reigns
     ]
     rows = (DRIFT, DECAY, CHALLENGER, TRIED, REFUSED)
-    return timeline(f"{model}: what was seen, and what answered", rows, marks, ANSWERS, stretches)
+    return timeline(f"{model}: what was seen, and what reigned", rows, marks, REIGNS, stretches)
 
 
 def _marks(one: ReplayedDay) -> list[Mark]:

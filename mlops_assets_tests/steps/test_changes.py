@@ -70,7 +70,8 @@ def stores(database_url, tmp_path):
 
 def released(stores, number):
     """What the release of a model records while the policy asks people to agree."""
-    ledger_world.release(stores, number, instead=asked_first(standing.asked_for(stores, "promote", MODEL)))
+    tier = standing.asked_for(stores, "promote", MODEL)
+    ledger_world.release(stores, number, instead=asked_first(tier) if tier else None)
 
 
 @contextmanager
