@@ -45,7 +45,7 @@ def in_words(one: ReplayedDay) -> str:
     if one.verdict:
         told.append(f"a challenger: {one.verdict}")
     told += one.tried
-    if one.verdict or one.tried:
+    if one.verdict:
         told.append(f"version {one.champion} reigns")
     return f"{', '.join(told)}; {one.seconds:.0f} s"
 
