@@ -16,8 +16,14 @@ def hold(path: Path, flags: int = os.O_WRONLY) -> int:
     """
     begun = path.with_name(path.name + BEGUN)
     descriptor = os.open(begun, flags | os.O_CREAT | os.O_EXCL, 0o640)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    begun.rename(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        begun.rename(path)
+    except BaseException:
+        # Left behind it would stand in the way of the next attempt.
+        os.close(descriptor)
+        begun.unlink(missing_ok=True)
+        raise
     return descriptor
 
 

@@ -11,6 +11,7 @@ import os
 import re
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -24,8 +25,10 @@ from mlops_assets.stores.held import hold, is_left
 
 MAX_BYTES, MAX_SECONDS, SYNC_SECONDS = 64 * 2**20, 60.0, 0.05
 OPEN, CLOSED = ".open", ".closed"
-# One that its writer does not hold yet, and one that was not whole and stays until somebody has looked at it.
+# One that was not whole and stays until somebody has looked at it.
 DAMAGED = ".damaged"
+# Of failures to bring records to disk, so many of the newest are known: who waited for older ones has been told.
+MOST_DOUBTFUL = 1000
 NAMED = re.compile(r"(?P<run>[0-9a-f]{16}-\d+)-(?P<first>\d{12})\.(open|closed)")
 _spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=datetime.isoformat).encode
 
@@ -78,6 +81,8 @@ class PredictionLog:
         self._retired: list[_Segment] = []
         self._written = self._synced = 0
         self._appending, self._syncing = threading.Lock(), threading.Lock()
+        # Records of which nobody knows whether they are on disk: the kernel tells so once, to whoever asks first.
+        self._doubtful: deque[range] = deque(maxlen=MOST_DOUBTFUL)
         self._failures = 0
         self._closing = threading.Event()
         try:
@@ -119,6 +124,8 @@ class PredictionLog:
         with self._syncing:
             if self._synced < number:
                 self._sync()
+            if any(number in one for one in self._doubtful):
+                raise LogUnwritable(f"record {number} of {self._folder} may not have been brought to disk")
 
     def close(self) -> None:
         """Bring everything to disk and close the last segment."""
@@ -134,9 +141,16 @@ class PredictionLog:
         return _Segment(path, hold(path, os.O_WRONLY | os.O_APPEND), time.monotonic())
 
     def _retire(self) -> None:
-        if self._current is not None:
-            self._retired.append(self._current)
-            self._current = None
+        """End the current segment. One that holds nothing is gone at once: the next attempt has its name."""
+        current, self._current = self._current, None
+        if current is None:
+            return
+        if current.size:
+            self._retired.append(current)
+        else:
+            with suppress(OSError):
+                current.path.unlink()
+            os.close(current.descriptor)
 
     def _keep_synced(self, seconds: float) -> None:
         while not self._closing.wait(seconds):
@@ -159,13 +173,24 @@ class PredictionLog:
         except OSError as error:
             with self._appending:
                 self._failures += 1
+                self._doubtful.append(range(self._synced + 1, written + 1))
                 # The kernel may have dropped what it could not write: what follows goes to another file.
                 self._retire()
             raise LogUnwritable(f"{self._folder} could not be brought to disk: {error}") from error
         finally:
             for segment in retired:
-                _close(segment)
+                self._close(segment)
         self._synced = written
+
+    def _close(self, segment: _Segment) -> None:
+        """Close a segment under its other name, so that nobody takes it for one that is written to."""
+        try:
+            segment.path.rename(segment.path.with_suffix(CLOSED))
+        except OSError:
+            # Under its old name it is one that its writer left, and is read all the same.
+            self._failures += 1
+        finally:
+            os.close(segment.descriptor)
 
     def _bring_to_disk(self, segment: _Segment) -> None:
         os.fdatasync(segment.descriptor)
@@ -338,15 +363,6 @@ def _write_whole(segment: _Segment, line: bytes) -> None:
             os.ftruncate(segment.descriptor, segment.size)
         raise
     segment.size += len(line)
-
-
-def _close(segment: _Segment) -> None:
-    """A segment is closed under its other name, so that nobody takes it for one that is written to."""
-    if segment.size:
-        segment.path.rename(segment.path.with_suffix(CLOSED))
-    else:
-        segment.path.unlink()
-    os.close(segment.descriptor)
 
 
 def sync_folder(folder: Path) -> None:

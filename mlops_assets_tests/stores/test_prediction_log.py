@@ -1,15 +1,19 @@
 """What was acknowledged is there: after a kill, on a full disk, over rotation; and damage is told."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from mlops_assets.errors import LogDamaged, LogUnwritable
 from mlops_assets.stores.prediction_log import CLOSED, OPEN, PredictionLog, read_log, segments
+from mlops_assets_tests.end_to_end.deployment import until
 
 WRITER = [sys.executable, "-m", "mlops_assets_tests.stores.prediction_writer"]
 
@@ -84,6 +88,30 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing_behind(tmp_path):
     assert [one["id"] for one in read(tmp_path)] == kept
 
 
+@pytest.mark.parametrize("failing", ["write", "rename", "flock"])
+def test_a_disk_that_is_full_for_a_moment_costs_no_record_that_was_acknowledged(
+    tmp_path, monkeypatch, failing
+):
+    log = PredictionLog(tmp_path, sync_seconds=0.01)
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for number in range(3):
+        with monkeypatch.context() as patched:
+            patched.setattr({"write": os, "rename": Path, "flock": fcntl}[failing], failing, full)
+            with pytest.raises(LogUnwritable, match="No space left"):
+                log.append(record(number))
+        log.append(record(number))
+        # Closed, and so begun anew each time, by a thread that goes on.
+        log._retire()
+        until(lambda: not list(tmp_path.glob(f"*{OPEN}")), seconds=20, what="it is closed", every=0.01)
+    assert log.failures == 3
+    log.close()
+    assert read(tmp_path) == [record(number) for number in range(3)]
+    assert [path.suffix for path in tmp_path.iterdir()] == [CLOSED] * 3
+
+
 def test_only_a_torn_last_line_is_passed_over(tmp_path):
     written(tmp_path, 3).close()
     (path,) = tmp_path.iterdir()
@@ -126,6 +154,27 @@ def test_waiting_for_the_disk_ends_and_a_disk_that_fails_is_told(tmp_path, monke
     log.close()
     assert read(tmp_path) == [record(0), record(1), record(2)]
     assert not list(tmp_path.glob(f"*{OPEN}"))
+
+
+def test_whoever_meets_the_disks_error_first_all_who_wait_for_these_records_are_told(tmp_path, monkeypatch):
+    log = PredictionLog(tmp_path, sync_seconds=600)
+    numbers = [log.append(record(number)) for number in range(3)]
+    sync, errors = os.fdatasync, [OSError(errno.EIO, "Input/output error")]
+
+    def once(descriptor):
+        if errors:
+            raise errors.pop()
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", once)
+    for number in numbers:
+        with pytest.raises(LogUnwritable):
+            log.sync_up_to(number)
+    log.sync_up_to(log.append(record(3)))
+    with pytest.raises(LogUnwritable):
+        log.sync_up_to(numbers[0])
+    assert log.failures == 1
+    log.close()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
