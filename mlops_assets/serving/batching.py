@@ -36,6 +36,11 @@ class Batches(Generic[Asked, Answered]):
         self._busy = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="answers")
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the worker has something that it is not done with."""
+        return self._busy
+
     async def ask(self, asked: Asked, *, rows: int) -> Answered:
         """The answer; what the function raised is raised here."""
         one: _Waiting[Asked, Answered] = _Waiting(asked, rows, asyncio.get_running_loop().create_future())

@@ -125,13 +125,16 @@ class Metrics:
     def predicted(
         self,
         probabilities: Sequence[float],
-        threshold: float,
         features: Sequence[Mapping[str, Any]],
         warned: Sequence[str],
+        *,
+        threshold: float,
+        reigns: bool,
     ) -> None:
         """The rows of a request were scored.
 
-        threshold: from which a row is of the positive class. warned: the field of each warning.
+        warned: the field of each warning. threshold: from which a row is of the positive class. reigns: by the version
+        that does; what one beside it answers is no part of the hour that is compared.
         """
         self._rows.observe(len(probabilities))
         positive = 0
@@ -141,7 +144,8 @@ class Metrics:
         negative = len(probabilities) - positive
         self._positive.inc(positive)
         self._negative.inc(negative)
-        self._hour.count(positive, negative)
+        if reigns:
+            self._hour.count(positive, negative)
         for row in features:
             for feature, value in row.items():
                 if value is None:

@@ -15,6 +15,7 @@ from mlops_assets.declaration.versions import (
 )
 from mlops_assets.errors import (
     ArtifactMismatch,
+    BadEnvironment,
     NotMaterialized,
     OtherVersion,
     ServiceRefused,
@@ -34,6 +35,9 @@ from mlops_assets.steps.served import Delivery
 from mlops_assets.stores.online import Online
 from mlops_assets.stores.reigns import Reign
 from mlops_assets.stores.releases import Release
+
+# What a view that is not online raises, and what features are read from where it cannot be reached.
+UNREAD = (NotMaterialized, BadEnvironment)
 
 
 @dataclass(frozen=True)

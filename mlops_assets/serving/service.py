@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
-from mlops_assets.errors import (
-    BadEnvironment,
-    LogUnwritable,
-    NotMaterialized,
-    ServiceRefused,
-)
+from mlops_assets.errors import LogUnwritable, ServiceRefused
 from mlops_assets.governance.contract import breaches
 from mlops_assets.modeling.engines import COMPILED
 from mlops_assets.serving.answers import Answer, answers
 from mlops_assets.serving.batching import Batches
 from mlops_assets.serving.clock import Clock, true_time
 from mlops_assets.serving.metrics import Answering, Metrics
-from mlops_assets.serving.released import Current, Released, load_released, reigning, versions_online
+from mlops_assets.serving.released import (
+    UNREAD,
+    Current,
+    Released,
+    load_released,
+    reigning,
+    versions_online,
+)
 from mlops_assets.serving.request import Finding, Refused, Request
 from mlops_assets.serving.rollout_metrics import RolloutMetrics
 from mlops_assets.serving.shelves import Shelves
@@ -41,8 +43,6 @@ AGAIN_SECONDS = 30.0
 QUICK_ROWS = 8
 # Warnings that an answer tells one by one.
 TOLD = 20
-# What a view that is not online raises, and what features are read from where it cannot be reached.
-UNREAD = (NotMaterialized, BadEnvironment)
 logger = logging.getLogger(__name__)
 
 
@@ -65,11 +65,13 @@ class Settings:
 class State:
     """Why not all is well, in sentences; empty where it is.
 
-    update: a version reigns that does not answer. features: a view is not online. record: nobody knows who reigns.
+    update: a version reigns that does not answer. tried: one that is to be tried is not. features: a view is not
+    online. record: nobody knows who reigns.
     """
 
     draining: bool = False
     update: str = ""
+    tried: str = ""
     features: str = ""
     record: str = ""
 
@@ -80,7 +82,7 @@ class State:
     @property
     def reasons(self) -> list[str]:
         told = ["it is going down"] if self.draining else []
-        return told + [why for why in (self.features, self.update, self.record) if why]
+        return told + [why for why in (self.features, self.update, self.tried, self.record) if why]
 
 
 class Service:
@@ -111,7 +113,16 @@ class Service:
         self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
         self._succession = Succession(shelves, model)
         tried = RolloutMetrics(model, self.metrics.registry)
-        self._trials = Trials(shelves, model, self._successor, self._work, self._settings.clock, tried)
+        self._trials = Trials(
+            shelves,
+            model,
+            self._successor,
+            self._refreshed,
+            self._work,
+            self._at_once,
+            self._settings.clock,
+            tried,
+        )
         self._tell()
 
     async def predict(
@@ -129,8 +140,13 @@ class Service:
             raise Refused(503, "features", str(error)) from error
         await self._write_down(request, answering, answer, begun, by)
         warnings = [*request.warnings, *answer.findings]
-        threshold, warned = answering.released.contract.threshold, [one.field for one in warnings]
-        self.metrics.predicted(answer.probabilities, threshold, answer.features, warned)
+        self.metrics.predicted(
+            answer.probabilities,
+            answer.features,
+            [one.field for one in warnings],
+            threshold=answering.released.contract.threshold,
+            reigns=answering.released is self.current.released,
+        )
         return _told(request, answering.released, answer, warnings)
 
     @property
@@ -179,6 +195,7 @@ class Service:
         """Let the version that reigns answer, once it is verified; otherwise go on as before, and say why."""
         await self._succession.judge()
         await self._trials.look(self.current)
+        self.state.tried = self._trials.why_not
         reign = await asyncio.to_thread(reigning, self._shelves, self.model)
         if reign.version == self.current.released.release.version:
             self.state.update = ""
@@ -197,23 +214,22 @@ class Service:
 
     async def _look_for_features(self) -> None:
         """A view may have gone offline, or may be online as computed by another version that means the same."""
-        current = self.current
         try:
-            versions = await asyncio.to_thread(self._online, current.released)
+            self.current = await asyncio.to_thread(self._refreshed, self.current)
+            self.state.features = ""
         except UNREAD as error:
             self.state.features = str(error)
-        else:
-            self.state.features = ""
-            if versions != current.versions:
-                self.current = replace(current, versions=versions)
+        watch = self._succession.watch
+        if watch is not None:
+            with suppress(*UNREAD):
+                watch.former = await asyncio.to_thread(self._refreshed, watch.former)
 
     async def _answered(self, request: Request, current: Current) -> tuple[Answer, Current]:
         """By the version that reigns; where that was not so long ago and it fails, by the one before, if that can."""
         watch = self._succession.watched(current)
         try:
-            if self._is_quick(request, current):
-                (answer,) = self._answers(current, [request], self._settings.clock())
-            else:
+            answer = self._at_once(request, current)
+            if answer is None:
                 answer = await self._batches.ask((current, request), rows=len(request.rows))
         except Exception as error:
             if watch is None:
@@ -252,8 +268,19 @@ class Service:
     def _online(self, released: Released) -> dict[str, str]:
         return versions_online(self._shelves.online, released.contract, released.features)
 
+    def _refreshed(self, current: Current) -> Current:
+        """The same version, asked for its views as they are online now. Raises one of UNREAD."""
+        versions = self._online(current.released)
+        return current if versions == current.versions else replace(current, versions=versions)
+
+    def _at_once(self, request: Request, current: Current) -> Answer | None:
+        """The answer, where it is there sooner than a worker would wake up."""
+        if not self._is_quick(request, current):
+            return None
+        return self._answers(current, [request], self._settings.clock())[0]
+
     def _is_quick(self, request: Request, current: Current) -> bool:
-        """Whether it is answered sooner than a worker would wake up: by a table, from this machine, for a few rows."""
+        """Whether it is answered by a table, from this machine, for a few rows."""
         released = current.released
         return (
             len(request.rows) <= QUICK_ROWS

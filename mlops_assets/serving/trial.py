@@ -33,24 +33,32 @@ from mlops_assets.stores.tallies import Tallies
 
 # A canary that has not answered by then has failed, and the champion is asked; beside a canary a champion has too.
 PATIENCE = 1.0
+# Requests that wait for a canary at once: one that hangs must not hold the places of all. Who comes then is left out.
+MOST_HELD = 16
+# An id counts once among the newest so many: whoever comes again meets the same version, which is no chance.
+REMEMBERED = 100_000
 # So many of a candidate's first answers are not timed: nothing of it was used before.
 WARMING = 20
 # Requests that wait for a shadow; who comes then is left out.
 MOST_WAITING = 128
+# So many places an id may have.
+PLACES = 2**64
 # What is kept of an error, in characters.
 LONGEST = 500
 logger = logging.getLogger(__name__)
 
 # Answers some requests by a version, all at once.
 Work = Callable[[Sequence[tuple[Current, Request]]], Sequence[Answer]]
+# The answer of a version to a request that is answered sooner than a worker would wake up; None for any other.
+AtOnce = Callable[[Request, Current], Answer | None]
 Answered = tuple[Answer, Current]
 
 
 class Trial:
     """One rollout in one process. log: of a shadow's scores; None for a canary, whose answers are in the service's.
 
-    work: what computes answers; the candidate has a worker of its own, so that a slow one delays nobody else.
-    clock: the service's.
+    work, at_once: what computes answers, as it would if the candidate reigned; what a worker does for the champion, one
+    of its own does for it, so that a slow one delays nobody else. clock: the service's.
     """
 
     def __init__(
@@ -58,6 +66,7 @@ class Trial:
         rollout: Rollout,
         candidate: Current,
         work: Work,
+        at_once: AtOnce,
         clock: Clock,
         tallies: Tallies,
         log: PredictionLog | None,
@@ -65,34 +74,35 @@ class Trial:
     ) -> None:
         self.rollout, self.candidate = rollout, candidate
         self._clock, self._tallies, self._log, self._metrics = clock, tallies, log, metrics
+        self._at_once = at_once
         self._batches: Batches[tuple[Current, Request], tuple[Answer, float]] = Batches(_timed(work))
         self._after = [rollout.limits.slow_after(edge) for edge in EDGES]
         self._counted: dict[float, _Both] = {}
         self._asked = self._in_flight = 0
+        self._hangs = False
+        self._places: dict[int, None] = {}
         self._first_error = ""
         self._shadows: set[asyncio.Task[None]] = set()
-
-    def takes(self, request_id: str) -> bool:
-        """Whether a request is the canary's: by its id, so that one that comes again meets the same version.
-
-        A share that grows keeps whom it had.
-        """
-        if self.rollout.kind != "canary":
-            return False
-        said = f"{self.rollout.model}:{self.rollout.number}:{request_id}".encode()
-        place = int.from_bytes(blake2b(said, digest_size=8).digest()) / 2**64
-        return place < self.rollout.share
 
     async def answered(self, request: Request, by_champion: Callable[[], Awaitable[Answered]]) -> Answered:
         """The answer of whoever is to give it. A canary that fails is not noticed: the champion answers.
 
-        Raises what the champion raises.
+        Whose a request is its id says, so that one that comes again meets the same version; a share that grows keeps
+        whom it had. Raises what the champion raises.
         """
-        if not self.takes(request.id):
+        place = self._place(request.id)
+        takes = self.rollout.kind == "canary" and place < self.rollout.share * PLACES
+        if not self._is_new(place):
+            return await (self._uncounted(request, by_champion) if takes else by_champion())
+        if not takes:
             return await self._beside(request, by_champion)
+        if self._in_flight >= MOST_HELD:
+            self._metrics.left_out()
+            return await by_champion()
+        candidate = self.candidate
         found = await self._by_candidate(request)
         if found is not None:
-            return found, self.candidate
+            return found, candidate
         told = await by_champion()
         # Where both fail it is nobody's own failure.
         self._failed_alone()
@@ -133,22 +143,59 @@ class Trial:
         """The counters of the share as it is."""
         return self._counted.setdefault(even_at(self.rollout.kind, self.rollout.share), _Both())
 
-    async def _by_candidate(self, request: Request) -> Answer | None:
-        begun = time.perf_counter()
+    def _place(self, request_id: str) -> int:
+        """Where an id is among all, by chance, and the same in every process."""
+        said = f"{self.rollout.model}:{self.rollout.number}:{request_id}".encode()
+        return int.from_bytes(blake2b(said, digest_size=8).digest())
+
+    def _is_new(self, place: int) -> bool:
+        if place in self._places:
+            return False
+        self._places[place] = None
+        if len(self._places) > REMEMBERED:
+            del self._places[next(iter(self._places))]
+        return True
+
+    async def _uncounted(self, request: Request, by_champion: Callable[[], Awaitable[Answered]]) -> Answered:
+        """One that came before, by the version that it met."""
+        candidate = self.candidate
+        found = await self._asks(request) if self._in_flight < MOST_HELD else None
+        return await by_champion() if found is None else (found, candidate)
+
+    async def _asks(self, request: Request) -> Answer | None:
+        """The candidate's answer, as if it reigned; None where it fails, which is noted."""
+        if self._hangs and self._batches.is_busy:
+            return None
+        self._hangs = False
         self._in_flight += 1
-        self._asked += 1
-        warm = self._asked > WARMING
         try:
             async with asyncio.timeout(PATIENCE):
-                answer, _ = await self._batches.ask((self.candidate, request), rows=len(request.rows))
+                return (await self._timed_answer(request))[0]
         except TimeoutError:
+            # Until its worker is done with that nobody waits for it again.
+            self._hangs = True
             self._note(f"no answer within {PATIENCE:g} s")
-            return None
         except Exception as error:
             self._note(f"{type(error).__name__}: {error}")
-            return None
         finally:
             self._in_flight -= 1
+        return None
+
+    async def _timed_answer(self, request: Request) -> tuple[Answer, float]:
+        """With the seconds that it took, without a wait."""
+        begun = time.perf_counter()
+        answer = self._at_once(request, self.candidate)
+        if answer is not None:
+            return answer, time.perf_counter() - begun
+        return await self._batches.ask((self.candidate, request), rows=len(request.rows))
+
+    async def _by_candidate(self, request: Request) -> Answer | None:
+        begun = time.perf_counter()
+        self._asked += 1
+        warm = self._asked > WARMING
+        answer = await self._asks(request)
+        if answer is None:
+            return None
         seconds = time.perf_counter() - begun
         own = self._now.candidate
         own.answered(answer)
@@ -188,7 +235,7 @@ class Trial:
         self._asked += 1
         warm = self._asked > WARMING
         try:
-            answer, seconds = await self._batches.ask((self.candidate, request), rows=len(request.rows))
+            answer, seconds = await self._timed_answer(request)
         except Exception as error:
             self._note(f"{type(error).__name__}: {error}")
             self._failed_alone()

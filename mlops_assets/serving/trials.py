@@ -4,40 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
-from mlops_assets.errors import ReleaseConflict, RolloutConflict
+from mlops_assets.errors import ArtifactMismatch, ReleaseConflict, RolloutConflict, ServiceRefused
 from mlops_assets.governance.rollout import Judged
 from mlops_assets.serving.clock import Clock
-from mlops_assets.serving.released import Current
+from mlops_assets.serving.released import UNREAD, Current
 from mlops_assets.serving.request import Request
 from mlops_assets.serving.rollout_metrics import RolloutMetrics
 from mlops_assets.serving.shelves import Shelves
-from mlops_assets.serving.trial import Answered, Trial, Work
+from mlops_assets.serving.trial import Answered, AtOnce, Trial, Work
 from mlops_assets.steps.tried import settle
 from mlops_assets.stores.ledger import PLATFORM
 from mlops_assets.stores.prediction_log import PredictionLog, shadow_folder
 from mlops_assets.stores.rollouts import Rollout, overtaken_by
 from mlops_assets.stores.tallies import Tallies
 
+# A candidate that cannot be tried yet is looked at again after so many seconds.
+AGAIN_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
 class Trials:
-    """One rollout after another. load: a version by its number, verified; raises what says why it may not be tried."""
+    """One rollout after another.
+
+    load: a version by its number, verified; raises what says why it may not be tried. refreshed: the same version, as
+    its features are online now. why_not: why the candidate is not tried yet, in a sentence; empty where it is, or
+    there is none.
+    """
 
     def __init__(
         self,
         shelves: Shelves,
         model: str,
         load: Callable[[int], Current],
+        refreshed: Callable[[Current], Current],
         work: Work,
+        at_once: AtOnce,
         clock: Clock,
         metrics: RolloutMetrics,
     ) -> None:
-        self._shelves, self._model, self._load, self._work, self._clock = shelves, model, load, work, clock
-        self._metrics = metrics
+        self._shelves, self._model, self._load, self._refreshed = shelves, model, load, refreshed
+        self._work, self._at_once, self._clock, self._metrics = work, at_once, clock, metrics
+        self.why_not, self._not_before = "", 0.0
         self._trial: Trial | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._passed: Current | None = None
@@ -66,6 +77,7 @@ class Trials:
         if self._trial is not None and (rollout is None or rollout.number != self._trial.rollout.number):
             self._let_go()
         if rollout is None:
+            self.why_not = ""
             return
         if rollout.reign != reign.number:
             self._let_go()
@@ -81,13 +93,11 @@ class Trials:
     async def _judge(self, rollout: Rollout) -> None:
         trial = self._trial
         if trial is None:
-            try:
-                trial = await asyncio.to_thread(self._begun, rollout)
-            except Exception as error:
-                logger.exception("version %s of %s may not be tried", rollout.version, self._model)
-                told = Judged("failed", f"it may not be served: {type(error).__name__}: {error}")
-                await self._record(settle, self._shelves, rollout, told)
+            trial = await self._tried(rollout)
+            if trial is None:
                 return
+        with suppress(*UNREAD):
+            trial.candidate = await asyncio.to_thread(self._refreshed, trial.candidate)
         self._trial, trial.rollout = trial, rollout
         self._metrics.tries(rollout)
         found = await asyncio.to_thread(trial.judge, self._shelves.ledger.now())
@@ -99,12 +109,35 @@ class Trials:
             self._passed = trial.candidate
         await self._record(settle, self._shelves, rollout, found)
 
+    async def _tried(self, rollout: Rollout) -> Trial | None:
+        """A candidate that may be tried.
+
+        One that may not be served has failed. What may be otherwise soon, a view that is not online or a place that
+        does not answer, is told and tried again.
+        """
+        if time.monotonic() < self._not_before:
+            return None
+        try:
+            trial = await asyncio.to_thread(self._begun, rollout)
+        except (ArtifactMismatch, ServiceRefused) as error:
+            logger.exception("version %s of %s may not be tried", rollout.version, self._model)
+            told = Judged("failed", f"it may not be served: {type(error).__name__}: {error}")
+            await self._record(settle, self._shelves, rollout, told)
+        except Exception as error:
+            logger.exception("version %s of %s is not tried yet", rollout.version, self._model)
+            self.why_not = f"version {rollout.version} is not tried yet: {type(error).__name__}: {error}"
+            self._not_before = time.monotonic() + AGAIN_SECONDS
+        else:
+            self.why_not = ""
+            return trial
+        return None
+
     def _begun(self, rollout: Rollout) -> Trial:
         candidate = self._load(rollout.version)
         home = self._shelves.home
         log = PredictionLog(shadow_folder(home, self._model)) if rollout.kind == "shadow" else None
         tallies = Tallies(home, self._model, rollout.number)
-        return Trial(rollout, candidate, self._work, self._clock, tallies, log, self._metrics)
+        return Trial(rollout, candidate, self._work, self._at_once, self._clock, tallies, log, self._metrics)
 
     def _stop(self, rollout: Rollout, why: str) -> None:
         self._shelves.rollouts.go_on(rollout, "stopped", by=PLATFORM, reason=why)

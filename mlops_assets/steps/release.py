@@ -118,7 +118,7 @@ def judge(
     """Decide on this candidate, once by the same gates and objections, and record the verdict and its version.
 
     Where the policy in force asks people to agree, a version waits for them (steps/changes.py). Elsewhere it is a
-    canary first, where that is declared, another version reigns, and a service answers.
+    canary first, where that is declared, a service answers, and it can answer with both.
     """
     asked = _asked(stores, model, candidate, evidence, inputs)
     known = stores.releases.judged(candidate, asked.by)
@@ -133,18 +133,31 @@ def judge(
         by=asked.by,
         at=at,
         run_id=run_id,
-        instead=_first(stores, model, asked.against),
+        instead=_first(stores, model, candidate),
     )
 
 
-def _first(stores: Stores, model: Model, against: Against) -> Instead | None:
+def _first(stores: Stores, model: Model, candidate: Candidate) -> Instead | None:
     """What comes before a version reigns; None where nothing does."""
     asks, canary = asked_for(stores, "promote", f"model:{model.name}"), model.serving.canary
     if asks is not None:
         return asked_first(asks)
-    if canary is None or not against.reign or not is_answered(stores.places.home, model.name):
+    if canary is None or not is_answered(stores.places.home, model.name):
+        return None
+    champion = stores.releases.champion(model.name)
+    if champion is None or not _takes_the_same(stores, champion, candidate):
         return None
     return tried_first(canary.share, limits_of(canary))
+
+
+def _takes_the_same(stores: Stores, champion: Release, candidate: Candidate) -> bool:
+    """Whether a service that answers with the one can answer with the other: the same edition, of the same features."""
+    before, after = (kept_contract(stores, one.contract) for one in (champion, candidate))
+    return (
+        before.edition == after.edition
+        and champion.feature_hash == candidate.feature_hash
+        and champion.view_versions == candidate.view_versions
+    )
 
 
 @dataclass(frozen=True)

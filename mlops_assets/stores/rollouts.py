@@ -59,6 +59,11 @@ class Rollout:
     def share(self) -> float:
         return self.last.share
 
+    def is_like(self, other: Rollout) -> bool:
+        """Whether it tries the same version in the same way, beside the same reign."""
+        said = ("model", "version", "reign", "kind", "limits")
+        return all(getattr(self, name) == getattr(other, name) for name in said)
+
     @property
     def is_open(self) -> bool:
         return self.last.state not in ENDS
@@ -149,7 +154,7 @@ class Rollouts:
 
 
 def tried_first(share: float, limits: Limits) -> Instead:
-    """A version that is released is a canary first, unless it is tried already. Another that is tried by then ends."""
+    """A version that is released is a canary first, unless it is just that already. What else is tried by then ends."""
 
     def begin(
         connection: sa.Connection, release: Release, against: Against, by: str, reason: str
@@ -158,9 +163,9 @@ def tried_first(share: float, limits: Limits) -> Instead:
         if reign is None or reign.number != against.reign:
             raise conflict(release.model)
         before = _newest(connection, release.model)
-        if before is not None and before.is_open and before.version == release.version:
-            return []
         begun = Rollout(release.model, 0, release.version, reign.number, "canary", limits, ())
+        if before is not None and before.is_open and before.is_like(begun):
+            return []
         ends, at = f"version {release.version} is tried in its place", moment(connection)
         return _begin(connection, begun, share, ends, by=by, reason=reason, at=at)
 

@@ -111,6 +111,14 @@ def test_from_a_to_b_and_back_leaves_a_whole_trace(box):
     assert (overridden["verdict"], overridden["version"]) == ("override", 2)
 
 
+def test_where_features_are_others_than_the_champions_no_running_service_is_asked_to_answer_with_both(box):
+    with present(box.home, "returned"):
+        judged = judge_of_a_better_one(box)
+        assert judged(features="others", serving=Serving(canary=Canary())).release.version == 2
+    assert reigning(box) == [1, 2]
+    assert box.stores.rollouts.history("returned") == []
+
+
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_declared_canary_comes_first_where_a_service_answers(box, answers):
     canary = Serving(canary=Canary(share=0.25, at_least=500, lasts="1h"))
@@ -147,10 +155,10 @@ def judge_of_a_better_one(box):
     candidate, measured = proposed(box.stores, box.project.catalog, model, *pinned)
     better = replace(measured.champion, daily_improvement={"log_loss": [0.1] * len(measured.champion.days)})
 
-    def judged(**declared):
+    def judged(features=candidate.feature_hash, **declared):
         asked = model.model_copy(update=declared)
         evidence = replace(measured, champion=better)
-        other = replace(candidate, evidence="better")
+        other = replace(candidate, evidence="better", feature_hash=features)
         return judge(box.stores, asked, other, evidence, inputs=[], at="2026-01-01T00:00:00+00:00", run_id="")
 
     return judged

@@ -10,10 +10,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from mlops_assets.errors import BadEnvironment
 from mlops_assets.governance.rollout import Limits
 from mlops_assets.serving import service as services
 from mlops_assets.serving import trial as trials
 from mlops_assets.serving.app import App
+from mlops_assets.serving.batching import Batches
+from mlops_assets.serving.service import Service
 from mlops_assets.steps import rollout
 from mlops_assets.stores.prediction_log import read_log, segments, shadow_folder
 from mlops_assets.stores.tallies import Tallies
@@ -154,7 +157,90 @@ def test_a_request_that_comes_again_meets_the_same_version_and_a_share_that_grow
     after = [one.json()["version"] for one in ask(service, 200)]
     assert after.count(2) > before.count(2)
     assert all(now == 2 for was, now in zip(before, after, strict=True) if was == 2)
-    assert [one.even for one in service._trials._trial.counted()] == [0.2, 0.5]
+    ask(service, 50, first=200)
+    # Whoever comes again is no chance, and counts once.
+    counted = service._trials._trial.counted()
+    assert [(one.even, one.candidate.requests + one.champion.requests) for one in counted] == [
+        (0.2, 200),
+        (0.5, 50),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["canary", "shadow"])
+def test_what_a_table_answers_at_once_it_answers_so_beside_the_champion_too(
+    shelves, service, monkeypatch, kind
+):
+    monkeypatch.setattr(Service, "_is_quick", lambda *_: True)
+    # Whoever asked a worker would fail.
+    monkeypatch.setattr(Batches, "ask", None)
+    start(shelves, kind, 0.5 if kind == "canary" else 1.0)
+    assert {one.status_code for one in ask(service, 60)} == {200}
+    (counted,) = service._trials._trial.counted()
+    assert counted.candidate.requests > 10
+    assert counted.candidate.errors == 0
+
+
+def test_a_canary_that_hangs_holds_few_places_and_is_not_waited_for_again(shelves, service, monkeypatch):
+    monkeypatch.setattr(trials, "PATIENCE", 0.3)
+    asked_of_it = []
+
+    def hangs(scores, records):
+        asked_of_it.append(len(records))
+        time.sleep(3.0)
+        return scores(records)
+
+    broken(service, monkeypatch, 2, hangs)
+    start(shelves)
+    begun = time.monotonic()
+    answers = ask(service, 60, at_once=60)
+    assert measured(service)["model_rollout_requests_total", "candidate", "left out"] > 0
+    answers += ask(service, 60, first=60)
+    assert {(one.status_code, one.json()["version"]) for one in answers} == {(200, 1)}
+    assert len(asked_of_it) == 1
+    assert time.monotonic() - begun < 60 * 0.3
+    assert last(shelves).last.state == "failed"
+
+
+def test_a_candidate_whose_features_cannot_be_read_yet_is_tried_again_and_has_not_failed(
+    shelves, service, monkeypatch
+):
+    loads, load = [BadEnvironment("no Redis answers")], service._trials._load
+
+    def loaded(version):
+        if loads:
+            raise loads.pop()
+        return load(version)
+
+    monkeypatch.setattr(service._trials, "_load", loaded)
+    start(shelves)
+    asyncio.run(service.look())
+    assert service.tries is None
+    assert service.state.reasons == ["version 2 is not tried yet: BadEnvironment: no Redis answers"]
+    assert service.state.is_ready
+    monkeypatch.setattr(service._trials, "_not_before", 0.0)
+    asyncio.run(service.look())
+    assert service.tries == 2
+    assert service.state.reasons == []
+    assert last(shelves).is_open
+
+
+def test_a_view_that_goes_online_by_other_code_is_asked_so_by_all_who_are_loaded(
+    shelves, service, monkeypatch
+):
+    start(shelves, version=2)
+    asyncio.run(service.look())
+    others = dict.fromkeys(service.current.versions, "other")
+    monkeypatch.setattr(service, "_online", lambda released: others)
+    asyncio.run(service.look())
+    assert service.current.versions == service._trials._trial.candidate.versions == others
+
+
+def test_the_hour_that_is_compared_with_the_champions_is_the_champions(shelves, service):
+    start(shelves)
+    answers = ask(service, 60)
+    own = [one.json()["version"] for one in answers].count(1)
+    assert 0 < own < 60
+    assert f'model_predictions_last_hour{{model="{MODEL}"}} {own}.0' in get(App(service), "/metrics").text
 
 
 def test_both_versions_answer_as_they_do_alone(shelves, service):

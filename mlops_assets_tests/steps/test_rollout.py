@@ -82,6 +82,19 @@ def test_a_version_that_is_released_meanwhile_is_tried_in_place_of_the_one_befor
     assert found(stores) == ()
 
 
+def test_what_is_tried_otherwise_is_no_canary_that_may_reign(stores):
+    ledger_world.release(stores, 3, instead=tried_first(0.2, PROMOTE))
+    rollout.stop(stores, "model", **ASKED)
+    start(stores, 3, kind="shadow", share=1.0, limits=Limits())
+    release, against = stores.releases.version("model", 3), stores.releases.against("model")
+    with open_database(stores.places.database).begin() as connection:
+        ledger.append(connection, *tried_first(0.2, PROMOTE)(connection, release, against, "gate", "promote"))
+    _, shadow, begun = stores.rollouts.history("model")
+    assert shadow.last.state == "stopped"
+    assert (begun.version, begun.kind, begun.limits, begun.is_open) == (3, "canary", PROMOTE, True)
+    assert found(stores) == ()
+
+
 def test_a_verdict_against_a_reign_that_has_ended_tries_nothing(stores):
     against = stores.releases.against("model")
     stores.reigns.begin("model", 1, after=2, by="ada", reason="r", at=ledger.clock(), run_id="")
