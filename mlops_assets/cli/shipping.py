@@ -28,7 +28,7 @@ def ship_predictions(places: Places, model: str, to: str, *, follow: bool, conso
         return follow and not ends.wait(LOOK_SECONDS)
 
     bus = bus_at(to, password=os.environ.get(KAFKA_PASSWORD, ""))
-    shipped = ship(log_folder(places.home, model), bus, to, again=again)
+    shipped = ship(log_folder(places.home, model), bus, to, again=again, ends=ends.is_set)
     console.print(f"{shipped:,} events of {model} are shipped to {to}", highlight=False, soft_wrap=True)
 
 
