@@ -725,6 +725,19 @@ def test_a_version_whose_files_are_not_whole_is_not_said_to_reign_again(worse, t
         assert box.stores.reigns.current("returned").version == 1
 
 
+def test_a_version_that_another_overtakes_is_not_said_to_be_taken_back(worse, tmp_path, monkeypatch):
+    with copy(worse, tmp_path) as box:
+        reigns = box.stores.reigns
+
+        def overtaken(stores, release):
+            reigns.begin("returned", 1, after=2, by="Ada", reason="to see", at="2024-04-07", run_id="")
+
+        monkeypatch.setattr(verification, "require_whole", overtaken)
+        assert not box.run(*WATCH, first=NOW, raise_on_error=False).success
+        assert box.stores.retrainings.verifications("returned") == []
+        assert reigns.current("returned").by == "Ada"
+
+
 def test_the_first_version_has_nothing_to_verify(released, tmp_path):
     with copy(released, tmp_path) as box:
         box.run(*WATCH, first=DATES[0])
