@@ -362,6 +362,18 @@ def test_a_look_that_comes_after_the_training_of_a_later_date_has_its_answer_too
         assert log[TRAINS].trained
 
 
+def test_the_first_look_of_all_has_its_answer_too_when_it_comes_late(released, tmp_path):
+    with copy(released, tmp_path) as box:
+        looks = {one.partition_key: one for one in tick(box, "returned_watching").run_requests}
+        assert launch(box, "returned_watch", looks[TRAINS]).success
+        (request,) = tick(box, "returned_retraining").run_requests
+        assert launch(box, "returned_release", request).success
+        assert launch(box, "returned_watch", looks[DATES[0]]).success
+        for _ in range(2):
+            assert asked(tick(box, "returned_retraining")) == []
+            assert history(box) == [(TRAINS, "look", True), (DATES[0], "look", False)]
+
+
 def test_a_training_whose_evaluation_failed_is_told_although_the_model_is_there(at_rest):
     (request,) = tick(at_rest, "returned_retraining").run_requests
     at_rest.run(*STORY[:2], first=TRAINS)
