@@ -124,7 +124,7 @@ def test_a_prediction_is_traced_to_its_features_files_and_approver_with_a_proof_
 
 def test_a_version_is_traced_with_its_version_in_mlflow_what_its_features_meant_and_its_checks(stores):
     facts = trace_model(stores, "m", 1).facts
-    assert facts["mlflow"] == {"run": "mlflow", "version": None}
+    assert facts["mlflow"] == {"run": "mlflow", "version": "not shown yet"}
     stores.releases.set_mirrored(stores.releases.version("m", 1), "7", "digest")
     facts = trace_model(stores, "m", 1).facts
     assert facts["mlflow"] == {"run": "mlflow", "version": "7"}
