@@ -8,7 +8,7 @@ from rich.console import Console
 
 from mlops_assets.resources.environment import KAFKA_PASSWORD
 from mlops_assets.steps.shipping import ship
-from mlops_assets.stores.bus import bus_at
+from mlops_assets.stores.bus import bus_at, destination
 from mlops_assets.stores.prediction_log import log_folder
 from mlops_assets.stores.shipments import end_shipment
 from mlops_assets.stores.stores import Places
@@ -28,11 +28,13 @@ def ship_predictions(places: Places, model: str, to: str, *, follow: bool, conso
         return follow and not ends.wait(LOOK_SECONDS)
 
     bus = bus_at(to, password=os.environ.get(KAFKA_PASSWORD, ""))
-    shipped = ship(log_folder(places.home, model), bus, to, again=again)
-    console.print(f"{shipped:,} events of {model} are shipped to {to}", highlight=False, soft_wrap=True)
+    place = destination(to)
+    shipped = ship(log_folder(places.home, model), bus, place, again=again, ends=ends.is_set)
+    console.print(f"{shipped:,} events of {model} are shipped to {place}", highlight=False, soft_wrap=True)
 
 
 def end_shipping(places: Places, model: str, to: str, *, console: Console) -> None:
     """Keep nothing for an address any more."""
-    end_shipment(log_folder(places.home, model), to)
-    console.print(f"Nothing of {model} is shipped to {to} any more", highlight=False, soft_wrap=True)
+    place = destination(to)
+    end_shipment(log_folder(places.home, model), place)
+    console.print(f"Nothing of {model} is shipped to {place} any more", highlight=False, soft_wrap=True)

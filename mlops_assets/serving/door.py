@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from mlops_assets.errors import AccessDenied, LedgerBroken
@@ -21,7 +21,7 @@ from mlops_assets.stores.ledger import clock
 from mlops_assets.stores.policies import Adopted
 from mlops_assets.stores.tokens import PREFIX, Kept, recognized
 
-# Between two looks at the database: so long may a token that was revoked be good, at most.
+# Between two looks at the database: so long, and while it is read, may a token that was revoked be good.
 LOOK_SECONDS = 2.0
 # So long what was known is gone by, where the database does not answer.
 LONGEST_SECONDS = 300.0
@@ -33,6 +33,8 @@ class Known:
     """What the database had at a look. head: the number of the ledger's last entry. at: the moment of the look, in UTC.
 
     since: when it was looked, monotonic. held: name -> roles held for a time, those that had not ended.
+    admitted: who was let in by it, which says nothing once more is known: a token's digest and an action -> the name of
+    its bearer, and when.
     """
 
     adopted: Adopted | None
@@ -41,6 +43,7 @@ class Known:
     held: Mapping[str, tuple[Held, ...]]
     at: str
     since: float
+    admitted: dict[tuple[bytes, Action], tuple[str, float]] = field(default_factory=dict)
 
 
 class Door:
@@ -56,8 +59,6 @@ class Door:
         self._look_seconds = look_seconds
         self._known: Known | None = None
         self._broken = ""
-        # What was answered since the last look: a token's digest and an action -> its bearer's name, and when.
-        self._admitted: dict[tuple[bytes, Action], tuple[str, float]] = {}
         self._denied: dict[tuple[str, str], Denial] = {}
         self._known = self._read()
 
@@ -75,11 +76,11 @@ class Door:
         if known.adopted is None:
             return self._otherwise.admit(token, action)
         asked = (sha256((token or "").encode()).digest(), action)
-        name, since = self._admitted.get(asked, ("", 0.0))
+        name, since = known.admitted.get(asked, ("", 0.0))
         if name and time.monotonic() - since < self._look_seconds:
             return name
         name = self._let_in(known, known.adopted, token, action)
-        self._admitted[asked] = (name, time.monotonic())
+        known.admitted[asked] = (name, time.monotonic())
         return name
 
     async def watch(self) -> None:
@@ -90,7 +91,6 @@ class Door:
 
     def look(self) -> None:
         """Learn what the database has by now, and note there who was refused; where it does not answer, go on."""
-        self._admitted.clear()
         try:
             self._known, self._broken = self._read(), ""
         except LedgerBroken as error:
@@ -106,7 +106,7 @@ class Door:
         number = head.number if head else 0
         # Every token, revocation and grant is an entry too.
         if before is not None and before.head == number:
-            return replace(before, adopted=adopted, at=at, since=since)
+            return replace(before, adopted=adopted, at=at, since=since, admitted={})
         held: dict[str, tuple[Held, ...]] = {}
         for one in shelves.grants.all():
             if one.state(at) == "held":

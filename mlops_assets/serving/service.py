@@ -155,14 +155,17 @@ class Service:
         return self._trials.tries
 
     async def watch(self) -> None:
-        """Look who reigns, each few seconds and when it is asked to, until cancelled."""
+        """Look who reigns, each few seconds and when it is asked to, until cancelled and whatever fails meanwhile."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), self._settings.poll_seconds)
                 self._refused = 0
             self._wake.clear()
-            self.windows.flush()
-            await self.look()
+            try:
+                self.windows.flush()
+                await self.look()
+            except Exception:
+                logger.exception("a look failed; the next one comes")
 
     async def look(self) -> None:
         """Let the version that reigns answer, if it may; where nobody knows which does, go on and say so."""

@@ -57,9 +57,7 @@ class Windows:
         """Write down the last minute, and bring all to disk."""
         if self._minute is not None:
             self._write()
-        if self._log is not None:
-            self._log.close()
-            self._log = None
+        self._end_day()
 
     def _write(self) -> None:
         assert self._minute is not None
@@ -73,7 +71,7 @@ class Windows:
         }
         try:
             self._append(record, self._minute.date().isoformat())
-        except LogUnwritable as error:
+        except (LogUnwritable, OSError) as error:
             # Requests are answered all the same; the log of predictions has a failure of its own.
             logger.error("%s", error)
         self._minute = None
@@ -85,11 +83,19 @@ class Windows:
         if self._folder is None:
             return
         if self._log is None or self._day != day:
-            if self._log is not None:
-                self._log.close()
-                self._log = None
+            self._end_day()
             self._log = PredictionLog(
                 self._folder / day, sync_seconds=SYNC_SECONDS, max_seconds=SEGMENT_SECONDS
             )
             self._day = day
         self._log.append(record)
+
+    def _end_day(self) -> None:
+        """Bring the log of a day to disk; one that somebody has cleared away ends all the same."""
+        ended, self._log = self._log, None
+        if ended is None:
+            return
+        try:
+            ended.close()
+        except (LogUnwritable, OSError):
+            logger.exception("the windows of %s could not be brought to disk", self._day)

@@ -20,7 +20,8 @@ def roll_back(
     """Let an earlier version reign again; by default the last other one that did.
 
     Raises BadRequest when there is no such version, it reigns already, or nobody or no reason is named;
-    ArtifactMismatch when its files are not the ones that were released.
+    ArtifactMismatch when its files are not the ones that were released, and ReleaseConflict when another reign began
+    meanwhile.
     """
     if not by.strip() or not reason.strip():
         raise BadRequest(
@@ -30,28 +31,6 @@ def roll_back(
     current = stores.reigns.current(model)
     if current is None:
         raise BadRequest(f"{model} has no released version to roll back from")
-    return reign_again(
-        stores, tracking, current, version, by=by.strip(), reason=reason.strip(), at=at, run_id=""
-    )
-
-
-def reign_again(
-    stores: Stores,
-    tracking: Tracking,
-    current: Reign,
-    version: int | None,
-    *,
-    by: str,
-    reason: str,
-    at: str,
-    run_id: str,
-) -> Reign:
-    """End the current reign by that of an earlier version; by default the last other one that reigned.
-
-    Raises BadRequest when there is no such version or it reigns already, ArtifactMismatch when its files are not the
-    ones that were released, and ReleaseConflict when another reign began meanwhile.
-    """
-    model = current.model
     wanted = _before(stores, current) if version is None else version
     release = stores.releases.version(model, wanted)
     if release is None:
@@ -61,7 +40,7 @@ def reign_again(
         raise BadRequest(f"{model} version {wanted} reigns already, since {current.since}")
     require_whole(stores, release)
     begun = stores.reigns.begin(
-        model, release.version, after=current.number, by=by, reason=reason, at=at, run_id=run_id
+        model, release.version, after=current.number, by=by.strip(), reason=reason.strip(), at=at, run_id=""
     )
     show(stores, tracking, release)
     return begun

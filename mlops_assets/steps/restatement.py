@@ -41,16 +41,6 @@ def restated_below(stores: Stores, release: Release) -> list[tuple[Content, Cont
     return list(_restated(stores, release))
 
 
-def touched_releases(stores: Stores, table: str, partition: str) -> list[Release]:
-    """Every release of any model that was trained on other rows of a validated table's day than it holds now."""
-    return [
-        release
-        for model in stores.releases.models()
-        for release in stores.releases.versions(model)
-        if any((now.table, now.partition) == (table, partition) for _, now in _restated(stores, release))
-    ]
-
-
 def champion_restated(stores: Stores, model: str) -> list[str]:
     """What was restated below the version that reigns, a sentence for each table."""
     champion = stores.releases.champion(model)

@@ -26,8 +26,8 @@ def decide_all(stores: Stores, catalog: Catalog, model: Model, *, at: str) -> li
     """Every answer that is due, oldest as-of date first, written down; those that were given before stay as they are.
 
     There is one answer for each as-of date after the newest judged one of which all reports are there, one for each
-    earlier date whose reports come after that, since the first that was answered, and one for each change of what the
-    champion was trained on. at: this moment, in UTC. What is held back of restated days is told, and written down once
+    earlier date whose reports come after that, since the loop began, and one for each change of what the champion was
+    trained on. at: this moment, in UTC. What is held back of restated days is told, and written down once
     nothing holds it any more: no look will find it again.
     """
     champion = stores.releases.champion(model.name)
@@ -99,7 +99,8 @@ def _of_looks(
     evidence = {look: meaning([one[look].fingerprint for one in made]) for look in both}
     told = [one for one in stores.retrainings.history(model.name) if one.kind == "look"]
     trained = _trained(stores, model, at)
-    for look in _late(both, {one.as_of for one in told}, judged):
+    verdicts = {one["as_of"] for one in stores.releases.history(model.name)}
+    for look in _late(both, {one.as_of for one in told}, verdicts):
         yield _decide(stores, model, look, evidence[look], "look", _asked_already(look, trained), at)
     answered = {(one.as_of, one.evidence) for one in told}
     unanswered = {look for look in both if look > judged and (look, evidence[look]) not in answered}
@@ -120,12 +121,17 @@ def _of_looks(
         yield answer
 
 
-def _late(looks: Sequence[str], answered: Collection[str], judged: str) -> list[str]:
+def _late(looks: Sequence[str], answered: Collection[str], judged: Collection[str]) -> list[str]:
     """Looks that came after the training of a later date was judged: the run of one was killed, say, and made again.
 
-    A look that was made anew when it was answered already is none.
+    A look that was made anew when it was answered already is none, nor is one from before the loop began: at what was
+    judged last before any look was answered.
     """
-    return [one for one in looks if answered and min(answered) < one <= judged and one not in answered]
+    if not answered:
+        return []
+    first = min(answered)
+    begin = max((one for one in judged if one < first), default=first)
+    return [one for one in looks if begin < one <= max(judged) and one not in answered]
 
 
 def _asked_already(look: str, trained: Sequence[str]) -> Asked:

@@ -15,11 +15,20 @@ from mlops_assets.stores.tail import Tail
 TOGETHER = 500
 
 
-def ship(log: Path, bus: Bus, to: str, *, again: Callable[[], bool], together: int = TOGETHER) -> int:
+def ship(
+    log: Path,
+    bus: Bus,
+    to: str,
+    *,
+    again: Callable[[], bool],
+    ends: Callable[[], bool] = lambda: False,
+    together: int = TOGETHER,
+) -> int:
     """Deliver what is in a log and was not delivered to ``to``; how many events were.
 
     What a bus has confirmed is written down after each delivery, so that who is killed delivers the last one again at
-    most, and loses nothing. again: asked once all is delivered, whether to look for more.
+    most, and loses nothing. again: asked once all is delivered, whether to look for more. ends: asked after each
+    delivery, whether it was the last one.
     Raises NotMaterialized when there is no log, BadRequest when another process ships there, NotShipped when the bus
     did not confirm, LogDamaged when records are missing or changed.
     """
@@ -34,5 +43,7 @@ def ship(log: Path, bus: Bus, to: str, *, again: Callable[[], bool], together: i
                 bus.deliver(events)
                 done = done.reached({**done.delivered, **{one.writer: one.number for one in events}})
                 count += len(events)
+                if ends():
+                    return count
             if not again():
                 return count

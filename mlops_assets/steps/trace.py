@@ -104,7 +104,11 @@ def trace_impact(stores: Stores, what: str, partition: str | None) -> Traced:
 
 
 def facts_of(stores: Stores, release: Release, reached: Reached) -> dict[str, Any]:
-    """What is recorded of a version: how it was made, who let it be one, and the entries that say so."""
+    """What is recorded of a version: how it was made and checked, who let it be one, and the entries that say so.
+
+    mlflow: the run that trained it, and its version there, once it is shown. feature_hash, view_versions: what
+    its features meant. checks: what each said of all that is below it.
+    """
     made = Made.of(stores.artifacts.load(release.artifact_digest))
     subject = f"{release.model}:{release.version}"
     tables = [one.table for one in reached.tables()]
@@ -115,6 +119,10 @@ def facts_of(stores: Stores, release: Release, reached: Reached) -> dict[str, An
         "run_id": release.run_id,
         "artifact_digest": release.artifact_digest,
         "contract": release.contract,
+        "mlflow": {"run": release.mlflow_run_id, "version": release.mlflow_version or "not shown yet"},
+        "feature_hash": release.feature_hash,
+        "view_versions": dict(release.view_versions),
+        "checks": [one._asdict() for one in reached.checks()],
         "code": made.code,
         "environment": told(dict(made.environment)),
         "decisions": [

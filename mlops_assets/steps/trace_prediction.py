@@ -43,7 +43,6 @@ def trace_prediction(stores: Stores, prediction_id: str) -> Traced:
         **_said(said, first, [one.version for one, _ in held[1:]]),
         "proof": proof_told(proof),
         "features": [{"feature": name, "value": value} for name, value in json.loads(said.features).items()],
-        "checks": [one._asdict() for one in reached.checks()],
         **facts_of(stores, release, reached),
     }
     return Traced(f"prediction {prediction_id}", facts, reached, (version,))

@@ -67,7 +67,6 @@ def trace_served(stores: Stores, wanted: str, *, row: int = 0) -> Traced | None:
         "proof": proof_told(proof),
         "features": [{"feature": name, "value": value} for name, value in json.loads(said.features).items()],
         "views": _views(said, release.view_versions),
-        "checks": [one._asdict() for one in reached.checks()],
         **facts_of(stores, release, reached),
     }
     return Traced(f"prediction {place.prediction_id}", facts, reached, (version,))

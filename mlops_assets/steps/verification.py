@@ -9,8 +9,9 @@ from mlops_assets.declaration.model import Model
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.governance.verification import CHECK, Verified, verified
 from mlops_assets.monitoring.performance import PerformanceReport
+from mlops_assets.steps.mirror import show
 from mlops_assets.steps.performance import recorded_performance
-from mlops_assets.steps.reigns import reign_again, require_whole
+from mlops_assets.steps.reigns import require_whole
 from mlops_assets.steps.training import one_row
 from mlops_assets.stores.pinned import Pinned
 from mlops_assets.stores.produced import Produced
@@ -31,8 +32,9 @@ def verify(
 
     A version that the gate or a rollout released and that surely loses more than the one before is taken back, if the
     declaration allows it; the one that it was compared with reigns again at once. What a person released is told of,
-    and stays until a person says so. Asked again it does nothing again. Raises ArtifactMismatch, and takes nothing
-    back, when the files of the version before are not the ones that were released.
+    and stays until a person says so. Asked again it does nothing again. Raises ArtifactMismatch when the files of the
+    version before are not the ones that were released, ReleaseConflict when another reign began meanwhile; then nothing
+    is taken back, nor said to be.
     """
     reign = stores.reigns.current(model.name)
     found = recorded_performance(stores, model, [as_of])[as_of]
@@ -42,27 +44,21 @@ def verify(
     daily = _since(stores, model, reign, found)
     said = verified(list(daily.values()), model.retraining.verification)
     acts = said.answer == "worse" and reign.by in (GATE, ROLLOUT) and model.retraining.verification.rollback
-    if acts:
-        # Before it is written down that it reigns again, for it would not if its files were not whole.
-        require_whole(stores, _version(stores, model.name, found.predecessor))
     answer = "rolled back" if acts else said.answer
-    stores.retrainings.add_verification(
-        VerifiedRelease(
-            model.name, reign.number, reign.version, as_of, answer, said.sentence, daily, at, run_id
-        )
+    told = VerifiedRelease(
+        model.name, reign.number, reign.version, as_of, answer, said.sentence, daily, at, run_id
     )
     if acts:
-        reign_again(
-            stores,
-            tracking,
-            reign,
-            found.predecessor,
-            by=VERIFICATION,
-            reason=said.sentence,
-            at=at,
-            run_id=run_id,
-        )
+        _take_back(stores, tracking, told, _version(stores, model.name, found.predecessor))
+    else:
+        stores.retrainings.add_verification(told)
     return _produced(as_of, report, said, reign.version, answer)
+
+
+def _take_back(stores: Stores, tracking: Tracking, told: VerifiedRelease, before: Release) -> None:
+    require_whole(stores, before)
+    stores.retrainings.take_back(told, before.version)
+    show(stores, tracking, before)
 
 
 def _why_not(stores: Stores, model: Model, reign: Reign | None, found: PerformanceReport) -> str | None:

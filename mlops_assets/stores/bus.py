@@ -12,6 +12,7 @@ from mlops_assets.errors import BadRequest
 
 CONTENT_TYPE = "application/cloudevents+json"
 ANSWERED = "mlops.prediction.answered"
+KAFKA = "kafka://"
 _spelled = json.JSONEncoder(separators=(",", ":"), allow_nan=False, sort_keys=True).encode
 
 
@@ -52,6 +53,11 @@ class Bus(Protocol):
         """Return once all of them are kept. Raises NotShipped otherwise, and then some may be kept."""
 
 
+def destination(address: str) -> str:
+    """Where an address leads to. Settings of who sends are no part of it: with others it is the same place."""
+    return address.partition("?")[0] if address.startswith(KAFKA) else address
+
+
 def bus_at(address: str, *, password: str = "") -> Bus:
     """The bus of an address, ``folder:/PATH`` or ``kafka://HOST:PORT,HOST:PORT/TOPIC?SETTING=VALUE``.
 
@@ -63,7 +69,7 @@ def bus_at(address: str, *, password: str = "") -> Bus:
         from mlops_assets.stores.bus_folder import FolderBus
 
         return FolderBus.at(address.removeprefix("folder:"))
-    if address.startswith("kafka://"):
+    if address.startswith(KAFKA):
         from mlops_assets.stores.bus_kafka import KafkaBus
 
         return KafkaBus.at(urlsplit(address), password)

@@ -10,7 +10,7 @@ from mlops_assets.errors import BadEnvironment, BadRequest, NotShipped
 from mlops_assets.stores.bus import CONTENT_TYPE, Event
 
 if TYPE_CHECKING:
-    from confluent_kafka import Producer
+    from confluent_kafka import KafkaError, Message, Producer
 
 # Within which a broker confirms, and what is waited beyond that for the client to tell.
 TIMEOUT_SECONDS, MORE_SECONDS = 30, 5
@@ -49,9 +49,9 @@ class KafkaBus:
     def deliver(self, events: Sequence[Event]) -> None:
         failed: list[str] = []
 
-        def told(error: Any, message: Any) -> None:
+        def told(error: KafkaError | None, message: Message) -> None:
             if error is not None:
-                failed.append(str(error))
+                failed.append(_why(error, message.value() or b""))
 
         for event in events:
             self._send(event, told)
@@ -66,16 +66,32 @@ class KafkaBus:
     def _send(self, event: Event, told: Any) -> None:
         from confluent_kafka import KafkaException
 
+        value = event.spelled()
         try:
             self._producer.produce(
                 self._topic,
-                value=event.spelled(),
+                value=value,
                 key=event.writer,
                 headers={"content-type": CONTENT_TYPE},
                 on_delivery=told,
             )
-        except (BufferError, KafkaException) as error:
+        except BufferError as error:
             raise NotShipped(f"topic {self._topic!r} does not take events: {error}") from error
+        except KafkaException as error:
+            why = _why(error.args[0], value)
+            raise NotShipped(
+                f"topic {self._topic!r} does not take the event of request {event.record['id']}: {why}"
+            ) from error
+
+
+def _why(error: KafkaError, value: bytes) -> str:
+    """What Kafka says; of an event that is too large, also how it is shipped all the same."""
+    if error.code() != error.MSG_SIZE_TOO_LARGE:
+        return str(error)
+    return (
+        f"its {len(value):,} bytes are more than is allowed, and it is not left out. Allow more, as "
+        "?message.max.bytes=… of the address and as max.message.bytes of the topic, and ship again"
+    )
 
 
 def _producer(settings: dict[str, Any]) -> Producer:

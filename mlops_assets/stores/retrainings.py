@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mlops_assets.stores.database import retraining as retrainings
 from mlops_assets.stores.database import verification as verifications
 from mlops_assets.stores.ledger import add, append
+from mlops_assets.stores.reigns import VERIFICATION, add_reign, conflict
 
 # A look at reports; a definition or rows that are others by now; a clock; a person's word.
 Kind: TypeAlias = Literal["look", "changed", "restated", "clock", "person"]
@@ -101,6 +102,28 @@ class Retrainings:
             with self._database.connect() as connection:
                 if connection.execute(sa.select(verifications.c.id).where(*same)).first() is None:
                     raise
+
+    def take_back(self, found: VerifiedRelease, version: int) -> None:
+        """Write down that a release was taken back, and that an earlier version reigns again: both or neither.
+
+        Raises ReleaseConflict, and writes nothing, when another reign began meanwhile.
+        """
+        try:
+            with self._database.begin() as connection:
+                said = add(connection, verifications, asdict(found))
+                begun = add_reign(
+                    connection,
+                    found.model,
+                    version,
+                    after=found.reign,
+                    by=VERIFICATION,
+                    reason=found.sentence,
+                    at=found.at,
+                    run_id=found.run_id,
+                )
+                append(connection, said, begun)
+        except sa.exc.IntegrityError as error:
+            raise conflict(found.model) from error
 
     def verifications(self, model: str) -> list[VerifiedRelease]:
         """What was said of each release, in the order it was said."""

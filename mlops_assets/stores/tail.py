@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mlops_assets.errors import LogDamaged
 from mlops_assets.stores.bus import Event
-from mlops_assets.stores.prediction_log import Segment, segments
+from mlops_assets.stores.prediction_log import CLOSED, Segment, segments
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,17 @@ class Tail:
                 f"{segment.path} begins with record {segment.first}, expected {place.number}: a segment or the end of "
                 "one is missing"
             )
-        if segment.first != place.first:
-            before = segment.lines()[: place.number - segment.first]
-            place = _Place(place.number, segment.first, sum(len(line) + 1 for line in before))
-        for line in segment.lines(place.position):
+        try:
+            if segment.first != place.first:
+                before = segment.lines()[: place.number - segment.first]
+                place = _Place(place.number, segment.first, sum(len(line) + 1 for line in before))
+            lines = segment.lines(place.position)
+        except FileNotFoundError as error:
+            # Forgotten since it was listed, once all of it was read; or it held nothing, which no closed one does.
+            if segment.path.suffix == CLOSED and place.number == segment.first:
+                raise LogDamaged(f"{segment.path} is gone, and nothing of it was read") from error
+            return
+        for line in lines:
             event = Event(segment.run, place.number, segment.record(place.number, line))
             place = _Place(place.number + 1, segment.first, place.position + len(line) + 1)
             self._places[segment.run] = place

@@ -362,6 +362,18 @@ def test_a_look_that_comes_after_the_training_of_a_later_date_has_its_answer_too
         assert log[TRAINS].trained
 
 
+def test_the_first_look_of_all_has_its_answer_too_when_it_comes_late(released, tmp_path):
+    with copy(released, tmp_path) as box:
+        looks = {one.partition_key: one for one in tick(box, "returned_watching").run_requests}
+        assert launch(box, "returned_watch", looks[TRAINS]).success
+        (request,) = tick(box, "returned_retraining").run_requests
+        assert launch(box, "returned_release", request).success
+        assert launch(box, "returned_watch", looks[DATES[0]]).success
+        for _ in range(2):
+            assert asked(tick(box, "returned_retraining")) == []
+            assert history(box) == [(TRAINS, "look", True), (DATES[0], "look", False)]
+
+
 def test_a_training_whose_evaluation_failed_is_told_although_the_model_is_there(at_rest):
     (request,) = tick(at_rest, "returned_retraining").run_requests
     at_rest.run(*STORY[:2], first=TRAINS)
@@ -723,6 +735,19 @@ def test_a_version_whose_files_are_not_whole_is_not_said_to_reign_again(worse, t
         monkeypatch.undo()
         box.run(*WATCH, first=NOW)
         assert box.stores.reigns.current("returned").version == 1
+
+
+def test_a_version_that_another_overtakes_is_not_said_to_be_taken_back(worse, tmp_path, monkeypatch):
+    with copy(worse, tmp_path) as box:
+        reigns = box.stores.reigns
+
+        def overtaken(stores, release):
+            reigns.begin("returned", 1, after=2, by="Ada", reason="to see", at="2024-04-07", run_id="")
+
+        monkeypatch.setattr(verification, "require_whole", overtaken)
+        assert not box.run(*WATCH, first=NOW, raise_on_error=False).success
+        assert box.stores.retrainings.verifications("returned") == []
+        assert reigns.current("returned").by == "Ada"
 
 
 def test_the_first_version_has_nothing_to_verify(released, tmp_path):

@@ -132,11 +132,28 @@ def test_a_token_that_is_revoked_in_the_middle_is_good_for_nothing_at_the_next_l
     assert "löst" in said
 
 
+def test_who_is_let_in_while_it_looks_is_asked_again_by_what_it_found(app, shelves, monkeypatch):
+    made, shop = token(shelves, "svc:shop")
+    app.door.look()
+    shelves.tokens.revoke(made, by="ada", reason="lost", at=ledger.clock())
+    current, while_it_looked = type(shelves.policies).current, []
+
+    def asked_meanwhile(policies):
+        while_it_looked.append(post(app, asked(), **shop).status_code)
+        return current(policies)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(shelves.policies), "current", asked_meanwhile)
+        app.door.look()
+    assert while_it_looked == [200]
+    assert post(app, asked(), **shop).status_code == 401
+
+
 def test_a_token_that_expired_is_good_for_nothing_also_when_the_clock_is_set_back(app, shelves, monkeypatch):
     _, shop = token(shelves, "svc:shop", days=1)
     app.door.look()
     assert post(app, asked(), **shop).status_code == 200
-    app.door._admitted.clear()
+    app.door._known.admitted.clear()
     later = spelled(datetime.now(UTC) + timedelta(days=1, seconds=1))
     with monkeypatch.context() as patch:
         patch.setattr(doors, "clock", lambda: later)

@@ -76,6 +76,29 @@ def test_a_look_that_is_asked_for_comes_at_once(shelves, service):
     assert version(service) == 2
 
 
+def test_whatever_fails_at_a_look_there_is_a_next_one(shelves, service, monkeypatch):
+    released(shelves, 2, "2024-05-02")
+    failed = []
+
+    def fails_once():
+        if not failed:
+            failed.append(True)
+            raise FileNotFoundError("somebody cleared it away")
+
+    monkeypatch.setattr(service.windows, "flush", fails_once)
+
+    async def watched():
+        service._settings = services.Settings(clock=service._settings.clock, poll_seconds=0.01)
+        watching = asyncio.create_task(service.watch())
+        while service.current.released.release.version == 1 and not watching.done():
+            await asyncio.sleep(0.01)
+        watching.cancel()
+
+    asyncio.run(asyncio.wait_for(watched(), 30))
+    assert failed
+    assert version(service) == 2
+
+
 def test_where_nobody_knows_who_reigns_the_version_goes_on_and_it_is_told(service, monkeypatch):
     def broken(shelves, model):
         raise OSError("the database is gone")

@@ -1,5 +1,6 @@
 """What became of each minute's requests is written down once it is over, and never costs an answer."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -78,6 +79,20 @@ def test_a_folder_that_cannot_be_written_costs_no_answer(tmp_path, clock):
     nowhere = Windows(None, clock)
     nowhere.answered(200, "", 0.001)
     nowhere.close()
+
+
+def test_a_day_that_is_cleared_away_costs_no_answer_and_no_window_of_the_next(tmp_path, clock):
+    windows = Windows(tmp_path / "windows", clock)
+    for _ in range(2):
+        windows.answered(200, "", 0.001)
+        clock.now += timedelta(minutes=1)
+    shutil.rmtree(tmp_path / "windows" / "2024-05-01")
+    for _ in range(3):
+        windows.answered(200, "", 0.001)
+        clock.now += timedelta(minutes=1)
+    assert [one["at"][11:16] for one in written(tmp_path / "windows")] == ["00:00", "00:01"]
+    shutil.rmtree(tmp_path / "windows" / "2024-05-02")
+    windows.close()
 
 
 def test_the_service_counts_what_it_answered_and_what_it_refused(shelves, tmp_path):

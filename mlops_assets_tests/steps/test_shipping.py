@@ -66,6 +66,16 @@ def test_what_was_not_confirmed_is_delivered_again_and_what_was_is_not(tmp_path)
     log.close()
 
 
+def test_who_is_told_to_end_ends_after_the_delivery_at_hand(tmp_path):
+    log = PredictionLog(tmp_path)
+    append(log, 0, 20)
+    bus = Memory()
+    assert ship(tmp_path, bus, "a", again=never, ends=lambda: bus.deliveries == 2, together=6) == 12
+    assert ship(tmp_path, bus, "a", again=never, together=6) == 8
+    assert [one.number for one in bus.events] == list(range(1, 21))
+    log.close()
+
+
 def test_a_log_that_is_none_is_told(tmp_path):
     with pytest.raises(NotMaterialized, match="run mlops serve none"):
         ship(tmp_path / "none", Memory(), "a", again=never)

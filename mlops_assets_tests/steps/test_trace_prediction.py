@@ -14,11 +14,13 @@ from mlops_assets.governance import merkle
 from mlops_assets.governance.canonical import canonical
 from mlops_assets.governance.evidence import Evidence
 from mlops_assets.governance.prediction import Prediction
+from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.modeling.environment import environment
 from mlops_assets.modeling.made import Made, Rows
 from mlops_assets.modeling.serialization import MADE
 from mlops_assets.steps.ledger import verify
 from mlops_assets.steps.scoring import sealed
+from mlops_assets.steps.trace import trace_model
 from mlops_assets.steps.trace_prediction import trace_prediction
 from mlops_assets.stores.commit import Commit, PartitionRecord
 from mlops_assets.stores.pinned import Content
@@ -29,6 +31,7 @@ from mlops_assets_tests.stores.ledger_world import MOMENT, YES, opened
 DAY, ROWS = "2024-04-02", 7
 RAW = Content("raw/t", DAY, 0, 3, "raw")
 MODEL = Content("m/model", "2024-04-01", 0, 1, "model")
+NO_LEAK = Verdict("no_leak", True, "none was found", blocking=True)
 
 
 def said(number, *, day=DAY, amount=1.5, model="m"):
@@ -51,7 +54,9 @@ def stores(database_url, tmp_path):
     made = opened(tmp_path / "home", database_url)
     file = Content("landing:t.csv", "whole", 0, 0, "sha of t")
     made.records.adopt(0, Commit("raw/t", by("r"), {DAY: PartitionRecord(3, "raw", (file,))}))
-    made.records.adopt(0, Commit("m/model", by("r"), {"2024-04-01": PartitionRecord(1, "model", ())}))
+    made.records.adopt(
+        0, Commit("m/model", by("r"), {"2024-04-01": PartitionRecord(1, "model", (), (NO_LEAK,))})
+    )
     logistic = Estimator(path="sklearn.linear_model.LogisticRegression")
     recipe = Recipe(model="m", estimator=logistic, baseline=logistic, seed=0, inputs={"amount": "number"})
     how = Made(recipe, Rows("m/training_set", "2024-04-01", 0, "f"), "code", environment())
@@ -94,6 +99,7 @@ def test_a_prediction_is_traced_to_its_features_files_and_approver_with_a_proof_
         {"feature": "none", "value": None},
     ]
     assert {one["check"] for one in facts["checks"]} == {
+        "no_leak",
         "ids_unique",
         "answers_every_request",
         "scores_are_probabilities",
@@ -114,6 +120,20 @@ def test_a_prediction_is_traced_to_its_features_files_and_approver_with_a_proof_
     assert not merkle.proves(path, record + b" ", proof["index"], body["count"], root)
     assert json.loads(json.dumps(found.to_dict()))["start"]
     assert verify(stores).findings == ()
+
+
+def test_a_version_is_traced_with_its_version_in_mlflow_what_its_features_meant_and_its_checks(stores):
+    facts = trace_model(stores, "m", 1).facts
+    assert facts["mlflow"] == {"run": "mlflow", "version": "not shown yet"}
+    stores.releases.set_mirrored(stores.releases.version("m", 1), "7", "digest")
+    facts = trace_model(stores, "m", 1).facts
+    assert facts["mlflow"] == {"run": "mlflow", "version": "7"}
+    assert facts["feature_hash"] == "features"
+    assert facts["view_versions"] == {"view": "sql=1"}
+    (check,) = facts["checks"]
+    assert (check["table"], check["check"], check["passed"]) == ("m/model", "no_leak", True)
+    of_prediction = trace_prediction(stores, said(3).id).facts
+    assert all(of_prediction[name] == facts[name] for name in ("mlflow", "feature_hash", "view_versions"))
 
 
 def test_a_restated_day_has_other_ids_and_the_old_ones_are_traced_to_the_old_contents(stores):

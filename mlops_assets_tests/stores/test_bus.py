@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mlops_assets.errors import BadEnvironment, BadRequest, NotShipped
-from mlops_assets.stores.bus import Event, bus_at
+from mlops_assets.stores.bus import Event, bus_at, destination
 
 
 def event(number, writer="w", **more):
@@ -78,3 +78,15 @@ def test_addresses_that_are_none_are_told(tmp_path):
     with pytest.raises(BadRequest) as told:
         bus_at("kafka://user:secret@host:9092/topic")
     assert "secret" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("kafka://a:1,b:2/topic?message.max.bytes=2000000&sasl.username=u", "kafka://a:1,b:2/topic"),
+        ("kafka://a:1/topic", "kafka://a:1/topic"),
+        ("folder:/what?is=this", "folder:/what?is=this"),
+    ],
+)
+def test_settings_of_who_sends_make_no_other_place(address, place):
+    assert destination(address) == place

@@ -6,7 +6,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 
 from mlops_assets.errors import BadEnvironment, NotShipped
 from mlops_assets.stores import bus_kafka
@@ -61,6 +61,38 @@ def test_a_broker_that_does_not_answer_keeps_nothing_and_is_told(monkeypatch):
     bus = bus_at("kafka://127.0.0.1:1/answered?log_level=0")
     with pytest.raises(NotShipped, match=r"'answered' did not confirm 2 of 2 events: .*timed out"):
         bus.deliver([event(1), event(2)])
+
+
+def test_an_event_that_is_too_large_is_told_with_what_to_do_and_goes_where_more_is_allowed(brokers):
+    events = [event(1), event(2, large="x" * 1_000_000), event(3)]
+    with pytest.raises(
+        NotShipped, match=r"request request-2: its 1,000,\d+ bytes .* as \?message.max.bytes="
+    ):
+        bus_at(f"kafka://{brokers}/{TOPIC}").deliver(events)
+    bus_at(f"kafka://{brokers}/large?message.max.bytes=2000000").deliver(events)
+    assert [json.loads(one.value())["id"][-1] for one in received(brokers, 3, "large")] == ["1", "2", "3"]
+
+
+def test_an_event_that_is_too_large_for_the_topic_is_told_with_what_to_do():
+    class Refusing:
+        """The client of a broker that takes nothing so large."""
+
+        def produce(self, topic, *, value, on_delivery, **_):
+            self._told = lambda: on_delivery(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), Message(value))
+
+        def flush(self, seconds):
+            self._told()
+            return 0
+
+        def purge(self):
+            pass
+
+    class Message:
+        def __init__(self, value):
+            self.value = lambda: value
+
+    with pytest.raises(NotShipped, match=r"did not confirm 1 of 1 events: .*max.message.bytes of the topic"):
+        bus_kafka.KafkaBus(TOPIC, Refusing()).deliver([event(1)])
 
 
 def test_settings_that_are_none_are_told_and_what_makes_it_sure_cannot_be_unsaid(brokers):

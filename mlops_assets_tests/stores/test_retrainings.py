@@ -5,8 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from mlops_assets.errors import ReleaseConflict
+from mlops_assets.stores import retrainings as module
 from mlops_assets.stores.database import open_database
+from mlops_assets.stores.ledger import Ledger
 from mlops_assets.stores.retrainings import RetrainingDecision, Retrainings, VerifiedRelease
+from mlops_assets_tests.stores.test_reigns import begin, reigns  # noqa: F401
 
 LOOK = RetrainingDecision(
     "model", "2024-04-01", "digest", "look", True, "drift (error)", "sensor", "2024-04-01T06:00:00+00:00"
@@ -14,6 +18,7 @@ LOOK = RetrainingDecision(
 WAITS = VerifiedRelease(
     "model", 2, 2, "2024-04-01", "waiting", "3 days", {"2024-03-31": 0.1}, "2024-04-01T06:00:00+00:00", "run"
 )
+WORSE = replace(WAITS, answer="rolled back", sentence="it lost more")
 
 
 @pytest.fixture
@@ -104,3 +109,57 @@ def test_what_is_said_of_a_release_is_told_in_order_and_by_model(retrainings):
     retrainings.add_verification(replace(WAITS, model="other"))
     assert retrainings.verifications("model") == said
     assert len(retrainings.verifications("other")) == 1
+
+
+@pytest.fixture
+def reigning(reigns):  # noqa: F811
+    """Version 2, after version 1."""
+    begin(reigns, 1, 0)
+    begin(reigns, 2, 1)
+    return reigns
+
+
+def test_a_release_is_taken_back_and_said_to_be_in_one(retrainings, reigning, database_url):
+    retrainings.take_back(WORSE, 1)
+    assert retrainings.verifications("model") == [WORSE]
+    reign = reigning.current("model")
+    assert (reign.number, reign.version, reign.by, reign.reason) == (3, 1, "verification", "it lost more")
+    newest = Ledger(open_database(database_url)).newest(2)
+    assert [one.kind for one in newest] == ["reign", "verification"]
+
+
+def test_of_a_release_that_another_overtook_nothing_is_said(retrainings, reigning, database_url):
+    begin(reigning, 3, 2)
+    before = Ledger(open_database(database_url)).head()
+    with pytest.raises(ReleaseConflict):
+        retrainings.take_back(WORSE, 1)
+    assert retrainings.verifications("model") == []
+    assert reigning.current("model").version == 3
+    assert Ledger(open_database(database_url)).head() == before
+
+
+def test_who_is_killed_while_a_release_is_taken_back_has_said_and_done_nothing(
+    retrainings, reigning, monkeypatch
+):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "append", killed)
+    with pytest.raises(KeyboardInterrupt):
+        retrainings.take_back(WORSE, 1)
+    assert retrainings.verifications("model") == []
+    assert reigning.current("model").version == 2
+
+
+def test_of_eight_that_take_a_release_back_one_does(retrainings, reigning):
+    def taken_back(_):
+        try:
+            retrainings.take_back(WORSE, 1)
+        except ReleaseConflict:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(taken_back, range(8))) == 1
+    assert retrainings.verifications("model") == [WORSE]
+    assert reigning.current("model").number == 3

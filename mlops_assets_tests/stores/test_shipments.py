@@ -3,7 +3,8 @@
 import pytest
 
 from mlops_assets.errors import BadRequest, LogDamaged
-from mlops_assets.stores.prediction_log import PredictionLog, segments
+from mlops_assets.stores import tail as tails
+from mlops_assets.stores.prediction_log import OPEN, PredictionLog, segments
 from mlops_assets.stores.shipments import SHIPPED, end_shipment, forgettable, shipment
 from mlops_assets.stores.tail import Tail
 
@@ -103,6 +104,37 @@ def test_segments_that_were_read_may_be_gone_and_others_may_not(tmp_path):
     third.path.unlink()
     with pytest.raises(LogDamaged, match=f"expected {third.first}"):
         numbers(Tail(tmp_path, after))
+
+
+@pytest.fixture
+def forgotten_once_listed(monkeypatch):
+    def listed(folder):
+        found = segments(folder)
+        for one in found:
+            one.forget(damaged=False)
+        return found
+
+    monkeypatch.setattr(tails, "segments", listed)
+
+
+def test_a_last_segment_that_is_forgotten_once_it_is_listed_was_read(tmp_path, forgotten_once_listed):
+    written(tmp_path, 5).close()
+    (found,) = segments(tmp_path)
+    assert numbers(Tail(tmp_path, {found.run: 5})) == []
+
+
+def test_a_last_segment_that_is_gone_once_it_is_listed_and_was_not_read_is_told(
+    tmp_path, forgotten_once_listed
+):
+    written(tmp_path, 5).close()
+    (found,) = segments(tmp_path)
+    with pytest.raises(LogDamaged, match=f"{found.path} is gone, and nothing of it was read"):
+        numbers(Tail(tmp_path, {}))
+
+
+def test_a_segment_that_its_writer_removes_because_it_holds_nothing_is_none(tmp_path, forgotten_once_listed):
+    (tmp_path / f"0000000000000000-1-000000000006{OPEN}").touch()
+    assert numbers(Tail(tmp_path, {"0000000000000000-1": 5})) == []
 
 
 def test_a_torn_last_line_is_not_shipped_and_a_changed_one_is_told(tmp_path):
