@@ -73,6 +73,7 @@ def show_live(
         left = [day for day in days if day.isoformat() not in done]
         if left:
             _replay(opened, model, replays, left, pace, port, console)
+            _tell_the_loop(opened, model)
         _take_over(opened, model, days)
         found = [one for one in replays.days() if days[0].isoformat() <= one.day <= days[-1].isoformat()]
         page = show(opened.stores, name, found)
@@ -266,4 +267,8 @@ def _train(opened: Deployment, model: Model, decided: RetrainingDecision, consol
     console.print(f"  as of {decided.as_of}: {decided.reason}", highlight=False, markup=False)
     challenger = PlannedRun(f"  {model.name} as of {decided.as_of}", story, decided.as_of, decided.as_of)
     execute(opened, challenger, console, tags=tags)
+    _tell_the_loop(opened, model)
+
+
+def _tell_the_loop(opened: Deployment, model: Model) -> None:
     execute(opened, PlannedRun("the loop is told", (keys.of_model(model.name, LOG),)), QUIET)
