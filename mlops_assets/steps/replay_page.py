@@ -65,7 +65,7 @@ def summary(days: Sequence[ReplayedDay]) -> list[str]:
         f"{len(days)} days, {days[0].day} to {days[-1].day}, in {sum(one.seconds for one in days):,.0f} seconds",
         f"{answers.total():,} requests were answered: {by or 'none'}; refused: {of_status or 'none'}",
         f"The 95% of a day's requests that were answered soonest took {worst:.1f} ms at most",
-        f"Drift was seen at the end of {len(drifted)} of them",
+        f"Days at whose end drift was seen: {len(drifted)}",
         f"Challengers that were trained: {len(judged)}, "
         + (
             "; ".join(f"as of the day after {one.day}, {one.verdict}" for one in judged)

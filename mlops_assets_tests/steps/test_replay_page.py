@@ -39,7 +39,7 @@ def test_each_day_is_a_line_and_all_of_them_a_summary():
         "3 days, 2013-03-01 to 2013-03-03, in 57 seconds",
         "1,810 requests were answered: 950 by version 1, 860 by version 2; refused: 2 with 503",
         "The 95% of a day's requests that were answered soonest took 2.5 ms at most",
-        "Drift was seen at the end of 2 of them",
+        "Days at whose end drift was seen: 2",
         "Challengers that were trained: 1, as of the day after 2013-03-02, promote",
         f"On 2013-03-03 {BEGAN}",
         f"On 2013-03-03 {PASSED}",
