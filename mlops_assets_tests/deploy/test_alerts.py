@@ -11,12 +11,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from mlops_assets.stores.prediction_log import log_folder, read_log, segments
 from mlops_assets_tests.deploy.servers import HERE, Webhook, alertmanager, free_port, prometheus
 from mlops_assets_tests.deploy.servers import running as process
 from mlops_assets_tests.deploy.tools import require
 from mlops_assets_tests.end_to_end.deployment import until
 from mlops_assets_tests.serving.processes import Load, running
 from mlops_assets_tests.serving.world import (
+    MODEL,
     evaluated,
     put_online,
     released,
@@ -120,3 +122,5 @@ def test_what_goes_wrong_is_told_and_that_it_is_well_again(tmp_path):
         assert said["ServiceDown"] == f"{HERE}:{service.port} cannot be asked for its measures"
         assert "ServiceNotReady" not in said
         assert "UpdateRefused" not in said
+        kept = {one["id"] for one in read_log(segments(log_folder(home, MODEL)))}
+        assert load.answered.keys() <= kept, "what was acknowledged before the disk was full, and after"
