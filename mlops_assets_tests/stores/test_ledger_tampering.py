@@ -248,6 +248,18 @@ def forgets_a_reading(stores, owner):
     return owner.number_of("commit", 1), "state edited"
 
 
+def links_a_reading_to_another(stores, owner):
+    owner.run(
+        "UPDATE reading SET source_id = (SELECT max(id) FROM materialization) WHERE source_id IS NOT NULL"
+    )
+    return 0, "state edited"
+
+
+def cuts_the_lineage(stores, owner):
+    owner.run("UPDATE reading SET source_id = NULL")
+    return 0, "state edited"
+
+
 def forgets_a_refusal(stores, owner):
     owner.run("DELETE FROM refusal")
     return owner.number_of("commit", 2), "state edited"
@@ -364,6 +376,8 @@ ATTACKS = [
     edits_a_fingerprint,
     turns_a_verdict,
     forgets_a_reading,
+    links_a_reading_to_another,
+    cuts_the_lineage,
     forgets_a_refusal,
     forgets_a_partition,
     adds_a_partition,
