@@ -189,14 +189,15 @@ def anchor_of(line: str) -> dict[str, Any] | None:
 def anchors(name: str, lines: list[str], ledger: Ledger) -> Iterator[Finding]:
     """Lines of a place that noted another ledger than this one. What somebody accepted there is over."""
     read: list[dict[str, Any]] = []
-    before = GENESIS
-    for at, line in enumerate(lines, 1):
+    first = accepted(lines)
+    before = digest(lines[first - 1].encode()) if first else GENESIS
+    for at, line in enumerate(lines[first:], first + 1):
         anchor = anchor_of(line)
         if anchor is None or anchor["previous"] != before:
             yield name, f"line {at} is no anchor that follows the line before it"
             return
         before = digest(line.encode())
-        read = [anchor] if anchor["reason"] else [*read, anchor]
+        read.append(anchor)
     last = ledger.head["number"] if ledger.head else 0
     for anchor in read:
         entry = ledger.kept.get(anchor["number"])
@@ -208,10 +209,20 @@ def anchors(name: str, lines: list[str], ledger: Ledger) -> Iterator[Finding]:
             return
 
 
+def accepted(lines: list[str]) -> int:
+    """Where the last line is by which somebody accepted what was wrong before it; zero when there is none."""
+    for at in range(len(lines) - 1, 0, -1):
+        anchor = anchor_of(lines[at])
+        if anchor and anchor["reason"] and anchor["previous"] == digest(lines[at - 1].encode()):
+            return at
+    return 0
+
+
 def anchor_files(pack: Pack) -> dict[str, list[str]]:
     """The anchors of each place, as they were when the pack was made."""
     names = [one for one in pack.names if one.startswith("ledger/anchors/")]
-    return {one: [line for line in pack.read(one).decode().split("\n") if line] for one in names}
+    texts = {one: pack.read(one).decode() for one in names}
+    return {one: text.removesuffix("\n").split("\n") if text else [] for one, text in texts.items()}
 
 
 def records(pack: Pack, ledger: Ledger, said: dict[int, Any]) -> Iterator[Finding]:

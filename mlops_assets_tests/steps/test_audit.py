@@ -13,6 +13,7 @@ import pytest
 from mlops_assets.errors import ArtifactMismatch, BadRequest, NotMaterialized
 from mlops_assets.governance.audit_mapping import KINDS
 from mlops_assets.steps.audit import audit
+from mlops_assets.steps.ledger import accept, note
 from mlops_assets.stores.ledger import Draft
 from mlops_assets_tests.steps.audit_world import DAYS, FILE, MOMENT, NEXT, Tamperer, bare, shop, world
 from mlops_assets_tests.stores.ledger_world import Owner
@@ -475,6 +476,25 @@ def test_the_pack_of_a_ledger_that_lost_its_end_says_so(tmp_path):
     assert (code, "CHANGED ledger/anchors/0-home.jsonl: it noted another entry" in printed) == (3, True), (
         printed
     )
+
+
+@pytest.mark.parametrize("damaged", ["{", ""])
+def test_what_was_accepted_of_anchors_is_over_in_later_packs_and_what_follows_is_not(tmp_path, damaged):
+    stores = world(tmp_path / "home", f"sqlite:///{tmp_path}/p.db")
+    path = stores.anchors[0].path
+    first, _, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([first, damaged, *rest, ""]))
+    packed(stores, tmp_path / "before")
+    assert bare(tmp_path / "before")[0] == 3
+    accept(stores, by="Zoë 王", reason="die Platte")
+    stores.ledger.append(Draft("note", "x", {}))
+    note(stores)
+    packed(stores, tmp_path / "pack")
+    code, printed = bare(tmp_path / "pack")
+    assert (code, "Nothing was changed" in printed) == (0, True), printed
+    later = Tamperer(tmp_path / "pack", tmp_path / "tampered")
+    spoils_an_anchor(later)
+    assert bare(later.pack)[0] == 3
 
 
 def test_what_is_no_pack_is_told(pack, tmp_path):
