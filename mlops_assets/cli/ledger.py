@@ -65,7 +65,7 @@ def guard(by: By, reason: Why) -> None:
 
 @ledger.command()
 def accept(by: By, reason: Why) -> None:
-    """Go on although the ledger does not continue its anchors, as after a restored backup: by name, never silently."""
+    """Go on although ledger and anchors do not agree, as after a restored backup: by name, never silently."""
     from mlops_assets.cli.recorded import show_accepted
 
     with opened_deployment("accept", "ledger", by=by) as opened:

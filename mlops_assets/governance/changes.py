@@ -63,15 +63,19 @@ class Proposal:
         reason: str,
         at: str,
     ) -> Proposal:
-        """A proposal that waits for what a tier asks for."""
+        """A proposal that waits for what a tier asks for. by: without the spaces around a name."""
         opens = _after(at, timedelta(minutes=tier.delay_minutes))
         expires = _after(at, timedelta(days=tier.expires_days))
-        return cls(kind, resource, plain(payload), by, reason, tier.approvals, at, opens, expires)
+        return cls(kind, resource, plain(payload), by.strip(), reason, tier.approvals, at, opens, expires)
 
     @property
     def digest(self) -> str:
         """Of all that an approver agrees to."""
         return digest(canonical(plain(asdict(self))))
+
+    def is_of(self, name: str) -> bool:
+        """Whether somebody is its author; spaces around a name make nobody another."""
+        return name.strip() == self.by.strip()
 
 
 @dataclass(frozen=True)
@@ -174,7 +178,7 @@ def standing(
 
 def why_not_vote(request: Request, votes: Sequence[Vote], by: str, answer: Answer, seen: str) -> str | None:
     """Why somebody may not say this of a request, whatever the policy says of them; None when they may."""
-    own = by == request.proposal.by
+    own = request.proposal.is_of(by)
     if answer == "withdraw" and not own:
         return f"{request.proposal.by} proposed it; who did not can refuse it, not withdraw it"
     if answer != "withdraw" and own:
@@ -228,12 +232,12 @@ def _counted(
     counted, gone = {}, []
     for vote in votes:
         of_this = request.whole and vote.digest == request.digest
-        if not of_this or vote.by == request.proposal.by:
+        if not of_this or request.proposal.is_of(vote.by):
             gone.append(f"the approval of {vote.by} is not of this request")
         elif not may_approve(vote.who):
             gone.append(f"{vote.by} approved and may no more, so that does not count")
         else:
-            counted[vote.by] = vote
+            counted[vote.by.strip()] = vote
     return list(counted.values()), gone
 
 

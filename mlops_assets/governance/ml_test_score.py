@@ -182,7 +182,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Found:
-    """Evidence for a test. at: a moment in UTC, with its offset. until: when it expires; None for days later."""
+    """Evidence for a test. at: a moment in UTC, with its offset.
+
+    until: when the word of a person expires; None for what ran, which does so many days later.
+    """
 
     test: str
     by: By
@@ -191,6 +194,11 @@ class Found:
     said: str
     place: Place
     until: str | None = None
+
+    @property
+    def rank(self) -> tuple[bool, bool, datetime]:
+        """Of two that count, the greater decides: a machine's before a person's, what ran before a word, the newest."""
+        return self.by == "machine", self.until is None, datetime.fromisoformat(self.at)
 
     def counts_until(self, days: int) -> datetime:
         """When it expires."""
@@ -250,8 +258,8 @@ class Score:
 def score(model: str, found: Iterable[Found], *, at: str, days: int = UNEXPIRED_DAYS) -> Score:
     """Count the evidence that has not expired at a moment.
 
-    What a machine found to fail does not count by the word of a person; nor does an older pass. days: how long evidence
-    counts that does not say it.
+    What ran and failed, whoever asked for it, does not count by the word of a person; nor does an older pass. days: how
+    long evidence counts that does not say it.
     """
     now = datetime.fromisoformat(at)
     by_test: dict[str, list[Found]] = {name: [] for name in NAMES}
@@ -261,15 +269,12 @@ def score(model: str, found: Iterable[Found], *, at: str, days: int = UNEXPIRED_
 
 
 def _standing(test: Criterion, found: list[Found], now: datetime, days: int) -> Standing:
-    newest = {one.by: one for one in sorted(found, key=lambda one: (one.counts_until(days), one.at))}
-    for by in POINTS:
-        one = newest.get(by)
-        if one is not None and one.counts_until(days) > now:
-            return (
-                Standing(test, POINTS[by], "there", one)
-                if one.passed
-                else Standing(test, 0, "not passed", one)
-            )
-    if not newest:
+    if not found:
         return Standing(test, 0, "absent")
-    return Standing(test, 0, "expired", max(newest.values(), key=lambda one: one.counts_until(days)))
+    counts = [one for one in found if one.counts_until(days) > now]
+    if not counts:
+        return Standing(test, 0, "expired", max(found, key=lambda one: one.counts_until(days)))
+    *_, last = sorted(counts, key=lambda one: one.rank)
+    return Standing(
+        test, POINTS[last.by] if last.passed else 0, "there" if last.passed else "not passed", last
+    )

@@ -144,15 +144,14 @@ def _written(written: Iterable[Written]) -> bytes:
 def _of_artifacts(stores: Stores, release: Release, *, with_model: bool) -> dict[str, bytes]:
     """The files of the model, or their list; how it was made; its contract."""
     files = stores.artifacts.load(release.artifact_digest)
-    made = Made.of(files)
-    packages = "".join(f"{name}=={number}\n" for name, number in made.environment["packages"].items())
+    packages = verify_pack.packages(Made.of(files).environment)
     listed = stores.artifacts.folder(release.artifact_digest) / MANIFEST
     contract = stores.artifacts.load(release.contract)
     return {
         **({f"model/{name}": content for name, content in files.items()} if with_model else {}),
         f"model/{MANIFEST}": listed.read_bytes(),
-        "training/made.json": files[MADE],
-        "training/packages.txt": packages.encode(),
+        verify_pack.MADE: files[MADE],
+        verify_pack.PACKAGES: packages.encode(),
         **{f"contract/{name}": content for name, content in contract.items()},
         f"contract/{MANIFEST}": (stores.artifacts.folder(release.contract) / MANIFEST).read_bytes(),
     }
@@ -181,8 +180,8 @@ def _of_evaluation(stores: Stores, recorded: Recorded) -> dict[str, bytes]:
     """What was measured, what each gate said of it, and the page with its pictures while that is there."""
     decided, release = body_of(recorded.decided), recorded.release
     found = {
-        "evaluation/evidence.json": _json(decided["measured"]),
-        "evaluation/gates.jsonl": b"".join(map(_line, decided["reasons"])),
+        verify_pack.EVIDENCE: _json(decided["measured"]),
+        verify_pack.GATES: b"".join(map(_line, decided["reasons"])),
     }
     page = stores.reports.root / release.model / release.as_of / PAGE
     if page.is_file():

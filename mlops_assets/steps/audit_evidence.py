@@ -11,7 +11,6 @@ from mlops_assets.steps import verify_pack
 from mlops_assets.steps.audit_trail import Recorded
 
 CARD = "card.md"
-EVALUATION = "evaluation/evidence.json"
 WORDS = {
     "intended use": "intended_use",
     "out of scope": "out_of_scope",
@@ -28,14 +27,14 @@ MEASURED = {
 }
 # Kind of evidence -> the file that holds it: there when it holds anything.
 HELD = {
-    "packages": "training/packages.txt",
-    "recipe": "training/made.json",
+    "packages": verify_pack.PACKAGES,
+    "recipe": verify_pack.MADE,
     "data versions": verify_pack.MADE_FROM,
     "raw files": verify_pack.FILES,
     "feature versions": "features/versions.json",
     "contract": "contract/contract.json",
-    "evaluation": EVALUATION,
-    "gates": "evaluation/gates.jsonl",
+    "evaluation": verify_pack.EVIDENCE,
+    "gates": verify_pack.GATES,
     "decision": verify_pack.RECORDS["decision"],
     "approvals": verify_pack.RECORDS["change_request"],
     "policy": verify_pack.RECORDS["policy"],
@@ -75,7 +74,7 @@ def _of_words(model: Model) -> Iterator[tuple[str, str]]:
 def _of_records(recorded: Recorded) -> Iterator[tuple[str, str]]:
     yield "ledger", verify_pack.CHAIN
     measured = body_of(recorded.decided)["measured"]
-    yield from ((kind, EVALUATION) for part, kind in MEASURED.items() if measured.get(part))
+    yield from ((kind, verify_pack.EVIDENCE) for part, kind in MEASURED.items() if measured.get(part))
     if any(one.record.verdicts for one in recorded.made_from.written):
         yield "checks", verify_pack.MADE_FROM
     if len(recorded.of("release")) > 1:

@@ -80,18 +80,21 @@ def note(stores: Stores) -> list[str]:
 def accept(stores: Stores, *, by: str, reason: str) -> list[str]:
     """Note the head of a ledger that does not continue its anchors, as after a backup was restored, by name.
 
-    Raises BadRequest when nobody or no reason is named, and when there is nothing to accept.
+    What the ledger says was noted and is gone is accepted so too. Raises BadRequest when nobody or no reason is named,
+    when there is nothing to accept, and when it could not be noted.
     """
     _require_words(by, reason)
-    done = []
-    for place in stores.anchors:
-        try:
-            _last_noted(stores.ledger, place, place.lines())
-        except LedgerBroken:
-            done.append(_write(stores.ledger, place, place.lines(), by.strip(), reason.strip()))
-    if not done:
+    broken = [place for place in stores.anchors if _is_broken(stores.ledger, place)]
+    if not broken:
         raise BadRequest("the ledger continues what every place noted; there is nothing to accept")
-    return [said for said in done if said]
+    done = {one.name: _write(stores.ledger, one, one.lines(), by.strip(), reason.strip()) for one in broken}
+    missed = [name for name, said in done.items() if said is None]
+    if missed:
+        raise BadRequest(
+            f"nothing was accepted at {', '.join(missed)}: the ledger is empty, or another process noted there just "
+            "now; ask again"
+        )
+    return [said for said in done.values() if said]
 
 
 def guard(stores: Stores, *, by: str, reason: str) -> list[str]:
@@ -131,6 +134,19 @@ def _last_noted(ledger: Ledger, place: AnchorPlace, lines: Sequence[str]) -> Anc
             "`mlops ledger verify` says what was done. After a restored backup, `mlops ledger accept` goes on"
         )
     return last
+
+
+def _is_broken(ledger: Ledger, place: AnchorPlace) -> bool:
+    """Whether the ledger does not continue what a place noted, or says that it noted what is not there."""
+    head = ledger.head()
+    noted = ledger.of(ANCHOR, place.name, up_to=head.number) if head else []
+    # Read after the entries, since a place has a line before an entry tells of it.
+    lines = place.lines()
+    try:
+        _last_noted(ledger, place, lines)
+    except LedgerBroken:
+        return True
+    return lost_anchors(place.name, {one.number: one.body for one in noted}, lines) is not None
 
 
 def _write(

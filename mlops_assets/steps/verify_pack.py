@@ -4,7 +4,8 @@
 
 PACK is the folder or the .zip; by default the folder that this file is in. It looks at every file (MANIFEST), every
 entry of the ledger and its hash, the bodies of the entries that concern the version, the anchors, the records that
-were taken from those bodies, what the version was made from, and the files of the model and of its contract.
+were taken from those bodies, what the version was made from, the files of the model and of its contract, and what
+stands in a file of its own beside these.
 Whoever changes a page for people and its line of the MANIFEST is found by --digest, the digest of the pack as it was
 told when the pack was made; whoever seals the whole ledger anew, by --anchors, the lines of anchors from a place that
 he could not write. Exit code 0: nothing was changed; 3: something was; 1: this is no pack.
@@ -17,13 +18,16 @@ import hashlib
 import json
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 GENESIS = "0" * 64
 MANIFEST, CHAIN, BODIES = "MANIFEST", "ledger/chain.jsonl", "ledger/bodies.jsonl"
 MADE_FROM, MONITORED, FILES = "data/materializations.jsonl", "monitoring/reports.jsonl", "data/files.jsonl"
+EVIDENCE, GATES = "evaluation/evidence.json", "evaluation/gates.jsonl"
+MADE, PACKAGES = "training/made.json", "training/packages.txt"
 # What is told, in the order of the fields by which an entry is sealed.
 SEALED = ("at", "body_digest", "by", "kind", "number", "previous", "subject")
 # Kind of entry -> the file that has what it says, entry by entry. All others are in OTHERS.
@@ -109,7 +113,7 @@ def sealed(entry: dict[str, Any]) -> str:
 
 
 def manifest(pack: Pack) -> Iterator[Finding]:
-    """Files that are not what the MANIFEST says, not there, or not listed."""
+    """Files that are not what the MANIFEST says, not there, there twice, or not listed."""
     listed: dict[str, str] = {}
     for line in pack.read(MANIFEST).decode("utf-8", "replace").splitlines():
         expected, _, name = line.partition("  ")
@@ -121,6 +125,7 @@ def manifest(pack: Pack) -> Iterator[Finding]:
             yield name, "it is in the MANIFEST and not in the pack"
         elif digest(pack.read(name)) != expected:
             yield name, "it is not what the MANIFEST says it is"
+    yield from ((name, "it is in the pack twice") for name, times in Counter(pack.names).items() if times > 1)
     for name in pack.names:
         if name not in listed and name != MANIFEST:
             yield name, "it is in the pack and not in the MANIFEST"
@@ -184,14 +189,15 @@ def anchor_of(line: str) -> dict[str, Any] | None:
 def anchors(name: str, lines: list[str], ledger: Ledger) -> Iterator[Finding]:
     """Lines of a place that noted another ledger than this one. What somebody accepted there is over."""
     read: list[dict[str, Any]] = []
-    before = GENESIS
-    for at, line in enumerate(lines, 1):
+    first = accepted(lines)
+    before = digest(lines[first - 1].encode()) if first else GENESIS
+    for at, line in enumerate(lines[first:], first + 1):
         anchor = anchor_of(line)
         if anchor is None or anchor["previous"] != before:
             yield name, f"line {at} is no anchor that follows the line before it"
             return
         before = digest(line.encode())
-        read = [anchor] if anchor["reason"] else [*read, anchor]
+        read.append(anchor)
     last = ledger.head["number"] if ledger.head else 0
     for anchor in read:
         entry = ledger.kept.get(anchor["number"])
@@ -203,10 +209,20 @@ def anchors(name: str, lines: list[str], ledger: Ledger) -> Iterator[Finding]:
             return
 
 
+def accepted(lines: list[str]) -> int:
+    """Where the last line is by which somebody accepted what was wrong before it; zero when there is none."""
+    for at in range(len(lines) - 1, 0, -1):
+        anchor = anchor_of(lines[at])
+        if anchor and anchor["reason"] and anchor["previous"] == digest(lines[at - 1].encode()):
+            return at
+    return 0
+
+
 def anchor_files(pack: Pack) -> dict[str, list[str]]:
     """The anchors of each place, as they were when the pack was made."""
     names = [one for one in pack.names if one.startswith("ledger/anchors/")]
-    return {one: [line for line in pack.read(one).decode().split("\n") if line] for one in names}
+    texts = {one: pack.read(one).decode() for one in names}
+    return {one: text.removesuffix("\n").split("\n") if text else [] for one, text in texts.items()}
 
 
 def records(pack: Pack, ledger: Ledger, said: dict[int, Any]) -> Iterator[Finding]:
@@ -299,19 +315,33 @@ def artifact(pack: Pack, folder: str, expected: str, *, whole: bool) -> Iterator
             yield path, "it is a file of what was released, and not in the pack"
 
 
-def copies(
-    pack: Pack, release: dict[str, Any], said: dict[int, Any], about: dict[str, Any]
-) -> Iterator[Finding]:
-    """What stands in a file of its own for those who read, and is not what the records say."""
+def decided(pack: Pack, about: dict[str, Any], ledger: Ledger, said: dict[int, Any]) -> Iterator[Finding]:
+    """Whether pack.json names the decision that made the version, and what was copied from it says the same."""
+    number = about["decision"]
+    kind, body = ledger.kept.get(number, {}).get("kind"), said.get(number, {})
+    if (kind, body.get("model"), body.get("version")) != ("decision", about["model"], about["version"]):
+        yield "pack.json", f"entry {number} is not the decision that made the version"
+    if pack.value(EVIDENCE) != body.get("measured"):
+        yield EVIDENCE, f"it is not what entry {number} says was measured"
+    if list(pack.lines(GATES)) != body.get("reasons"):
+        yield GATES, f"it is not what entry {number} says that the gates answered"
+
+
+def copies(pack: Pack, release: dict[str, Any]) -> Iterator[Finding]:
+    """What stands in a file of its own for those who read, and is not what was released."""
     made = json.loads(pack.read("model/manifest.json") or b"{}").get("made.json")
-    if digest(pack.read("training/made.json")) != made:
-        yield "training/made.json", "it is not the one that was released with the model"
-    decision = said.get(about["decision"], {})
-    if pack.value("evaluation/evidence.json") != decision.get("measured"):
-        yield "evaluation/evidence.json", f"it is not what entry {about['decision']} says was measured"
+    if digest(pack.read(MADE)) != made:
+        yield MADE, "it is not the one that was released with the model"
+    elif pack.read(PACKAGES).decode("utf-8", "replace") != packages(pack.value(MADE)["environment"]):
+        yield PACKAGES, f"they are not those of {MADE}"
     told = {"feature_hash": release["feature_hash"], "view_versions": release["view_versions"]}
     if pack.value("features/versions.json") != told:
         yield "features/versions.json", "they are not those that were released"
+
+
+def packages(environment: Mapping[str, Any]) -> str:
+    """The packages of an environment, a line each."""
+    return "".join(f"{name}=={number}\n" for name, number in environment["packages"].items())
 
 
 def verify(pack: Pack, held: list[str] | None = None) -> tuple[list[Finding], Ledger]:
@@ -339,7 +369,8 @@ def verify(pack: Pack, held: list[str] | None = None) -> tuple[list[Finding], Le
     findings += made_from(pack, release)
     findings += artifact(pack, "model", release["artifact_digest"], whole=about["with_model"])
     findings += artifact(pack, "contract", release["contract"], whole=True)
-    findings += copies(pack, release, said, about)
+    findings += decided(pack, about, ledger, said)
+    findings += copies(pack, release)
     head = ledger.head or {"number": 0, "hash": GENESIS}
     if about["head"] != {"number": head["number"], "hash": head["hash"]}:
         findings.append((CHAIN, f"it ends with entry {head['number']}, and pack.json says another"))

@@ -19,6 +19,8 @@ from mlops_assets.errors import BadEnvironment
 # Where anchors are unless somebody says otherwise, below the home; and what the ledger calls that place.
 BELOW_HOME = Path("anchors") / "ledger.jsonl"
 HOME = "home"
+# The name of an object of a folder has so many.
+DIGITS = 12
 
 
 class AnchorPlace(Protocol):
@@ -79,10 +81,12 @@ class AnchorFolder:
     name: str
 
     def lines(self) -> list[str]:
-        return [path.read_text(encoding="utf-8") for path in sorted(self.path.glob("[0-9]*.json"))]
+        return [path.read_text(encoding="utf-8") for path in self._objects()]
 
     def add(self, line: str, after: str | None) -> bool:
-        there = sorted(self.path.glob("[0-9]*.json"))
+        there = self._objects()
+        # One of them may be gone, so how many there are says less than the last name.
+        number = int(there[-1].stem) + 1 if there else 1
         if (there[-1].read_text(encoding="utf-8") if there else None) != after:
             return False
         self.path.mkdir(parents=True, exist_ok=True)
@@ -93,12 +97,15 @@ class AnchorFolder:
                 stream.flush()
                 os.fsync(stream.fileno())
             # Unlike a rename, a link does not replace what another process put there.
-            os.link(partial, self.path / f"{len(there) + 1:012d}.json")
+            os.link(partial, self.path / f"{number:0{DIGITS}d}.json")
         except FileExistsError:
             return False
         finally:
             partial.unlink(missing_ok=True)
         return True
+
+    def _objects(self) -> list[Path]:
+        return sorted(self.path.glob("[0-9]" * DIGITS + ".json"))
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def _of_a_request(sql: Sql) -> Iterator[tuple[str, str]]:
 def _of_a_vote(sql: Sql) -> Iterator[tuple[str, str]]:
     yield from _now(sql)
     yield "an answer is approve, refuse or withdraw", "NEW.answer NOT IN ('approve', 'refuse', 'withdraw')"
-    own = _request('asked."by" = NEW."by"')
+    own = _request('trim(asked."by") = trim(NEW."by")')
     yield "nobody approves or refuses what they proposed", f"NEW.answer <> 'withdraw' AND {own}"
     yield "who did not propose it cannot withdraw it", f"NEW.answer = 'withdraw' AND NOT {own}"
     yield "it is of another digest than the request", f"NOT {_request('asked.digest = NEW.digest')}"
@@ -277,8 +277,9 @@ def _ended() -> str:
 
 
 def _approvals() -> str:
-    """How many approved the request ``asked``."""
+    """How many approved the request ``asked``. Spaces around a name make nobody another."""
     return (
-        "(SELECT count(*) FROM vote said WHERE said.request_id = asked.id AND said.answer = 'approve' "
-        'AND said.digest = asked.digest AND said."by" <> asked."by")'
+        '(SELECT count(DISTINCT trim(said."by")) FROM vote said WHERE said.request_id = asked.id '
+        "AND said.answer = 'approve' AND said.digest = asked.digest "
+        'AND trim(said."by") <> trim(asked."by"))'
     )

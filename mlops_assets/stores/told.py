@@ -203,23 +203,31 @@ class Told:
                 yield Finding(0, "state added", f"{COMMIT} {table}", said)
 
     def _mislinked(self) -> Iterator[Finding]:
-        """Readings that say of another materialization than the one that was read that it wrote it."""
+        """Readings that do not say of the materialization that was read, and of no other, that it wrote it."""
         m, r = materialization, reading
-        same = sa.and_(
-            m.c.id == r.c.source_id,
+        wrote = sa.and_(
             m.c.table_name == r.c.table_name,
             m.c.partition == r.c.partition,
             m.c.version == r.c.version,
             m.c.fingerprint == r.c.fingerprint,
         )
-        query = (
+        linked = (
             sa.select(r.c.table_name, r.c.partition, r.c.source_id)
-            .join_from(r, m, same, isouter=True)
+            .join_from(r, m, sa.and_(m.c.id == r.c.source_id, wrote), isouter=True)
             .where(r.c.source_id.is_not(None), m.c.id.is_(None))
         )
-        for table, partition, source in self._connection.execute(query):
-            said = f"a reading of partition {partition} is linked to materialization {source}, which did not write it"
-            yield Finding(0, "state edited", f"{COMMIT} {table}", said)
+        cut = (
+            sa.select(r.c.table_name, r.c.partition, m.c.id)
+            .join_from(r, m, wrote)
+            .where(r.c.source_id.is_(None))
+        )
+        for query, said in (
+            (linked, "is linked to materialization {}, which did not write it"),
+            (cut, "is not linked to materialization {}, which wrote it"),
+        ):
+            for table, partition, number in self._connection.execute(query):
+                told = f"a reading of partition {partition} {said.format(number)}"
+                yield Finding(0, "state edited", f"{COMMIT} {table}", told)
 
     def _unsaid_tables(self) -> Iterator[Finding]:
         there = {row.table_name: row.delta_id for row in self._connection.execute(sa.select(lake_table))}

@@ -38,6 +38,23 @@ def test_the_newest_evidence_of_a_machine_decides_whatever_a_person_says():
     assert standing("skew", old, found("skew", by="person", passed=False)) == (1, "there")
 
 
+@pytest.mark.parametrize("by", ["machine", "person"])
+@pytest.mark.parametrize("at", ["2024-01-01T00:00:00+00:00", "2024-03-30T00:00:00+00:00"])
+def test_a_word_heals_nothing_that_ran_and_failed_whoever_asked_for_it_and_whenever_it_was_given(by, at):
+    word = found("reproducible", by="person", at=at, until="2025-01-01T00:00:00+00:00")
+    ran = found("reproducible", by=by, passed=False, at="2024-03-01T00:00:00+00:00")
+    for evidence in ([word, ran], [ran, word]):
+        assert standing("reproducible", *evidence) == (0, "not passed")
+        assert standing("reproducible", *evidence, at=LATER) == (0.5, "there")
+
+
+def test_of_what_ran_the_newest_decides():
+    failed = found("reproducible", by="person", passed=False, at="2024-03-01T00:00:00+00:00")
+    passed = found("reproducible", by="person", at="2024-03-01T01:00:00+02:00")
+    assert standing("reproducible", failed, passed) == (0, "not passed")
+    assert standing("reproducible", failed, found("reproducible", by="person")) == (0.5, "there")
+
+
 def test_what_a_machine_found_once_and_has_expired_leaves_the_word_to_a_person():
     old = found("skew", passed=False, at="2023-01-01T00:00:00+00:00")
     assert standing("skew", old, found("skew", by="person")) == (0.5, "there")

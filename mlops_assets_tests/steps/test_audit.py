@@ -13,6 +13,7 @@ import pytest
 from mlops_assets.errors import ArtifactMismatch, BadRequest, NotMaterialized
 from mlops_assets.governance.audit_mapping import KINDS
 from mlops_assets.steps.audit import audit
+from mlops_assets.steps.ledger import accept, note
 from mlops_assets.stores.ledger import Draft
 from mlops_assets_tests.steps.audit_world import DAYS, FILE, MOMENT, NEXT, Tamperer, bare, shop, world
 from mlops_assets_tests.stores.ledger_world import Owner
@@ -367,6 +368,43 @@ def betters_a_metric(one):
     return "evaluation/evidence.json"
 
 
+def passes_a_gate(one):
+    lines = one.lines("evaluation/gates.jsonl")
+    one.write_lines(
+        "evaluation/gates.jsonl", [{**lines[0], "sentence": "nobody is treated worse"}, *lines[1:]]
+    )
+    one.list_anew()
+    return "evaluation/gates.jsonl"
+
+
+def edits_the_packages(one):
+    one.write("training/packages.txt", one.read("training/packages.txt").replace("numpy==2.4", "numpy==2.5"))
+    one.list_anew()
+    return "training/packages.txt"
+
+
+def names_another_decision(one):
+    about, decisions = json.loads(one.read("pack.json")), one.lines("approval/decisions.jsonl")
+    other = next(line for line in decisions if line["said"]["version"] == 2)
+    one.write("pack.json", json.dumps({**about, "decision": other["entry"]}))
+    one.write("evaluation/evidence.json", json.dumps(other["said"]["measured"]))
+    one.write_lines("evaluation/gates.jsonl", other["said"]["reasons"])
+    one.list_anew()
+    return "pack.json"
+
+
+def has_a_name_twice(one):
+    folder, one.pack = one.pack, one.pack.with_suffix(".zip")
+    with zipfile.ZipFile(one.pack, "w") as packed:
+        packed.writestr("card.md", "It is perfect.\n")
+        for path in folder.rglob("*"):
+            if path.is_file() and path.name != "card.md":
+                packed.write(path, path.relative_to(folder))
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            packed.write(folder / "card.md", "card.md")
+    return "card.md"
+
+
 def passes_a_check(one):
     one.write(
         "monitoring/reports.jsonl",
@@ -396,7 +434,8 @@ TAMPERINGS = [
     drops_a_record, invents_a_record, edits_what_an_entry_says, edits_an_entry_with_its_digest, drops_an_entry,
     swaps_two_entries, cuts_the_end_off, seals_the_whole_ledger_anew, edits_an_anchor, spoils_an_anchor,
     spoils_a_record, swaps_the_model, swaps_the_model_and_its_list, takes_the_model_out, edits_the_contract,
-    edits_how_it_was_made, betters_a_metric, passes_a_check, hides_a_day, swaps_a_raw_file,
+    edits_how_it_was_made, betters_a_metric, passes_a_gate, edits_the_packages,
+    names_another_decision, has_a_name_twice, passes_a_check, hides_a_day, swaps_a_raw_file,
 ]  # fmt: skip
 
 
@@ -437,6 +476,25 @@ def test_the_pack_of_a_ledger_that_lost_its_end_says_so(tmp_path):
     assert (code, "CHANGED ledger/anchors/0-home.jsonl: it noted another entry" in printed) == (3, True), (
         printed
     )
+
+
+@pytest.mark.parametrize("damaged", ["{", ""])
+def test_what_was_accepted_of_anchors_is_over_in_later_packs_and_what_follows_is_not(tmp_path, damaged):
+    stores = world(tmp_path / "home", f"sqlite:///{tmp_path}/p.db")
+    path = stores.anchors[0].path
+    first, _, *rest = path.read_text().splitlines()
+    path.write_text("\n".join([first, damaged, *rest, ""]))
+    packed(stores, tmp_path / "before")
+    assert bare(tmp_path / "before")[0] == 3
+    accept(stores, by="Zoë 王", reason="die Platte")
+    stores.ledger.append(Draft("note", "x", {}))
+    note(stores)
+    packed(stores, tmp_path / "pack")
+    code, printed = bare(tmp_path / "pack")
+    assert (code, "Nothing was changed" in printed) == (0, True), printed
+    later = Tamperer(tmp_path / "pack", tmp_path / "tampered")
+    spoils_an_anchor(later)
+    assert bare(later.pack)[0] == 3
 
 
 def test_what_is_no_pack_is_told(pack, tmp_path):

@@ -12,6 +12,7 @@ from mlops_assets.errors import BadRequest, ChangeRefused, MlopsError, ReleaseCo
 from mlops_assets.governance.access import Who, tier_of
 from mlops_assets.governance.changes import Proposal
 from mlops_assets.steps import changes, standing
+from mlops_assets.steps.access import require_own_name
 from mlops_assets.steps.trace import trace_impact
 from mlops_assets.stores import ledger
 from mlops_assets.stores.database import (
@@ -237,6 +238,21 @@ def test_an_override_is_asked_for_and_then_given(stores, tracking):
     given = changes.allow_or_ask(stores, subject, "table:validated/t", **give)
     assert given.by == "ada"
     assert f"request {asked.number}, agreed by rosa, raül" in given.reason
+
+
+def test_who_signs_with_a_space_is_the_author_all_the_same(stores):
+    signed, ada = {"by": " ada", "reason": "an outage"}, Who("ada")
+    require_own_name(stores, ada, signed["by"])
+    released(stores, 3)
+    subject = Subject("validated/t", "2024-01-01", "f", "late")
+    asked = [
+        changes.ask_to_roll_back(stores, "model", 3, **signed),
+        changes.allow_or_ask(stores, subject, "table:validated/t", **signed, at=ledger.clock()),
+    ]
+    for one in asked:
+        assert one.proposal.by == "ada"
+        with pytest.raises(ChangeRefused, match="ada proposed it"):
+            approve(stores, ada, one.number)
 
 
 def test_what_is_open_is_applied_together_and_the_rest_waits(stores, tracking):

@@ -165,6 +165,14 @@ def test_a_test_that_did_not_pass_counts_nothing(tmp_path, url, name):
     assert (one.points, one.why) == (0, "not passed")
 
 
+def test_a_version_that_was_not_made_again_is_not_reproducible_by_the_word_of_a_person(tmp_path, url):
+    stores = full(tmp_path / "home", url, differs=True)
+    model = shop().model("returned")
+    attest(stores, model, "reproducible", by="Ada", evidence="I saw it", days=365, at=SOON)
+    one = standings(stores, at="2024-04-12T00:00:00+00:00")["reproducible"]
+    assert (one.points, one.why) == (0, "not passed")
+
+
 def test_what_had_too_little_to_test_on_was_not_tested(tmp_path, url):
     found = standings(full(tmp_path / "home", url, few=True))
     assert {name: found[name].why for name in ("slices", "inclusion", "prediction_quality")} == dict.fromkeys(
@@ -212,8 +220,9 @@ def test_a_canary_of_the_champion_that_was_decided_counts(
     assert (one.points, one.why) == (points, why)
 
 
-def test_a_rollback_by_hand_counts_half(tmp_path, url):
-    assert standings(full(tmp_path / "home", url, by="Ada"))["rollback"].points == 0.5
+@pytest.mark.parametrize(("by", "points"), [("Ada", 0.5), ("verification", 1), ("service", 1)])
+def test_a_rollback_by_hand_counts_half_and_by_a_machine_one(tmp_path, url, by, points):
+    assert standings(full(tmp_path / "home", url, by=by))["rollback"].points == points
 
 
 def test_all_of_it_on_either_database_for_people_and_for_programs(database_url, tmp_path):

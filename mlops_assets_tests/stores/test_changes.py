@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -25,12 +26,13 @@ def changes(database_url):
     return Changes(open_database(database_url))
 
 
+def proposal(at, tier=TIER, by="ada", **payload):
+    payload = {"version": 3, **payload}
+    return Proposal.under(tier, "promote", "model:m", payload, by=by, reason="bësser", at=at)
+
+
 def propose(changes, tier=TIER, by="ada", **payload):
-    return changes.propose(
-        lambda at: Proposal.under(
-            tier, "promote", "model:m", {"version": 3, **payload}, by=by, reason="bësser", at=at
-        )
-    )
+    return changes.propose(lambda at: proposal(at, tier, by, **payload))
 
 
 def stands(tier=TIER, may=lambda who: True):
@@ -254,6 +256,7 @@ def later(hours):
 
 RAW = {
     "an approval by the author": (0, lambda one: raw_vote(one, "ada")),
+    "an approval by the author with a space": (0, lambda one: raw_vote(one, "ada ")),
     "a second vote": (1, lambda one: raw_vote(one, "bo")),
     "a second vote in the place of the first": (1, lambda one: raw_vote(one, "bo", "refuse")),
     "an approval of another digest": (0, lambda one: raw_vote(one, "bo", digest="0" * 64)),
@@ -282,6 +285,24 @@ def test_the_database_refuses(changes, database_url, name):
     with pytest.raises(sa.exc.IntegrityError), open_database(database_url).begin() as connection:
         connection.execute(written(request))
     assert changes.of(request.number).application is None
+
+
+def test_spaces_around_a_name_make_nobody_another(changes, database_url):
+    """Not even where they were written past the platform: of the author, and of one who approved."""
+    assert propose(changes, by=" ada").proposal.by == "ada"
+    request = changes.propose(lambda at: replace(proposal(at), by=" ada"))
+    database = open_database(database_url)
+    with pytest.raises(ChangeRefused, match="somebody else has to say so"):
+        say(changes, request, Who("ada"))
+    with pytest.raises(sa.exc.IntegrityError, match="what they proposed"), database.begin() as connection:
+        connection.execute(raw_vote(request, "ada"))
+    say(changes, request, BO)
+    with database.begin() as connection:
+        connection.execute(raw_vote(request, "bo "))
+    with pytest.raises(ChangeRefused, match="waiting for one more approval"):
+        apply(changes, request)
+    with pytest.raises(sa.exc.IntegrityError, match="too few approved"), database.begin() as connection:
+        connection.execute(raw_application(request))
 
 
 def test_the_database_refuses_an_application_too_early_a_second_one_and_what_comes_after(

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from mlops_assets.errors import LedgerBroken
+from mlops_assets.errors import BadRequest, LedgerBroken
 from mlops_assets.governance.ledger import Entry
 from mlops_assets.steps.ledger import accept, guard, note, verify
 from mlops_assets.stores.ledger import Draft
@@ -248,6 +248,18 @@ def forgets_a_reading(stores, owner):
     return owner.number_of("commit", 1), "state edited"
 
 
+def links_a_reading_to_another(stores, owner):
+    owner.run(
+        "UPDATE reading SET source_id = (SELECT max(id) FROM materialization) WHERE source_id IS NOT NULL"
+    )
+    return 0, "state edited"
+
+
+def cuts_the_lineage(stores, owner):
+    owner.run("UPDATE reading SET source_id = NULL")
+    return 0, "state edited"
+
+
 def forgets_a_refusal(stores, owner):
     owner.run("DELETE FROM refusal")
     return owner.number_of("commit", 2), "state edited"
@@ -364,6 +376,8 @@ ATTACKS = [
     edits_a_fingerprint,
     turns_a_verdict,
     forgets_a_reading,
+    links_a_reading_to_another,
+    cuts_the_lineage,
     forgets_a_refusal,
     forgets_a_partition,
     adds_a_partition,
@@ -455,6 +469,44 @@ def test_a_restored_backup_is_accepted_by_name_and_that_stays_told(restored):
     assert (accepted.by, accepted.reason) == ("Ada", "the disk died")
     Owner(str(stores.places.database)).run("UPDATE release SET run_id = 'mine' WHERE version = 1")
     assert found(stores)[0].tampering == "state edited"
+
+
+@pytest.mark.parametrize(
+    "attack", [edits_an_anchor, drops_an_anchor, cuts_the_anchors_short, deletes_the_anchors]
+)
+def test_what_was_done_to_anchors_is_accepted_by_name_and_that_stays_told(stores, owner, attack):
+    attack(stores, owner)
+    accept(stores, by="Ada", reason="the disk died")
+    is_settled(stores)
+
+
+def test_an_object_that_is_gone_is_accepted_by_name_and_that_stays_told(database_url, tmp_path):
+    stores = made(opened(tmp_path / "home", database_url, f"folder:{tmp_path / 'bucket'}"))
+    objects = sorted((tmp_path / "bucket").iterdir())
+    objects[1].unlink()
+    assert [one.tampering for one in found(stores)] == ["anchor edited"] * 2
+    accept(stores, by="Ada", reason="the disk died")
+    is_settled(stores)
+    assert objects[0].exists()
+
+
+def is_settled(stores):
+    """What was accepted is over, and told; the place notes on, and what is done to it next is found."""
+    commit(stores, "raw/t", 3, ["a"])
+    assert len(note(stores)) == 1
+    told = verify(stores)
+    assert told.findings == ()
+    ((_, accepted),) = told.accepted
+    assert (accepted.by, accepted.reason) == ("Ada", "the disk died")
+    with pytest.raises(BadRequest, match="nothing to accept"):
+        accept(stores, by="Ada", reason="again")
+
+
+def test_who_could_not_accept_is_told(stores, owner, monkeypatch):
+    deletes_the_anchors(stores, owner)
+    monkeypatch.setattr(type(stores.anchors[0]), "add", lambda self, line, after: False)
+    with pytest.raises(BadRequest, match="nothing was accepted at home"):
+        accept(stores, by="Ada", reason="the disk died")
 
 
 def test_an_anchor_is_not_noted_beside_one_that_was_changed(stores, owner):
