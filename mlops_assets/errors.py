@@ -22,6 +22,7 @@ MlopsError
 ├── RolloutConflict       a rollout ended, or changed, before what was to be recorded of it
 ├── ArtifactMismatch      stored bytes are not the bytes that were recorded
 ├── ServiceRefused        a version may not be served, or not so
+├── NotProven             the process that proves what a version answers with did not end well
 ├── LogUnwritable         a prediction could not be written down
 ├── LogDamaged            a log of predictions is not what was appended to it
 ├── NotShipped            a bus did not say that it keeps what was sent to it
@@ -153,6 +154,10 @@ class ArtifactMismatch(MlopsError):
 
 class ServiceRefused(MlopsError):
     """The prediction service does not answer with this version, or at this address."""
+
+
+class NotProven(MlopsError):
+    """The process that proves a version was ended, or took too long. Nothing is said of the version: prove it again."""
 
 
 class LogUnwritable(MlopsError):

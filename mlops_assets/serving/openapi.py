@@ -111,7 +111,11 @@ def _schemas(contract: Contract, fields: Mapping[str, Field]) -> dict[str, Any]:
             "maxItems": MOST_ROWS,
             "items": {"$ref": "#/components/schemas/Row"},
         },
-        "request_id": {"type": "string", "pattern": f"^{NAMED.pattern}$"},
+        "request_id": {
+            "type": "string",
+            "pattern": f"^{NAMED.pattern}$",
+            "description": "Of a request that is sent again; of those of a day with one id the first answer is kept.",
+        },
         "explain": {"type": "boolean", "default": False},
     }
     finding = {"row": {"type": ["integer", "null"]}, "field": TEXT, "found": TEXT}

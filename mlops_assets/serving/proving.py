@@ -13,7 +13,7 @@ from base64 import b64decode, b64encode
 from dataclasses import asdict
 from pathlib import Path
 
-from mlops_assets.errors import ArtifactMismatch, ServiceRefused
+from mlops_assets.errors import ArtifactMismatch, NotProven
 from mlops_assets.modeling.engines import Proof
 from mlops_assets.stores.artifacts import Artifacts
 
@@ -24,7 +24,7 @@ SECONDS = 600
 def proven_apart(artifacts: Artifacts, digest: str) -> Proof:
     """What ``modeling/proving.py`` finds of the files of a model, which it reads under their digest.
 
-    Raises ArtifactMismatch where that does, and ServiceRefused when the process fails otherwise.
+    Raises ArtifactMismatch where that does, and NotProven when the process fails otherwise.
     """
     # The very code that runs here, wherever the command was started.
     path = os.pathsep.join(filter(None, [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH")]))
@@ -36,12 +36,14 @@ def proven_apart(artifacts: Artifacts, digest: str) -> Proof:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SECONDS,
+            # Ctrl-C is for the service, which drains first.
+            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
-        raise ServiceRefused(f"artifact {digest} was not proven within {SECONDS} seconds") from None
+        raise NotProven(f"artifact {digest} was not proven within {SECONDS} seconds") from None
     if ended.returncode:
         said = ended.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise ServiceRefused(
+        raise NotProven(
             f"the process that proves artifact {digest} ended with {ended.returncode}: {said[-1]}"
         )
     told = json.loads(ended.stdout)

@@ -149,6 +149,7 @@ def test_an_estimator_path_is_an_import_path(path):
         ),
         ({"window": {"train_days": "28", "evaluate_days": 7}}, "valid integer"),
         ({"seed": True}, "valid integer"),
+        ({"contract": {"objectives": {"p95_ms": 60_000.0}}}, "less than 60000"),
     ],
 )
 def test_a_model_that_cannot_be_is_refused(changed, said):

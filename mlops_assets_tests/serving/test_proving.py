@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mlops_assets.errors import ArtifactMismatch, ServiceRefused
+from mlops_assets.errors import ArtifactMismatch, NotProven
 from mlops_assets.modeling.proving import proven
 from mlops_assets.serving import proving
 from mlops_assets.serving.proving import proven_apart
@@ -38,7 +38,7 @@ def test_files_that_were_changed_are_refused_with_the_reason(shelves, digest):
 
 
 def test_a_process_that_fails_is_told_with_its_words(shelves):
-    with pytest.raises(ServiceRefused, match=r"ended with 1: .*NotMaterialized: there is no artifact none"):
+    with pytest.raises(NotProven, match=r"ended with 1: .*NotMaterialized: there is no artifact none"):
         proven_apart(shelves.artifacts, "none")
 
 
@@ -47,13 +47,13 @@ def test_a_process_that_is_killed_is_told(shelves, digest, monkeypatch):
         return subprocess.CompletedProcess([], -9, b"", b"")
 
     monkeypatch.setattr(subprocess, "run", killed)
-    with pytest.raises(ServiceRefused, match="ended with -9: it said nothing"):
+    with pytest.raises(NotProven, match="ended with -9: it said nothing"):
         proven_apart(shelves.artifacts, digest)
 
 
 def test_a_process_that_hangs_is_not_waited_for_for_ever(shelves, digest, monkeypatch):
     monkeypatch.setattr(proving, "SECONDS", 0.01)
-    with pytest.raises(ServiceRefused, match=r"not proven within 0\.01 seconds"):
+    with pytest.raises(NotProven, match=r"not proven within 0\.01 seconds"):
         proven_apart(shelves.artifacts, digest)
 
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mlops_assets.errors import BadEnvironment
+from mlops_assets.errors import BadEnvironment, NotProven
 from mlops_assets.governance.rollout import Limits
 from mlops_assets.serving import service as services
 from mlops_assets.serving import trial as trials
@@ -201,10 +201,11 @@ def test_a_canary_that_hangs_holds_few_places_and_is_not_waited_for_again(shelve
     assert last(shelves).last.state == "failed"
 
 
-def test_a_candidate_whose_features_cannot_be_read_yet_is_tried_again_and_has_not_failed(
-    shelves, service, monkeypatch
+@pytest.mark.parametrize("error", [BadEnvironment("no Redis answers"), NotProven("it ended with -9")])
+def test_a_candidate_that_cannot_be_loaded_for_now_is_tried_again_and_has_not_failed(
+    shelves, service, monkeypatch, error
 ):
-    loads, load = [BadEnvironment("no Redis answers")], service._trials._load
+    loads, load = [error], service._trials._load
 
     def loaded(version):
         if loads:
@@ -215,7 +216,7 @@ def test_a_candidate_whose_features_cannot_be_read_yet_is_tried_again_and_has_no
     start(shelves)
     asyncio.run(service.look())
     assert service.tries is None
-    assert service.state.reasons == ["version 2 is not tried yet: BadEnvironment: no Redis answers"]
+    assert service.state.reasons == [f"version 2 is not tried yet: {type(error).__name__}: {error}"]
     assert service.state.is_ready
     monkeypatch.setattr(service._trials, "_not_before", 0.0)
     asyncio.run(service.look())
