@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlops_assets.declaration.features import FeatureRepository
-from mlops_assets.errors import LogUnwritable, ServiceRefused
+from mlops_assets.errors import BadEnvironment, LogUnwritable, ServiceRefused
 from mlops_assets.governance.contract import breaches
 from mlops_assets.modeling.engines import COMPILED
 from mlops_assets.serving.answers import Answer, answers
@@ -41,6 +41,8 @@ Durability = Literal["write", "fsync"]
 AGAIN_SECONDS = 30.0
 # Of more rows a table takes long enough for others to notice.
 QUICK_ROWS = 8
+# What waits for the worker when the service ends is waited for so long.
+LAST_SECONDS = 30.0
 # Warnings that an answer tells one by one.
 TOLD = 20
 logger = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ class Service:
         self._wake = asyncio.Event()
         self.metrics = Metrics(model, lambda: log.failures if log else 0)
         self.windows = Windows(windows, self._settings.clock)
-        self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work)
+        self._batches: Batches[tuple[Current, Request], Answer] = Batches(self._work, (BadEnvironment,))
         self._succession = Succession(shelves, model)
         tried = RolloutMetrics(model, self.metrics.registry)
         self._trials = Trials(
@@ -188,11 +190,11 @@ class Service:
 
     def close(self) -> None:
         """Answer what waits, and bring the log to disk."""
-        self._batches.close()
-        self.windows.close()
-        self._trials.close()
+        self._batches.close(LAST_SECONDS)
         if self._log is not None:
             self._log.close()
+        self.windows.close()
+        self._trials.close()
 
     async def _look(self) -> None:
         """Let the version that reigns answer, once it is verified; otherwise go on as before, and say why."""

@@ -6,12 +6,13 @@ import asyncio
 import logging
 import time
 from bisect import bisect_left
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Literal
 
-from mlops_assets.errors import LogUnwritable
+from mlops_assets.errors import BadEnvironment, LogUnwritable
 from mlops_assets.governance.rollout import (
     CELLS,
     EDGES,
@@ -35,6 +36,8 @@ from mlops_assets.stores.tallies import Tallies
 PATIENCE = 1.0
 # Requests that wait for a canary at once: one that hangs must not hold the places of all. Who comes then is left out.
 MOST_HELD = 16
+# A worker that is at one batch for so long does not come back.
+HUNG_SECONDS = 30.0
 # An id counts once among the newest so many: whoever comes again meets the same version, which is no chance.
 REMEMBERED = 100_000
 # So many of a candidate's first answers are not timed: nothing of it was used before.
@@ -52,6 +55,7 @@ Work = Callable[[Sequence[tuple[Current, Request]]], Sequence[Answer]]
 # The answer of a version to a request that is answered sooner than a worker would wake up; None for any other.
 AtOnce = Callable[[Request, Current], Answer | None]
 Answered = tuple[Answer, Current]
+NoAnswer = Literal["failed", "left out"]
 
 
 class Trial:
@@ -75,12 +79,14 @@ class Trial:
         self.rollout, self.candidate = rollout, candidate
         self._clock, self._tallies, self._log, self._metrics = clock, tallies, log, metrics
         self._at_once = at_once
-        self._batches: Batches[tuple[Current, Request], tuple[Answer, float]] = Batches(_timed(work))
+        self._batches: Batches[tuple[Current, Request], tuple[Answer, float]] = Batches(
+            _timed(work), (BadEnvironment,)
+        )
         self._after = [rollout.limits.slow_after(edge) for edge in EDGES]
         self._counted: dict[float, _Both] = {}
         self._asked = self._in_flight = 0
-        self._hangs = False
-        self._places: dict[int, None] = {}
+        self._ended = False
+        self._places: OrderedDict[int, None] = OrderedDict()
         self._first_error = ""
         self._shadows: set[asyncio.Task[None]] = set()
 
@@ -96,22 +102,29 @@ class Trial:
             return await (self._uncounted(request, by_champion) if takes else by_champion())
         if not takes:
             return await self._beside(request, by_champion)
-        if self._in_flight >= MOST_HELD:
-            self._metrics.left_out()
-            return await by_champion()
         candidate = self.candidate
         found = await self._by_candidate(request)
-        if found is not None:
+        if isinstance(found, Answer):
             return found, candidate
         told = await by_champion()
-        # Where both fail it is nobody's own failure.
-        self._failed_alone()
+        if found == "failed":
+            # Where both fail it is nobody's own failure.
+            self._failed_alone()
+        else:
+            self._metrics.left_out()
         return told
 
     def judge(self, now: str) -> Judged:
-        """How the rollout stands by what all processes counted. now: a moment in UTC. Raises OSError."""
+        """How the rollout stands by what all processes counted, and whether the candidate hangs in this one.
+
+        now: a moment in UTC. Raises OSError, and ValueError for counts that cannot be read.
+        """
         self._tallies.keep(self.counted())
         found = judged(self._tallies.all(), self.rollout.limits, seconds=self.rollout.seconds(now))
+        hangs = self._batches.busy_seconds
+        if hangs >= HUNG_SECONDS:
+            sentence = f"it has not come back from what it was asked {hangs:.0f} s ago"
+            found = Judged("failed", sentence, found.evidence)
         if not self._first_error:
             return found
         told = {**found.evidence, "first_error": self._first_error}
@@ -126,6 +139,7 @@ class Trial:
 
     async def end(self) -> None:
         """Answer what it was asked, forget what waits in its shadow, and close."""
+        self._ended = True
         for task in self._shadows:
             task.cancel()
         while self._in_flight:
@@ -134,7 +148,7 @@ class Trial:
 
     def close(self) -> None:
         """End its worker, and bring its log to disk."""
-        self._batches.close()
+        self._batches.close(PATIENCE)
         if self._log is not None:
             self._log.close()
 
@@ -153,33 +167,38 @@ class Trial:
             return False
         self._places[place] = None
         if len(self._places) > REMEMBERED:
-            del self._places[next(iter(self._places))]
+            self._places.popitem(last=False)
         return True
 
     async def _uncounted(self, request: Request, by_champion: Callable[[], Awaitable[Answered]]) -> Answered:
         """One that came before, by the version that it met."""
         candidate = self.candidate
-        found = await self._asks(request) if self._in_flight < MOST_HELD else None
-        return await by_champion() if found is None else (found, candidate)
+        found = await self._asks(request)
+        return (found, candidate) if isinstance(found, Answer) else await by_champion()
 
-    async def _asks(self, request: Request) -> Answer | None:
-        """The candidate's answer, as if it reigned; None where it fails, which is noted."""
-        if self._hangs and self._batches.is_busy:
-            return None
-        self._hangs = False
-        self._in_flight += 1
+    async def _asks(self, request: Request) -> Answer | NoAnswer:
+        """The candidate's answer, as if it reigned. A failure is noted; who would wait for long is left out."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                return (await self._timed_answer(request))[0]
+            answer = self._at_once(request, self.candidate)
+            if answer is not None:
+                return answer
+            if self._in_flight >= MOST_HELD or self._batches.busy_seconds >= PATIENCE:
+                return "left out"
+            return await self._waits(request)
         except TimeoutError:
-            # Until its worker is done with that nobody waits for it again.
-            self._hangs = True
             self._note(f"no answer within {PATIENCE:g} s")
         except Exception as error:
             self._note(f"{type(error).__name__}: {error}")
+        return "failed"
+
+    async def _waits(self, request: Request) -> Answer:
+        self._in_flight += 1
+        try:
+            async with asyncio.timeout(PATIENCE):
+                answer, _ = await self._batches.ask((self.candidate, request), rows=len(request.rows))
         finally:
             self._in_flight -= 1
-        return None
+        return answer
 
     async def _timed_answer(self, request: Request) -> tuple[Answer, float]:
         """With the seconds that it took, without a wait."""
@@ -189,13 +208,13 @@ class Trial:
             return answer, time.perf_counter() - begun
         return await self._batches.ask((self.candidate, request), rows=len(request.rows))
 
-    async def _by_candidate(self, request: Request) -> Answer | None:
+    async def _by_candidate(self, request: Request) -> Answer | NoAnswer:
         begun = time.perf_counter()
         self._asked += 1
         warm = self._asked > WARMING
         answer = await self._asks(request)
-        if answer is None:
-            return None
+        if not isinstance(answer, Answer):
+            return answer
         seconds = time.perf_counter() - begun
         own = self._now.candidate
         own.answered(answer)
@@ -222,12 +241,12 @@ class Trial:
         champion.answered(answer)
         if self.rollout.kind == "canary":
             champion.slow_at(range(bisect_left(EDGES, seconds)))
-        elif len(self._shadows) < MOST_WAITING:
+        elif self._ended or len(self._shadows) >= MOST_WAITING:
+            self._metrics.left_out()
+        else:
             task = asyncio.create_task(self._shadow(request, seconds))
             self._shadows.add(task)
             task.add_done_callback(self._shadows.discard)
-        else:
-            self._metrics.left_out()
         return answer, current
 
     async def _shadow(self, request: Request, champions: float) -> None:

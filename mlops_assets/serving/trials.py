@@ -31,8 +31,8 @@ class Trials:
     """One rollout after another.
 
     load: a version by its number, verified; raises what says why it may not be tried. refreshed: the same version, as
-    its features are online now. why_not: why the candidate is not tried yet, in a sentence; empty where it is, or
-    there is none.
+    its features are online now. why_not: why the candidate is not tried yet, or not judged, in a sentence; empty
+    where it is, or there is none.
     """
 
     def __init__(
@@ -100,7 +100,13 @@ class Trials:
             trial.candidate = await asyncio.to_thread(self._refreshed, trial.candidate)
         self._trial, trial.rollout = trial, rollout
         self._metrics.tries(rollout)
-        found = await asyncio.to_thread(trial.judge, self._shelves.ledger.now())
+        try:
+            found = await asyncio.to_thread(trial.judge, self._shelves.ledger.now())
+        except (OSError, ValueError) as error:
+            logger.exception("what rollout %s counted cannot be kept or read", rollout.number)
+            self.why_not = f"what rollout {rollout.number} counted cannot be kept or read: {error}"
+            return
+        self.why_not = ""
         if found.answer == "go on":
             return
         # The champion answers all requests before that is written down.

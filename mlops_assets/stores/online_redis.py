@@ -22,12 +22,18 @@ ROWS_TOGETHER = 2_000
 # What a killed writer leaves aside goes by itself.
 ASIDE_SECONDS = 24 * 3600
 REPLACED_SECONDS = 60
-# A server that hangs is one that does not answer. What an idle connection lost is asked again once, at once. The
-# address may say otherwise: redis://host:6379/0?socket_timeout=10
-PATIENCE: dict[str, Any] = {
+# A server that hangs is one that does not answer, to who reads for somebody that waits: what an idle connection lost
+# is asked again once, at once. A change may take longer, and is never asked twice. The address may say otherwise:
+# redis://host:6379/0?socket_timeout=10
+READING: dict[str, Any] = {
     "socket_timeout": 2.0,
     "socket_connect_timeout": 2.0,
     "retry": Retry(NoBackoff(), 1),
+}
+WRITING: dict[str, Any] = {
+    "socket_timeout": 120.0,
+    "socket_connect_timeout": 2.0,
+    "retry": Retry(NoBackoff(), 0),
 }
 
 
@@ -39,12 +45,13 @@ class RedisGroups:
     def __init__(self, address: str) -> None:
         self._address, self._prefix = _with_prefix(address)
         # Untyped: redis types every answer as one that may have to be awaited.
-        self._client: Any = redis.Redis.from_url(self._address, **PATIENCE, decode_responses=True)
+        self._client: Any = redis.Redis.from_url(self._address, **WRITING, decode_responses=True)
+        self._reader: Any = redis.Redis.from_url(self._address, **READING, decode_responses=True)
 
     def read(self, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[str | None]]:
         """See Groups."""
         with self._told():
-            pipeline = self._client.pipeline(transaction=False)
+            pipeline = self._reader.pipeline(transaction=False)
             for group, keys in asked:
                 pipeline.hmget(self._name(group), keys)
             found: list[list[str | None]] = pipeline.execute()
@@ -101,7 +108,7 @@ class RedisGroups:
     def _told(self) -> Iterator[None]:
         try:
             yield
-        except (redis.ConnectionError, redis.TimeoutError) as error:
+        except (redis.ConnectionError, redis.TimeoutError, redis.WatchError) as error:
             place = urlsplit(self._address)
             raise BadEnvironment(
                 f"no Redis answers at {place.hostname}:{place.port or 6379}: {error}; MLOPS_ONLINE says where it is"
@@ -109,10 +116,16 @@ class RedisGroups:
 
 
 def _executed(pipeline: Any) -> bool:
-    """Whether what was queued was done, which it is not when another changed the hash meanwhile."""
+    """Whether what was queued was done, which it is not when another changed the hash meanwhile.
+
+    Raises WatchError when the server went away, and nobody knows.
+    """
     try:
         pipeline.execute()
-    except redis.WatchError:
+    except redis.WatchError as error:
+        # The same is raised for an answer that did not come.
+        if "while watching" in str(error):
+            raise
         return False
     return True
 

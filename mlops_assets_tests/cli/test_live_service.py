@@ -54,7 +54,7 @@ def test_it_answers_by_the_clock_that_is_moved_and_comes_to_another_version(repl
         replays.set_clock(MOMENT + timedelta(hours=1))
         assert service.ask("second", ROW) == 200
         released(shelves_at(tmp_path / "home"), 2, as_of="2024-05-02")
-        service.comes_to(2)
+        service.comes_to(lambda: (2, None))
         assert service.ask("third", ROW) == 200
         # It hangs up on who is silent.
         time.sleep(6)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
+import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from mlops_assets.data.point_in_time import JoinedView
 from mlops_assets.errors import BadEnvironment, BadRequest, GateRefusal, NotMaterialized
 from mlops_assets.monitoring.parity import compared
 from mlops_assets.steps.online import put_online
+from mlops_assets.stores import online_redis
 from mlops_assets.stores.as_known import features_as_known
 from mlops_assets.stores.online import Asked
 from mlops_assets.stores.online_redis import RedisGroups
@@ -188,6 +190,21 @@ def test_what_is_not_online_is_told_with_what_to_do(stores):
         online(stores, ("a", 1), moment=at(0))
     with pytest.raises(NotMaterialized, match="features/sales"):
         put(stores)
+
+
+@pytest.mark.parametrize(
+    "said", ["A TimeoutError occurred while watching one or more keys", "Watched variable changed."]
+)
+def test_a_change_of_which_nobody_knows_is_not_told_as_one_that_was_not_done(said):
+    class Pipeline:
+        def execute(self):
+            raise redis.WatchError(said)
+
+    if "while watching" in said:
+        with pytest.raises(redis.WatchError):
+            online_redis._executed(Pipeline())
+    else:
+        assert online_redis._executed(Pipeline()) is False
 
 
 def test_a_redis_that_hangs_is_one_that_does_not_answer():
