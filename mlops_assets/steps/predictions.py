@@ -107,6 +107,11 @@ def waiting(stores: Stores, model: str, zone: ZoneInfo) -> Waiting:
     return Waiting(sorted(days), digest(canonical(names)))
 
 
+def taken_over(stores: Stores, model: str, days: Sequence[str]) -> set[str]:
+    """Of some days those that were written, with rows or without."""
+    return {one.partition for one in stores.records.contents(f"{model}/{TABLE}", partitions=days)}
+
+
 @contextmanager
 def compacting(stores: Stores, model: str, zone: ZoneInfo, days: Sequence[str]) -> Iterator[Compacted]:
     """Days with what the finished segments of the log have of them; a service goes on writing its own.
