@@ -21,8 +21,8 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.features import view_code
 from mlops_assets.graph.plan import LINEAGE, STAGES, PlannedRun
 from mlops_assets.graph.retraining import BY, EVIDENCE, LOG, REASON
-from mlops_assets.graph.service_report import REPORT as SERVICE_REPORT
 from mlops_assets.graph.settling import settle
+from mlops_assets.monitoring.service import REPORT as SERVICE_REPORT
 from mlops_assets.steps.due import REPORTS, WATCHES, due, newest_judged
 from mlops_assets.steps.online import put_online
 from mlops_assets.steps.replay import answered, day_begins, in_slots, questions

@@ -29,7 +29,7 @@ from mlops_assets.graph.registry import registry_check
 from mlops_assets.graph.release import release_asset
 from mlops_assets.graph.restatement import restatement_check
 from mlops_assets.graph.retraining import retraining_log_asset, retraining_schedule, retraining_sensor
-from mlops_assets.graph.service_report import service_report_asset
+from mlops_assets.graph.service_report import service_report_asset, service_report_sensor
 from mlops_assets.graph.training_set import training_set_asset
 from mlops_assets.graph.validated import validated_assets
 from mlops_assets.graph.verification import verification_asset
@@ -80,6 +80,7 @@ def model_definitions(catalog: Catalog, model: Model) -> dg.Definitions:
             retraining_sensor(catalog, model),
             changes_sensor(model),
             predictions_sensor(catalog, model),
+            service_report_sensor(catalog, model),
         ]
     return dg.Definitions(
         assets=stages,

@@ -64,7 +64,10 @@ def served_days(catalog: Catalog, model: Model) -> dg.DailyPartitionsDefinition:
 
 
 def predictions_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
-    """Has the log taken over when a service, or one that was killed, has finished a segment of it."""
+    """Has the log taken over when a service, or one that was killed, has finished a segment of it.
+
+    And a day written, without rows, of which nothing was taken over and requests failed: its report needs one.
+    """
     key, days = keys.of_model(model.name, TABLE), served_days(catalog, model)
     zone = catalog.tables[model.label.table].source.zone
 
@@ -76,16 +79,19 @@ def predictions_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
         description=f"Takes over what the service of {model.name} wrote down, each ten minutes in which it did.",
     )
     def take_over(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
-        from mlops_assets.steps.predictions import waiting
+        from mlops_assets.steps.predictions import taken_over, waiting
+        from mlops_assets.steps.served_windows import unjudged
 
-        found = waiting(stores, model.name, zone)
+        found, failing = waiting(stores, model.name, zone), unjudged(stores, model.name, zone)
+        only_failed = failing.keys() - taken_over(stores, model.name, list(failing))
+        wanted = sorted({*found.days, *only_failed})
         requests = [
             dg.RunRequest(
                 run_key=f"{model.name}/{TABLE}/{first}/{last}/{found.digest}",
                 asset_selection=[key],
                 tags={**RETRIES, partitions.RANGE_START: first, partitions.RANGE_END: last},
             )
-            for first, last in stretches(day for day in found.days if days.has_partition_key(day))
+            for first, last in stretches(day for day in wanted if days.has_partition_key(day))
         ]
         runs = runs_of(context.instance, (str(one.run_key) for one in requests))
         told = "; ".join(how(run) for run in runs.values())

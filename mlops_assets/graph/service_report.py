@@ -13,16 +13,18 @@ from mlops_assets.graph import keys
 from mlops_assets.graph.automation import when_inputs_are_good
 from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.features import JOIN
+from mlops_assets.graph.launching import RETRIES, never_launched
 from mlops_assets.graph.metadata import say_of_partitions, table
 from mlops_assets.graph.predictions import served_days
 from mlops_assets.graph.stage import of_model
-from mlops_assets.monitoring.service import CHECKS
+from mlops_assets.monitoring.service import CHECKS, REPORT
 from mlops_assets.stores.stores import Stores
 
-REPORT = "service_report"
+SECONDS = 600
 CODE = (
     "mlops_assets.steps.service_report",
     "mlops_assets.steps.served_parity",
+    "mlops_assets.steps.served_windows",
     "mlops_assets.steps.served",
     "mlops_assets.monitoring.distances",
     "mlops_assets.monitoring.parity",
@@ -86,3 +88,40 @@ def service_report_asset(catalog: Catalog, model: Model) -> dg.AssetsDefinition:
         yield from write_and_tell(context, {key: found.produced}, told=dict.fromkeys(CHECKS, told))
 
     return service_report
+
+
+def service_report_sensor(catalog: Catalog, model: Model) -> dg.SensorDefinition:
+    """Has a day judged again on which more requests failed than its report counts.
+
+    The report follows rows that are new, and requests that fail leave none.
+    """
+    key, days = keys.of_model(model.name, REPORT), served_days(catalog, model)
+    zone = catalog.tables[model.label.table].source.zone
+
+    @dg.sensor(
+        name=f"{model.name}_{REPORT}",
+        target=dg.AssetSelection.assets(key),
+        minimum_interval_seconds=SECONDS,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description=f"Has days of {model.name} judged on which more failed than their reports count.",
+    )
+    def judge_again(context: dg.SensorEvaluationContext, stores: dg.ResourceParam[Stores]) -> dg.SensorResult:
+        from mlops_assets.steps.predictions import taken_over
+        from mlops_assets.steps.served_windows import unjudged
+
+        failing = unjudged(stores, model.name, zone)
+        there = taken_over(stores, model.name, list(failing))
+        asked = {
+            f"{failed} failed on {day}": dg.RunRequest(
+                run_key=f"{model.name}/{REPORT}/{day}/{failed}", partition_key=day, tags=RETRIES
+            )
+            for day, failed in failing.items()
+            if day in there and days.has_partition_key(day)
+        }
+        requests, told = never_launched(context.instance, asked)
+        return dg.SensorResult(
+            run_requests=requests,
+            skip_reason=None if requests else "; ".join(told) or "reports count all that failed",
+        )
+
+    return judge_again

@@ -14,6 +14,7 @@ from mlops_assets.declaration.serving import Serving
 from mlops_assets.governance.verdicts import Verdict
 from mlops_assets.monitoring.parity import FeatureParity
 
+REPORT = "service_report"
 LATENCY, ERRORS, CLASSES, SAME = "latency", "errors", "classes", "served_as_known"
 CHECKS = {
     LATENCY: "In each minute of enough requests, 95% of them were answered within what the contract promises.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, takewhile
@@ -46,6 +46,8 @@ SCHEMA = pa.schema(
         "by": pa.string(),
     }
 )
+# What a record of another form than a prediction's is met with.
+NO_PREDICTION = (KeyError, TypeError, ValueError)
 # A request within a day: its day, and the id by which it counts once.
 Key = tuple[str, str]
 
@@ -87,21 +89,27 @@ class Compacted:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What finished segments hold. days: in order. requests: how many. digest: of the segments, other when they are."""
+    """What finished segments hold. days: in order. digest: of the segments, other when they are."""
 
     days: list[str]
-    requests: int
     digest: str
 
 
 def waiting(stores: Stores, model: str, zone: ZoneInfo) -> Waiting:
-    """What is to be compacted."""
-    found = list(logged(stores, model, zone))
-    keys = {key for one in found for key in one.keys}
-    # Of one of which nothing can be read somebody must be told all the same.
-    unreadable = {_last_written(one.segment, zone) for one in found if one.damage and not one.requests}
-    names = [one.segment.path.stem for one in found]
-    return Waiting(sorted({day for day, _ in keys} | unreadable), len(keys), digest(canonical(names)))
+    """What is to be compacted. Of what was read only names and days are kept: a service may have answered for hours."""
+    days: set[str] = set()
+    names = []
+    for segment in segments(log_folder(stores.places.home, model), finished=True):
+        # Who takes the same log over meanwhile may forget it.
+        with suppress(FileNotFoundError):
+            days |= _days(model, segment, zone)
+            names.append(segment.path.stem)
+    return Waiting(sorted(days), digest(canonical(names)))
+
+
+def taken_over(stores: Stores, model: str, days: Sequence[str]) -> set[str]:
+    """Of some days those that were written, with rows or without."""
+    return {one.partition for one in stores.records.contents(f"{model}/{TABLE}", partitions=days)}
 
 
 @contextmanager
@@ -129,7 +137,7 @@ def logged(stores: Stores, model: str, zone: ZoneInfo, *, finished: bool = True)
         for record in reading.records:
             try:
                 requests.append(_said(model, record, zone))
-            except (KeyError, TypeError, ValueError) as error:
+            except NO_PREDICTION as error:
                 damage.append(
                     f"{segment.path}: the record {record.get('id')!r} is none of a prediction: {error!r}"
                 )
@@ -230,8 +238,21 @@ def _kept(stores: Stores, model: str, days: Collection[str]) -> set[Key]:
     return set(zip(rows[PARTITION].to_pylist(), rows["request_id"].to_pylist(), strict=True))
 
 
+def _days(model: str, segment: Segment, zone: ZoneInfo) -> set[str]:
+    """The days of which a segment has predictions: a record of a day that is known by then is not looked into.
+
+    Where it has lines and none of them is a prediction, the day that it ended: somebody must be told all the same.
+    """
+    days: set[str] = set()
+    for record in segment.whole():
+        with suppress(*NO_PREDICTION):
+            if _day(datetime.fromisoformat(record["at"]), zone) not in days:
+                days.add(_said(model, record, zone)[0].day)
+    return days or ({_last_written(segment, zone)} if segment.lines() else set())
+
+
 def _said(model: str, record: Mapping[str, Any], zone: ZoneInfo) -> list[ServedPrediction]:
-    """The rows of a record of the log. Raises KeyError, TypeError or ValueError for one of another form."""
+    """The rows of a record of the log. Raises one of ``NO_PREDICTION`` for one of another form."""
     at = datetime.fromisoformat(record["at"])
     told = list(zip(record["request"], record["features"], record["probability"], strict=True))
     if not told:
@@ -239,7 +260,7 @@ def _said(model: str, record: Mapping[str, Any], zone: ZoneInfo) -> list[ServedP
     return [
         ServedPrediction(
             model=model,
-            day=at.astimezone(zone).date().isoformat(),
+            day=_day(at, zone),
             request_id=record["id"],
             row=number,
             predicted_at=_moment(at),
@@ -261,6 +282,10 @@ def _as_table(said: Sequence[ServedPrediction]) -> pa.Table:
     columns = {PARTITION: [one.day for one in said], ID: [one.id for one in said], "predicted_at": moments}
     fields = {name: [getattr(one, name) for one in said] for name in SCHEMA.names if name not in columns}
     return pa.table({**fields, **columns}).select(SCHEMA.names).cast(SCHEMA)
+
+
+def _day(moment: datetime, zone: ZoneInfo) -> str:
+    return moment.astimezone(zone).date().isoformat()
 
 
 def _last_written(segment: Segment, zone: ZoneInfo) -> str:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from mlops_assets.data.on_demand import STORED
 from mlops_assets.declaration.catalog import Catalog
+from mlops_assets.declaration.features import FeatureView
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import Version, feature_hash
 from mlops_assets.errors import MlopsError, NotMaterialized
@@ -56,7 +58,7 @@ def compare_served(
         of_views = list(inside)
         try:
             _require_same(catalog, model, releases.get(version), version)
-            pinned = _computed(stores, catalog, model, json.loads(views))
+            pinned = _computed(stores, catalog, model, json.loads(views), of_views)
             known = _known(stores, catalog, model, pinned, of_views)
         except MlopsError as error:
             why_not.append(f"{len(of_views)} rows of version {version}: {error}")
@@ -85,19 +87,34 @@ def _require_same(catalog: Catalog, model: Model, release: Release | None, versi
 
 
 def _computed(
-    stores: Stores, catalog: Catalog, model: Model, versions: Mapping[str, str]
+    stores: Stores,
+    catalog: Catalog,
+    model: Model,
+    versions: Mapping[str, str],
+    rows: Sequence[ServedPrediction],
 ) -> dict[str, Pinned]:
-    """The rows of each view that the version that was asked has computed."""
+    """What the version that was asked has computed of each view: of the days whose values may have lived then."""
     found = {}
     for view in catalog.features.views_of(model.features):
         if view not in versions:
             raise NotMaterialized(f"it is not recorded which version of {view} was asked")
-        found[view] = of_version(
+        computed = of_version(
             stores.records, stores.lake.pin(f"features/{view}"), Version.read(versions[view])
         )
-        if not found[view].contents:
+        if not computed.contents:
             raise NotMaterialized(f"features/{view} has no row of the version that was asked")
+        found[view] = _alive(catalog, catalog.features.views[view], computed, rows)
     return found
+
+
+def _alive(catalog: Catalog, view: FeatureView, computed: Pinned, rows: Sequence[ServedPrediction]) -> Pinned:
+    """Of a view's days those that can answer any of the rows; all of one that has no days."""
+    calendar = catalog.view_calendar(view)
+    if calendar is None:
+        return computed
+    zone, moments = ZoneInfo(calendar.timezone), [datetime.fromisoformat(one.predicted_at) for one in rows]
+    first, last = (f"{at.astimezone(zone).date()}" for at in (min(moments) - view.ttl, max(moments)))
+    return computed.only(one.partition for one in computed.contents if first <= one.partition <= last)
 
 
 def _known(

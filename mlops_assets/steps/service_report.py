@@ -6,10 +6,8 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
-from zoneinfo import ZoneInfo
 
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
@@ -19,15 +17,15 @@ from mlops_assets.governance.contract import Contract
 from mlops_assets.governance.served_prediction import TABLE, ServedPrediction
 from mlops_assets.modeling.frames import score
 from mlops_assets.modeling.made import Made
-from mlops_assets.monitoring.service import Answered, ServiceReport, Window, verdicts
+from mlops_assets.monitoring.service import Answered, ServiceReport, verdicts
 from mlops_assets.monitoring.service_day import report
 from mlops_assets.steps.contract import kept_contract
 from mlops_assets.steps.evaluation import loaded_model
 from mlops_assets.steps.predictions import served
 from mlops_assets.steps.served_parity import compare_served
+from mlops_assets.steps.served_windows import windows_of
 from mlops_assets.steps.training import one_row
 from mlops_assets.stores.pinned import Content
-from mlops_assets.stores.prediction_log import readings, segments, windows_folder
 from mlops_assets.stores.produced import Produced
 from mlops_assets.stores.releases import Release
 from mlops_assets.stores.stores import Stores
@@ -70,21 +68,6 @@ def judge_service(stores: Stores, catalog: Catalog, model: Model, day: str) -> J
     said_of = verdicts(found, model.contract.objectives, model.serving)
     made = replace(one_row(values, day), reads={day: tuple(contents)}, verdicts={day: said_of})
     return Judged(found, made)
-
-
-def windows_of(stores: Stores, model: str, zone: ZoneInfo, day: str) -> list[Window]:
-    """What the processes of a service wrote down of the minutes of a local day; damaged lines are left out."""
-    begin = datetime.fromisoformat(day).replace(tzinfo=zone)
-    end = datetime.combine(date.fromisoformat(day) + timedelta(days=1), datetime.min.time(), zone)
-    folder = windows_folder(stores.places.home, model)
-    found = []
-    for name in sorted({begin.astimezone(UTC).date().isoformat(), end.astimezone(UTC).date().isoformat()}):
-        for _, reading in readings(segments(folder / name)):
-            for record in reading.records:
-                if begin <= datetime.fromisoformat(record["at"]) < end:
-                    p95 = record["milliseconds"]["p95"]
-                    found.append(Window(record["at"], record["statuses"], record["kinds"], p95))
-    return found
 
 
 def _answered(said: Sequence[ServedPrediction], thresholds: Mapping[int, float]) -> Iterator[Answered]:

@@ -243,6 +243,13 @@ class Segment:
             records.append(record)
         return Reading(records, tuple(damage), expected)
 
+    def whole(self) -> Iterator[dict[str, Any]]:
+        """The records that are as they were written, one at a time. Raises FileNotFoundError once it is forgotten."""
+        for line in self.lines():
+            _, record = _read_line(line)
+            if record is not None:
+                yield record
+
     def forget(self, *, damaged: bool) -> None:
         """Remove the file, whose records are kept elsewhere; one that is damaged stays, under another name."""
         if damaged:

@@ -2,16 +2,18 @@
 
 import json
 import shutil
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
+from mlops_assets.data.sql import WHOLE
 from mlops_assets.declaration.serving import Serving
 from mlops_assets.errors import NotMaterialized
 from mlops_assets.graph import keys
 from mlops_assets.graph.plan import STAGES
 from mlops_assets.monitoring.service import CLASSES, ERRORS, LATENCY, SAME
+from mlops_assets.steps import served_parity
 from mlops_assets.steps.scoring import named_predictions
 from mlops_assets.steps.service_report import judge_service
 from mlops_assets.stores.prediction_log import PredictionLog, log_folder, windows_folder
@@ -109,6 +111,21 @@ def test_what_was_served_as_it_was_known_is_the_same_to_the_last_bit(box):
     assert "no minute had 1 requests, of 0" in said[LATENCY].reason
     (content,) = box.stores.records.contents("returned/predictions", partitions=[DAY])
     assert all(one.passed for one in box.stores.records.verdicts(content))
+
+
+def test_a_report_reads_of_a_view_the_days_that_can_answer_and_finds_what_all_days_say(box, monkeypatch):
+    answer(box, *records(box))
+    box.run(REPORT, first=DAY)
+    (content,) = box.stores.records.contents("returned/service_report", partitions=[DAY])
+    read = box.stores.records.reads(content)
+    days = [one.partition for one in read if one.table == "features/customer_orders"]
+    # Values live for seven days; those of the day after are there, and were not known.
+    assert days == [f"{date.fromisoformat(DAY) - timedelta(days=ago)}" for ago in range(7, -1, -1)]
+    assert len(box.stores.records.contents("features/customer_orders")) == DAYS
+    assert [one.partition for one in read if one.table == "features/customer_profile"] == [WHOLE]
+    found, _ = judged(box)
+    monkeypatch.setattr(served_parity, "_alive", lambda catalog, view, computed, rows: computed)
+    assert judged(box)[0] == found
 
 
 def test_a_value_that_was_not_the_known_one_is_told_with_its_request(box):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -224,6 +225,24 @@ def test_a_segment_that_is_gone_is_told_and_one_of_which_nothing_can_be_read_is_
     segment.path.write_bytes(b"zzzz\n")
     (day,) = waiting(stores, MODEL, ZONE).days
     assert day == datetime.now(ZONE).date().isoformat()
+
+
+def test_a_segment_of_which_no_record_is_a_prediction_is_looked_for_on_the_day_that_it_ended(stores):
+    write(stores, {**record("odd", 5, 0.5), "probability": []}, {"id": "older"})
+    assert waiting(stores, MODEL, ZONE).days == [datetime.now(ZONE).date().isoformat()]
+    write(stores, {**record("odd", 3, 0.5), "probability": []}, record("good", 5, 0.5))
+    assert waiting(stores, MODEL, ZONE).days == [SECOND, datetime.now(ZONE).date().isoformat()]
+
+
+def test_what_waits_is_found_in_the_memory_of_a_segment_however_many_there_are(stores):
+    write(stores, *many(6000), max_bytes=50_000)
+    log = sum(one.path.stat().st_size for one in left(stores))
+    tracemalloc.start()
+    days = waiting(stores, MODEL, ZONE).days
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert days == [FIRST, SECOND]
+    assert peak < log / 3
 
 
 def test_a_version_that_was_never_released_is_told(stores):
