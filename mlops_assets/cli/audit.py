@@ -1,15 +1,12 @@
 """``mlops audit``: a pack for whoever does not believe us."""
 
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from mlops_assets.cli.deployment import Deployment
-from mlops_assets.errors import LedgerBroken
 from mlops_assets.steps.audit import audit
-from mlops_assets.steps.ledger import note
 
 
 def write_audit(
@@ -17,10 +14,6 @@ def write_audit(
 ) -> None:
     """Write the pack, and say how it is known again."""
     model = opened.project.model(name)
-    # That the ledger is broken is told at the end of every command, and by the pack too.
-    with suppress(LedgerBroken):
-        # Before, so that the pack ends with what is noted elsewhere.
-        note(opened.stores)
     packed = audit(
         opened.stores,
         opened.project.catalog,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 from mlops_assets.declaration.catalog import Catalog
 from mlops_assets.declaration.model import Model
 from mlops_assets.declaration.versions import view_versions
-from mlops_assets.errors import NotMaterialized, nearest
+from mlops_assets.errors import LedgerBroken, NotMaterialized, nearest
 from mlops_assets.governance.ledger import Entry, body_of
 from mlops_assets.modeling.made import Made
 from mlops_assets.modeling.serialization import MADE
@@ -24,6 +25,7 @@ from mlops_assets.steps.audit_trail import Recorded, Written, recorded_of
 from mlops_assets.steps.card import card_of, markdown
 from mlops_assets.steps.definitions import changed_views
 from mlops_assets.steps.evaluation_page import PAGE
+from mlops_assets.steps.ledger import note
 from mlops_assets.stores.artifacts import MANIFEST
 from mlops_assets.stores.packs import write_pack
 from mlops_assets.stores.releases import Release
@@ -61,6 +63,10 @@ def audit(
     if release is None:
         known = [str(one.version) for one in stores.releases.versions(model.name)]
         raise NotMaterialized(f"{model.name} has no version {version}. {nearest(str(version), known)}")
+    # That the ledger is broken, so that nothing is noted, the pack tells too.
+    with suppress(LedgerBroken):
+        # So that an anchor stands where the pack ends, by which those who hold anchors verify it.
+        note(stores)
     # Before the ledger, which then has all that they noted, unless somebody took it out.
     anchors = _of_anchors(stores)
     recorded = recorded_of(stores, release)

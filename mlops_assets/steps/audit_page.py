@@ -79,15 +79,16 @@ needs Python 3.9 or newer and nothing else, neither a network nor the platform t
 (`MANIFEST`, also as `sha256sum -c MANIFEST`), every entry of the ledger (`ledger/chain.jsonl`: each one's hash covers
 the hash before it), what those entries say that are about this version (`ledger/bodies.jsonl`), the anchors
 (`ledger/anchors/`), every record that was taken from them, all that the version was made from down to its files
-(`data/`), and the files of the model and its contract. Exit code 0: nothing was changed; 3: something was, by name.
+(`data/`), and the files of the model and its contract. Exit code 0: nothing was changed; 3: something was, by name;
+1: this is no pack, or none of the anchors that were given is about it.
 
 What it cannot know by itself:
 
-- Whether all of this was made anew by who could write everything. Ask for the lines of an anchor from a place that he
-  could not write, at or after entry {about["head"]["number"]}, and give them with `--anchors FILE`; and for the digest
-  that was told when the pack was made, and give it with `--digest`. The second also covers what is written for people:
-  this file, `index.html`, `card.md`, `mapping.*`, `incidents.jsonl`, the texts below `features/` and
-  `evaluation/page.html`.
+- Whether all of this was made anew by who could write everything. Ask for anchors from a place that he could not
+  write, the newest at or before entry {about["head"]["number"]}, or all lines, and give them with `--anchors FILE`:
+  they cover the entries up to the newest of these. And ask for the digest that was told when the pack was made, and
+  give it with `--digest`: it covers everything, also what is written for people (this file, `index.html`, `card.md`,
+  `mapping.*`, `incidents.jsonl`, the texts below `features/` and `evaluation/page.html`).
 - Whether `verify.py` itself was changed: take it from another pack, or read it.
 - The rows of tables and raw files are not in the pack. Their fingerprints and SHA-256 are.
 

@@ -26,7 +26,7 @@ from mlops_assets.steps.training import only_row
 from mlops_assets.stores.attestations import Attestation
 from mlops_assets.stores.pinned import Content
 from mlops_assets.stores.records import COMMIT
-from mlops_assets.stores.reigns import SENSOR, SERVICE, VERIFICATION
+from mlops_assets.stores.reigns import ROLLOUT, SENSOR, SERVICE, VERIFICATION
 from mlops_assets.stores.releases import Release, promised
 from mlops_assets.stores.stores import Stores
 
@@ -305,7 +305,7 @@ def _rollback(known: _Known) -> Iterator[Found]:
     seen: set[int] = set()
     for one in known.stores.reigns.history(known.model.name):
         if one.version in seen:
-            by: By = "machine" if one.by in (VERIFICATION, SERVICE) else "person"
+            by: By = "machine" if one.by in (VERIFICATION, SERVICE, ROLLOUT) else "person"
             said = f"version {one.version} reigned again since {one.since}, by the word of {one.by}"
             place = Place(known.own("release"), run=one.run_id)
             yield Found("rollback", by, True, one.since, said, place)

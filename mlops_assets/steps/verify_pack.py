@@ -8,7 +8,8 @@ were taken from those bodies, what the version was made from, the files of the m
 stands in a file of its own beside these.
 Whoever changes a page for people and its line of the MANIFEST is found by --digest, the digest of the pack as it was
 told when the pack was made; whoever seals the whole ledger anew, by --anchors, the lines of anchors from a place that
-he could not write. Exit code 0: nothing was changed; 3: something was; 1: this is no pack.
+he could not write: the newest at or before the entry that the ledger here ends with, or all. Exit code 0: nothing was
+changed; 3: something was; 1: this is no pack, or none of the anchors that were given is about it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 GENESIS = "0" * 64
+GIVEN = "the anchors that were given"
 MANIFEST, CHAIN, BODIES = "MANIFEST", "ledger/chain.jsonl", "ledger/bodies.jsonl"
 MADE_FROM, MONITORED, FILES = "data/materializations.jsonl", "monitoring/reports.jsonl", "data/files.jsonl"
 EVIDENCE, GATES = "evaluation/evidence.json", "evaluation/gates.jsonl"
@@ -144,6 +146,12 @@ class Ledger:
                 self.kept[entry["number"]] = entry
             self.head = entry
 
+    @property
+    def end(self) -> dict[str, Any]:
+        """Number and hash of the last entry."""
+        last = self.head or {"number": 0, "hash": GENESIS}
+        return {"number": last["number"], "hash": last["hash"]}
+
     def _look(self, entry: dict[str, Any]) -> None:
         before = self.head
         number, expected = entry["number"], before["number"] + 1 if before else 1
@@ -186,27 +194,34 @@ def anchor_of(line: str) -> dict[str, Any] | None:
         return None
 
 
-def anchors(name: str, lines: list[str], ledger: Ledger) -> Iterator[Finding]:
-    """Lines of a place that noted another ledger than this one. What somebody accepted there is over."""
+def anchors(name: str, lines: list[str], ledger: Ledger, start: str | None = GENESIS) -> Iterator[Finding]:
+    """Lines of a place that noted another ledger than this one. What somebody accepted there is over.
+
+    start: what the first line follows; None when it may be any.
+    """
     read: list[dict[str, Any]] = []
     first = accepted(lines)
-    before = digest(lines[first - 1].encode()) if first else GENESIS
+    before = digest(lines[first - 1].encode()) if first else start
     for at, line in enumerate(lines[first:], first + 1):
         anchor = anchor_of(line)
-        if anchor is None or anchor["previous"] != before:
+        if anchor is None or before not in (None, anchor["previous"]):
             yield name, f"line {at} is no anchor that follows the line before it"
             return
         before = digest(line.encode())
         read.append(anchor)
-    last = ledger.head["number"] if ledger.head else 0
     for anchor in read:
         entry = ledger.kept.get(anchor["number"])
         if entry is None or entry["hash"] != anchor["hash"]:
-            said = (
-                f"it noted another entry {anchor['number']} than there is; the ledger here ends with {last}"
-            )
-            yield name, said
+            said = f"it noted another entry {anchor['number']} than there is"
+            yield name, f"{said}; the ledger here ends with {ledger.end['number']}"
             return
+
+
+def within(ledger: Ledger, held: list[str]) -> list[str]:
+    """The lines up to the last that noted an entry of this ledger; those after it noted what came after the pack."""
+    noted = [anchor_of(line) for line in held]
+    known = [at for at, one in enumerate(noted, 1) if one and one["number"] <= ledger.end["number"]]
+    return held[: max(known, default=0)]
 
 
 def accepted(lines: list[str]) -> int:
@@ -344,14 +359,12 @@ def packages(environment: Mapping[str, Any]) -> str:
     return "".join(f"{name}=={number}\n" for name, number in environment["packages"].items())
 
 
-def verify(pack: Pack, held: list[str] | None = None) -> tuple[list[Finding], Ledger]:
+def verify(pack: Pack, held: list[str]) -> tuple[list[Finding], Ledger]:
     """What is wrong beyond the MANIFEST, and the ledger. held: lines of anchors that the reader has himself."""
     about = pack.value("pack.json")
     told = {one["number"]: one["body"] for one in pack.lines(BODIES)}
     places = anchor_files(pack)
-    if held is not None:
-        places["the anchors that were given"] = held
-    noted = (anchor_of(line) for lines in places.values() for line in lines)
+    noted = (anchor_of(line) for lines in (*places.values(), held) for line in lines)
     numbers = {one["number"] for one in noted if one is not None}
     ledger = Ledger(pack, told.keys() | numbers)
     said = {number: json.loads(body) for number, body in told.items()}
@@ -363,6 +376,7 @@ def verify(pack: Pack, held: list[str] | None = None) -> tuple[list[Finding], Le
     findings = [*ledger.findings, *bodies(pack, ledger)]
     for place, lines in places.items():
         findings += anchors(place, lines, ledger)
+    findings += anchors(GIVEN, within(ledger, held), ledger, start=None)
     findings += records(pack, ledger, said)
     for name in (MADE_FROM, MONITORED):
         findings += materializations(pack, name, said)
@@ -371,9 +385,8 @@ def verify(pack: Pack, held: list[str] | None = None) -> tuple[list[Finding], Le
     findings += artifact(pack, "contract", release["contract"], whole=True)
     findings += decided(pack, about, ledger, said)
     findings += copies(pack, release)
-    head = ledger.head or {"number": 0, "hash": GENESIS}
-    if about["head"] != {"number": head["number"], "hash": head["hash"]}:
-        findings.append((CHAIN, f"it ends with entry {head['number']}, and pack.json says another"))
+    if about["head"] != ledger.end:
+        findings.append((CHAIN, f"it ends with entry {ledger.end['number']}, and pack.json says another"))
     return findings, ledger
 
 
@@ -389,7 +402,7 @@ def main(arguments: list[str]) -> int:
         pack = Pack(asked.pack)
         if MANIFEST not in pack.names:
             raise NoPack(f"there is no {MANIFEST} in {asked.pack}")
-        held = None if asked.anchors is None else asked.anchors.read_text(encoding="utf-8").splitlines()
+        held = [] if asked.anchors is None else asked.anchors.read_text(encoding="utf-8").splitlines()
         findings += manifest(pack)
         beyond, ledger = verify(pack, held)
     except (NoPack, KeyError, TypeError, ValueError, OSError, zipfile.BadZipFile) as error:
@@ -401,15 +414,22 @@ def main(arguments: list[str]) -> int:
     if asked.digest is not None and asked.digest != found:
         findings.append((MANIFEST, f"the digest of the pack is {found}, expected {asked.digest}"))
     tell(findings)
-    about, head = pack.value("pack.json"), ledger.head or {"number": 0, "hash": GENESIS}
+    about, head = pack.value("pack.json"), ledger.end
     say(f"{about['model']} version {about['version']}: {len(pack.names)} files, digest of the pack {found}")
     say(
-        f"The ledger ends with entry {head['number']}, hash {head['hash']}: ask for an anchor at or after it."
+        f"The ledger ends with entry {head['number']}, hash {head['hash']}: "
+        "ask for the newest anchor at or before it, or for all lines."
     )
     if not about["with_model"]:
         say("The files of the model are not in the pack; they are named by their digests.")
-    say(f"{len(findings)} things were changed." if findings else "Nothing was changed since it was made.")
-    return 3 if findings else 0
+    if findings:
+        say(f"{len(findings)} things were changed.")
+        return 3
+    if asked.anchors is not None and not within(ledger, held):
+        say(f"It is not verified: of {GIVEN} none is about this pack.")
+        return 1
+    say("Nothing was changed since it was made.")
+    return 0
 
 
 def tell(findings: list[Finding]) -> None:

@@ -395,6 +395,8 @@ def _insert(
 
 def _link(connection: sa.Connection, table: str, version: int, ids: list[int]) -> None:
     """Say of readings which materialization wrote what was read: of new ones, and of those that waited for these."""
+    # Or two processes that adopt what was read and what read it at once would see nothing of each other.
+    wait_for_others(connection)
     source = (
         sa.select(materialization.c.id)
         .where(

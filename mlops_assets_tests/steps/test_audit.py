@@ -467,6 +467,58 @@ def test_a_ledger_made_anew_with_its_anchors_is_found_by_an_anchor_that_was_kept
     assert (code, "it noted another entry" in printed) == (3, True)
 
 
+@pytest.fixture
+def later(tmp_path):
+    """A pack, and the lines of its anchors after the ledger went on."""
+    stores = world(tmp_path / "home", f"sqlite:///{tmp_path}/p.db")
+    stores.ledger.append(Draft("note", "x", {}))
+    packed(stores, tmp_path / "pack")
+    for _ in range(2):
+        stores.ledger.append(Draft("note", "x", {}))
+        note(stores)
+    return tmp_path / "pack", stores.anchors[0].lines()
+
+
+@pytest.mark.parametrize("which", [slice(None), slice(-3, -2), slice(-3, None), slice(1, -1)])
+def test_anchors_that_were_noted_since_say_nothing_against_a_pack(later, tmp_path, which):
+    pack, lines = later
+    (tmp_path / "held.jsonl").write_text("\n".join(lines[which]))
+    code, printed = bare(pack, "--anchors", str(tmp_path / "held.jsonl"))
+    assert (code, "Nothing was changed" in printed) == (0, True), printed
+    seals_the_whole_ledger_anew(tampered := Tamperer(pack, tmp_path / "tampered"))
+    tampered.write("ledger/anchors/0-home.jsonl", "")
+    tampered.list_anew()
+    code, printed = bare(tampered.pack, "--anchors", str(tmp_path / "held.jsonl"))
+    assert (code, "CHANGED the anchors that were given: it noted another" in printed) == (3, True), printed
+
+
+def test_what_was_accepted_since_is_of_no_concern_to_a_pack(later, tmp_path):
+    pack, lines = later
+    accepted = {**json.loads(lines[-1]), "by": "Zoë 王", "reason": "die Platte"}
+    (tmp_path / "held.jsonl").write_text("\n".join([*lines[:-1], json.dumps(accepted)]))
+    assert bare(pack, "--anchors", str(tmp_path / "held.jsonl"))[0] == 0
+
+
+@pytest.mark.parametrize("which", [slice(-2, None), slice(-1, None), slice(0)])
+def test_anchors_none_of_which_is_about_a_pack_do_not_verify_it(later, tmp_path, which):
+    pack, lines = later
+    (tmp_path / "held.jsonl").write_text("\n".join(lines[which]))
+    code, printed = bare(pack, "--anchors", str(tmp_path / "held.jsonl"))
+    assert (code, "none is about this pack" in printed, "Nothing was changed" in printed) == (1, True, False)
+    edits_a_record(tampered := Tamperer(pack, tmp_path / "tampered"))
+    assert bare(tampered.pack, "--anchors", str(tmp_path / "held.jsonl"))[0] == 3
+
+
+def test_an_anchor_stands_where_a_pack_ends_and_the_reader_is_told_which_to_ask_for(later):
+    pack, _ = later
+    *_, anchor = ((pack / "ledger" / "anchors" / "0-home.jsonl").read_text()).splitlines()
+    end = json.loads((pack / "pack.json").read_text())["head"]["number"]
+    # After the anchor, the entry that tells of it.
+    assert json.loads(anchor)["number"] == end - 1
+    assert f"the newest at or before entry {end}, or all lines" in (pack / "README.md").read_text()
+    assert "ask for the newest anchor at or before it, or for all lines" in bare(pack)[1]
+
+
 def test_the_pack_of_a_ledger_that_lost_its_end_says_so(tmp_path):
     url = f"sqlite:///{tmp_path}/p.db"
     stores, owner = world(tmp_path / "home", url), Owner(url)

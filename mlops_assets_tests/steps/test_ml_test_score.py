@@ -220,7 +220,9 @@ def test_a_canary_of_the_champion_that_was_decided_counts(
     assert (one.points, one.why) == (points, why)
 
 
-@pytest.mark.parametrize(("by", "points"), [("Ada", 0.5), ("verification", 1), ("service", 1)])
+@pytest.mark.parametrize(
+    ("by", "points"), [("Ada", 0.5), ("verification", 1), ("service", 1), ("rollout", 1)]
+)
 def test_a_rollback_by_hand_counts_half_and_by_a_machine_one(tmp_path, url, by, points):
     assert standings(full(tmp_path / "home", url, by=by))["rollback"].points == points
 

@@ -1,10 +1,14 @@
 """Traces through the records: what came from what, on SQLite and PostgreSQL."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import sqlalchemy as sa
 
 from mlops_assets.steps.ledger import verify
 from mlops_assets.stores.commit import Commit, PartitionRecord
+from mlops_assets.stores.ledger import wait_for_others
 from mlops_assets.stores.pinned import Content
 from mlops_assets_tests.stores.commits import by
 from mlops_assets_tests.stores.ledger_world import Owner, commit, opened
@@ -39,6 +43,34 @@ STEPS = {
     ),
     "set": lambda stores: write(stores, "set", 0, x=[content("view", "b"), content("good", "b")]),
 }
+
+
+WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+"""
+
+
+def test_what_two_processes_adopt_at_once_is_linked_and_no_alarm(postgres_url, tmp_path):
+    one, other = (opened(tmp_path / "home", postgres_url) for _ in range(2))
+    one.records.begin("raw", "its id")
+    one.records.begin("good", "its id")
+    database = sa.create_engine(postgres_url)
+    with ThreadPoolExecutor(2) as pool:
+        with database.begin() as connection:
+            wait_for_others(connection)
+            adopting = [pool.submit(STEPS["good"], one), pool.submit(STEPS["raw"], other)]
+            end = time.monotonic() + 30
+            while connection.execute(sa.text(WAITING)).scalar_one() < 2:
+                assert time.monotonic() < end, "they do not wait for the ledger"
+                time.sleep(0.01)
+        for done in adopting:
+            done.result()
+    with database.connect() as connection:
+        query = sa.text("SELECT count(*), count(source_id) FROM reading WHERE table_name = 'raw'")
+        assert tuple(connection.execute(query).one()) == (3, 3)
+    database.dispose()
+    assert verify(one).findings == ()
 
 
 def named(reached):
