@@ -10,53 +10,54 @@ from mlops_assets.errors import BadEnvironment
 from mlops_assets.serving.batching import Batches
 
 
-async def together(batches, asked):
-    """What came of each, asked at once after one that the worker is busy with."""
-    first = asyncio.create_task(batches.ask(asked[0], rows=1))
-    await asyncio.sleep(0.05)
-    others = [batches.ask(one, rows=1) for one in asked[1:]]
-    return await asyncio.gather(first, *others, return_exceptions=True)
+class Busy:
+    """Answers by a function; its first batch waits until others wait."""
+
+    def __init__(self, answer, shared=()):
+        self.sizes, self._answer, self._waited_for = [], answer, threading.Event()
+        self.batches = Batches(self._work, shared)
+
+    def _work(self, asked):
+        self.sizes.append(len(asked))
+        assert self._waited_for.wait(60)
+        return [self._answer(one) for one in asked]
+
+    def together(self, asked):
+        """What came of each."""
+        return asyncio.run(self._together(asked))
+
+    async def _together(self, asked):
+        first, *others = asked
+        tasks = [asyncio.create_task(self.batches.ask(first, rows=1))]
+        while not self.sizes:
+            await asyncio.sleep(0.01)
+        tasks += [asyncio.create_task(self.batches.ask(one, rows=1)) for one in others]
+        await asyncio.sleep(0)
+        self._waited_for.set()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        self.batches.close(60)
+        return found
 
 
 def test_what_comes_while_the_worker_is_busy_is_asked_at_once():
-    sizes = []
-
-    def double(asked):
-        sizes.append(len(asked))
-        time.sleep(0.2)
-        return [2 * one for one in asked]
-
-    batches = Batches(double)
-    assert asyncio.run(together(batches, range(9))) == [2 * one for one in range(9)]
-    assert sizes == [1, 8]
-    batches.close(5)
+    busy = Busy(lambda one: 2 * one)
+    assert busy.together(range(9)) == [2 * one for one in range(9)]
+    assert busy.sizes == [1, 8]
 
 
 def test_a_request_fails_for_what_is_its_own():
-    def inverse(asked):
-        time.sleep(0.2 if len(asked) == 1 else 0)
-        return [1 / one for one in asked]
-
-    batches = Batches(inverse)
-    *good, bad = asyncio.run(together(batches, [1, 2, 4, 0]))
+    *good, bad = Busy(lambda one: 1 / one).together([1, 2, 4, 0])
     assert good == [1, 0.5, 0.25]
     assert isinstance(bad, ZeroDivisionError)
-    batches.close(5)
 
 
 def test_what_is_nobodys_own_is_waited_for_once_by_all():
-    asked_for = []
-
-    def nowhere(asked):
-        asked_for.append(len(asked))
-        time.sleep(0.2)
+    def nowhere(one):
         raise BadEnvironment("no Redis answers")
 
-    batches = Batches(nowhere, (BadEnvironment,))
-    found = asyncio.run(together(batches, range(9)))
-    assert [type(one) for one in found] == [BadEnvironment] * 9
-    assert asked_for == [1, 8]
-    batches.close(5)
+    busy = Busy(nowhere, (BadEnvironment,))
+    assert [type(one) for one in busy.together(range(9))] == [BadEnvironment] * 9
+    assert busy.sizes == [1, 8]
 
 
 def test_a_worker_that_hangs_is_seen_and_not_waited_for():
