@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.spatial.distance import jensenshannon
 
 from mlops_assets.declaration.contract import Objectives
 from mlops_assets.declaration.serving import Serving
@@ -24,6 +23,7 @@ from mlops_assets.monitoring.service import (
 )
 from mlops_assets.monitoring.service_day import report
 from mlops_assets.monitoring.service_page import facts, page, pictures
+from mlops_assets_tests.monitoring.counted import divergence_by_scipy
 
 NOTHING = ServedParity(0, (), (), ())
 SAME_VALUES = ServedParity(90, (FeatureParity("seen", 90, 80, 0, 0.0),), (), ())
@@ -81,8 +81,8 @@ def test_classes_diverge_as_scipy_says_squared_in_bits(share, positive, others):
     rows = positive + others
     one = [Answered(at(4), 1, 1.0, rows, positive)]
     (hour,) = report("2024-05-01", one, [], {1: share}, NOTHING).classes
-    distance = jensenshannon([positive, others], [share, 1 - share], base=2)
-    assert hour.divergence == pytest.approx(distance**2, abs=1e-9)
+    expected = divergence_by_scipy([positive, others], [share, 1 - share])
+    assert hour.divergence == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_shift_of_classes_is_told_with_its_hour_and_few_rows_are_not_judged():
