@@ -1,5 +1,6 @@
 """Fixtures that every room's tests may ask for."""
 
+import os
 import sys
 
 # Before Feast is, which would have it share its values between processes, and so between tests.
@@ -19,7 +20,9 @@ __all__ = ["database_url", "online_address", "postgres_url", "redis_address", "s
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("house", deadline=None)
-settings.load_profile("house")
+# The same cases each time, so that what may land depends on the change alone; by hand each run tries others.
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 # A worker of pytest-xdist is a main module without a file, which pyspark takes for its own doctests, and ends.
 if not hasattr(sys.modules["__main__"], "__file__"):
