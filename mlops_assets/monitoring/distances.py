@@ -186,5 +186,6 @@ def _mean_height(left: FloatArray, right: FloatArray) -> FloatArray:
 
 
 def _relative_entropy(p: FloatArray, q: FloatArray) -> float:
-    some = p > 0
+    # Half of a smaller share would be none.
+    some = p >= np.finfo(np.float64).tiny
     return float((p[some] * np.log2(p[some] / q[some])).sum())

@@ -64,7 +64,7 @@ class Trials:
         return await (by_champion() if trial is None else trial.answered(request, by_champion))
 
     def loaded(self, version: int) -> Current | None:
-        """A version that has passed at the last look, so that it need not be loaded again."""
+        """A version whose rollout ended at the last look, so that it need not be loaded again."""
         found = self._passed
         return found if found is not None and found.released.release.version == version else None
 
@@ -75,6 +75,8 @@ class Trials:
         reign = await asyncio.to_thread(self._shelves.reigns.current, self._model)
         assert reign is not None  # this service serves one
         if self._trial is not None and (rollout is None or rollout.number != self._trial.rollout.number):
+            # Another service may have recorded that it passed: then it reigns by now.
+            self._passed = self._trial.candidate
             self._let_go()
         if rollout is None:
             self.why_not = ""
