@@ -15,12 +15,11 @@ from mlops_assets.graph.checks import check_specs, write_and_tell
 from mlops_assets.graph.features import JOIN
 from mlops_assets.graph.launching import RETRIES, never_launched
 from mlops_assets.graph.metadata import say_of_partitions, table
-from mlops_assets.graph.predictions import served_days
+from mlops_assets.graph.predictions import SECONDS, served_days
 from mlops_assets.graph.stage import of_model
 from mlops_assets.monitoring.service import CHECKS, REPORT
 from mlops_assets.stores.stores import Stores
 
-SECONDS = 600
 CODE = (
     "mlops_assets.steps.service_report",
     "mlops_assets.steps.served_parity",

@@ -98,9 +98,10 @@ class Trials:
             trial = await self._tried(rollout)
             if trial is None:
                 return
+        # First of all: whatever fails from here on, it is loaded and let go once.
+        self._trial, trial.rollout = trial, rollout
         with suppress(*UNREAD):
             trial.candidate = await asyncio.to_thread(self._refreshed, trial.candidate)
-        self._trial, trial.rollout = trial, rollout
         self._metrics.tries(rollout)
         try:
             found = await asyncio.to_thread(trial.judge, self._shelves.ledger.now())
